@@ -1,0 +1,1 @@
+"""What runs and watches the system: the embedded stack, images, server configurations."""

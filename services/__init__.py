@@ -1,0 +1,1 @@
+"""The processes of the system; each knows `shared` and never another service."""

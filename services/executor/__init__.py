@@ -1,0 +1,1 @@
+"""Coordinator (moves executions) and runner (runs commands on its host)."""

@@ -1,0 +1,1 @@
+"""NATS and MongoDB behind the ports: the only modules that import their drivers."""

@@ -1,0 +1,1 @@
+"""Protocols through which services reach the journal, tasks, events, stores, clock and ids."""

@@ -1,0 +1,1 @@
+"""What every process needs to live: lifecycle, signals, health, metrics, logs, settings."""

@@ -1,0 +1,1 @@
+"""The pure core: frozen data and pure functions that decide what an execution does next."""

@@ -1,0 +1,1 @@
+"""Tests against real NATS and MongoDB servers and real processes."""

@@ -1,0 +1,1 @@
+"""Seeded simulations of the core under crashes, duplicates, reorderings and lost workers."""
