@@ -1,0 +1,1 @@
+"""What the NATS server is told: who may publish and subscribe where."""

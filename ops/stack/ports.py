@@ -1,0 +1,52 @@
+"""Loopback TCP ports: which are free, and who holds one that is not."""
+
+import contextlib
+import socket
+from collections.abc import Collection
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this loopback port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # Servers set the same option: a port in TIME_WAIT counts as free, one that is listened on does not.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def pick(preferred: int | None = None, avoid: Collection[int] = ()) -> int:
+    """Return `preferred` if it is free, else a free port that is not in `avoid`."""
+    if preferred and preferred not in avoid and is_free(preferred):
+        return preferred
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port not in avoid:
+            return port
+
+
+def answers(port: int, timeout_s: float = 0.2) -> bool:
+    """Tell whether something accepts connections on this loopback port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False
+
+
+def holder(port: int) -> str:
+    """Describe the process that listens on a port (`nginx, process 812`), or `another program` if it is not visible."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listens and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()}, process {connection.pid}"
+    return "another program"
