@@ -45,7 +45,7 @@ class Layout:
         return self.root / "supervisor.lock"
 
     @property
-    def secrets(self) -> Path:
+    def credentials(self) -> Path:
         """Passwords and last ports of the servers; mode 0600."""
         return self.root / "servers.json"
 

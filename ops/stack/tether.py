@@ -10,7 +10,6 @@ thread that lives as long as the process. Run as a file, not as a module, so tha
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -38,6 +37,8 @@ def _ask_kernel_to_kill_with_parent() -> None:
 
 
 def _watch(parent: int, command: list[str]) -> int:
+    import subprocess  # here, because it would double the start time where it is not needed
+
     child = subprocess.Popen(command)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: child.send_signal(received))

@@ -13,7 +13,7 @@ PASSWORD_BYTES = 32
 
 
 @dataclass(slots=True)
-class ServerSecrets:
+class Credentials:
     """Passwords by `<server>.<user>`, and the ports that each server had last."""
 
     passwords: dict[str, str] = field(default_factory=dict)
@@ -32,13 +32,13 @@ class ServerSecrets:
         write_private(path, json.dumps(asdict(self), indent=2) + "\n")
 
 
-def load(path: Path) -> ServerSecrets:
+def load(path: Path) -> Credentials:
     """Read what `save` wrote, or start empty. Raises `StackError` when the file is damaged."""
     if not path.exists():
-        return ServerSecrets()
+        return Credentials()
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return ServerSecrets(passwords=dict(data["passwords"]), ports=dict(data["ports"]))
+        return Credentials(passwords=dict(data["passwords"]), ports=dict(data["ports"]))
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(
             f"{path} is damaged ({error}); it holds the servers' passwords. Restore it, or move the whole "

