@@ -1,0 +1,31 @@
+"""Fixtures that every tier above unit shares: real servers, and a database of one's own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import Servers, open_servers, unique_database
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Real NATS and MongoDB, started once for the whole run and only if a test asks for them."""
+    with open_servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+@pytest.fixture
+def nats_url(servers: Servers) -> str:
+    """Return the NATS URL of the admin user, who may do anything."""
+    return servers.nats_url("admin")
+
+
+@pytest.fixture
+def mongo_url(servers: Servers) -> Iterator[str]:
+    """Return a MongoDB URL whose default database belongs to this test alone and is dropped after it."""
+    from pymongo import MongoClient
+
+    url = servers.mongo_admin_url(unique_database())
+    yield url
+    with MongoClient[dict[str, object]](url) as client:
+        client.drop_database(client.get_default_database().name)
