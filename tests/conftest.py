@@ -22,7 +22,9 @@ def nats_url(servers: Servers) -> str:
 
 @pytest.fixture
 def mongo_url(servers: Servers) -> Iterator[str]:
-    """Return a MongoDB URL whose default database belongs to this test alone and is dropped after it."""
+    """Return a MongoDB URL whose default database belongs to this test alone and is dropped after
+    it.
+    """
     from pymongo import MongoClient
 
     url = servers.mongo_admin_url(unique_database())

@@ -86,7 +86,7 @@ def _containers() -> Iterator[Servers]:
         wait_for_logs(nats, "Server is ready")
         wait_for_logs(mongo, "Waiting for connections")
         mongo_url = f"mongodb://{_address(mongo, 27017)}/?directConnection=true"
-        with MongoClient(mongo_url) as client:
+        with MongoClient[dict[str, object]](mongo_url) as client:
             members = [{"_id": 0, "host": "localhost:27017"}]
             client.admin.command("replSetInitiate", {"_id": "hive", "members": members})
         yield ExternalServers(f"nats://{_address(nats, 4222)}", mongo_url)

@@ -1,15 +1,16 @@
 """Who may do what on NATS, in one table.
 
-The embedded stack and the Docker image both render their `authorization` block from `USERS`, so that what
-holds on a laptop holds in production. Every user gets the least that its service needs:
+The embedded stack and the Docker image both render their `authorization` block from `USERS`, so
+that what holds on a laptop holds in production. Every user gets the least that its service needs:
 
-* The gateway asks (`hive.journal`) and listens (`hive.event`); it cannot hand out work or state facts
-  about executions. The two exceptions are the events it owns: its audit trail, and delegations to agents.
+* The gateway asks (`hive.journal`) and listens (`hive.event`); it cannot hand out work or state
+  facts about executions. The two exceptions are the events it owns: its audit trail, and
+  delegations to agents.
 * The executor moves executions, so it publishes everywhere in `hive.>`.
 * The admin is for operators and tests; no service holds its password.
 
-Replies go to `_INBOX.>`. It is granted by name and not by `allow_responses`, which makes the server keep a
-record for each delivered message.
+Replies go to `_INBOX.>`. It is granted by name and not by `allow_responses`, which makes the server
+keep a record for each delivered message.
 """
 
 import json
@@ -75,8 +76,9 @@ USER_NAMES: tuple[str, ...] = tuple(user.name for user in USERS)
 def render_authorization(passwords: Mapping[str, str]) -> str:
     """Return the `authorization` block of a nats-server configuration.
 
-    `passwords` maps every name in `USER_NAMES` to its password, or to a reference such as `$GATEWAY_PASSWORD`
-    that nats-server resolves from its environment. Raises `KeyError` when one is missing.
+    `passwords` maps every name in `USER_NAMES` to its password, or to a reference such as
+    `$GATEWAY_PASSWORD` that nats-server resolves from its environment. Raises `KeyError` when one
+    is missing.
     """
     users = ",\n".join(_render_user(user, passwords[user.name]) for user in USERS)
     return f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"

@@ -1,4 +1,6 @@
-"""The servers' passwords and last ports: made once, kept under mode 0600, the same after every restart."""
+"""The servers' passwords and last ports: made once, kept under mode 0600, the same after every
+restart.
+"""
 
 import json
 import secrets
@@ -41,6 +43,6 @@ def load(path: Path) -> Credentials:
         return Credentials(passwords=dict(data["passwords"]), ports=dict(data["ports"]))
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(
-            f"{path} is damaged ({error}); it holds the servers' passwords. Restore it, or move the whole "
-            f"folder {path.parent} away to start with empty servers."
+            f"{path} is damaged ({error}); it holds the servers' passwords. "
+            f"Restore it, or move the whole folder {path.parent} away to start with empty servers."
         ) from error

@@ -1,4 +1,6 @@
-"""Where the embedded stack keeps its files: everything under one folder, `.hive/` unless HIVE_HOME says otherwise."""
+"""Where the embedded stack keeps its files: everything under one folder, `.hive/` unless HIVE_HOME
+says otherwise.
+"""
 
 import os
 from dataclasses import dataclass

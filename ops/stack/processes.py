@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, log to a file, and stop within a grace period."""
+"""Child processes that never outlive their parent, log to a file and stop in time."""
 
 import contextlib
 import os
@@ -13,18 +13,22 @@ from pathlib import Path
 import psutil
 
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
-"""A log larger than this at the start of its service is moved to `<name>.log.1`, replacing an older one."""
+"""A log larger than this at the start of its service is moved to `<name>.log.1`, replacing an older
+one.
+"""
 
 STOP_GRACE_S = 15.0
 
 _TETHER = Path(__file__).with_name("tether.py")
 
-# The kernel ties a child's life to the thread that forked it. This thread lives until the interpreter ends.
+# The kernel ties a child's life to the thread that forked it: this one lives as long as Python.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class Child:
-    """One running child process, in a session of its own so that Ctrl-C reaches only its supervisor."""
+    """One running child process, in a session of its own so that Ctrl-C reaches only its
+    supervisor.
+    """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         """Start `argv` with exactly the environment `env`, appending its output to `log`."""
@@ -65,7 +69,9 @@ class Child:
         return not self.running
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Ask the process to stop, kill it when it has not after `grace_s`, and wait until it is gone."""
+        """Ask the process to stop, kill it when it has not after `grace_s`, and wait until it is
+        gone.
+        """
         self.terminate()
         if not self.wait(grace_s):
             self.kill()
@@ -77,7 +83,9 @@ class Child:
         self._process.wait()
 
     def describe_end(self) -> str:
-        """Say how the process ended, for a person: `exit code 1`, `signal SIGKILL`, `still running`."""
+        """Say how the process ended, for a person: `exit code 1`, `signal SIGKILL`, `still
+        running`.
+        """
         code = self.exit_code
         if code is None:
             return "still running"
@@ -105,7 +113,7 @@ def rotate(log: Path) -> None:
 
 
 def start_time(pid: int) -> float | None:
-    """Return when a process started (seconds since the epoch), or None if there is no such process."""
+    """Return when a process started, in seconds since the epoch; None if there is none."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()

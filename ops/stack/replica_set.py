@@ -1,7 +1,9 @@
-"""Make one mongod a replica set with its users. The only module outside `shared.adapters` that imports the driver.
+"""Make one mongod a replica set with its users. The only module outside `shared.adapters` that
+imports the driver.
 
-Every step first looks whether it is already done, so a crash between any two leaves nothing that the next start does
-not finish. Before the first user exists, mongod grants connections from its own machine the right to make one.
+Every step first looks whether it is already done, so a crash between any two leaves nothing that
+the next start does not finish. Before the first user exists, mongod grants connections from its own
+machine the right to make one.
 """
 
 import time
@@ -22,7 +24,9 @@ Client = MongoClient[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """One-node replica set `name` at `address` (host:port), with user `root` and the application's user."""
+    """One-node replica set `name` at `address` (host:port), with user `root` and the application's
+    user.
+    """
 
     name: str
     database: str
@@ -43,12 +47,11 @@ class ReplicaSet:
             raise NotReadyError(f"mongo at {self.address} could not be set up: {error}") from error
 
     def _connect(self, *, as_root: bool) -> Client:
-        user = {"username": "root", "password": self.root_password, "authSource": "admin"}
+        login = f"root:{self.root_password}@" if as_root else ""
         return MongoClient(
-            f"mongodb://{self.address}/",
+            f"mongodb://{login}{self.address}/?authSource=admin",
             directConnection=True,
             serverSelectionTimeoutMS=10_000,
-            **(user if as_root else {}),
         )
 
     def _has_root(self) -> bool:
@@ -73,7 +76,9 @@ class ReplicaSet:
             client.admin.command("createUser", "root", pwd=self.root_password, roles=["root"])
 
     def _fix_address(self, client: Client) -> None:
-        """Follow a port that changed since the last run: the old address would leave the set without its member."""
+        """Follow a port that changed since the last run: the old address would leave the set
+        without its member.
+        """
         config = client.admin.command("replSetGetConfig")["config"]
         if config["members"][0]["host"] == self.address:
             return
@@ -91,4 +96,6 @@ class ReplicaSet:
         database = client[self.database]
         exists = database.command("usersInfo", "hive")["users"]
         roles = [{"role": "readWrite", "db": self.database}]
-        database.command("updateUser" if exists else "createUser", "hive", pwd=password, roles=roles)
+        database.command(
+            "updateUser" if exists else "createUser", "hive", pwd=password, roles=roles
+        )

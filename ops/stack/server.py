@@ -1,4 +1,6 @@
-"""What NATS and MongoDB have in common: start, wait until ready, stop, kill, and start again on the same port and data."""
+"""What NATS and MongoDB have in common: start, wait until ready, stop, kill, and start again on the
+same port and data.
+"""
 
 import time
 from abc import ABC, abstractmethod
@@ -40,7 +42,9 @@ class Server(ABC):
         return self.child is not None and self.child.running
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until it serves. Raises `NotReadyError` with the end of its log when it ends or is too slow."""
+        """Wait until it serves. Raises `NotReadyError` with the end of its log when it ends or is
+        too slow.
+        """
         deadline = time.monotonic() + timeout_s
         while not self.is_ready():
             if not self.running or time.monotonic() > deadline:

@@ -1,15 +1,13 @@
 """NATS and MongoDB together, the way the supervisor and the tests use them.
 
-`open_servers` gives the servers named by HIVE_NATS_URL and HIVE_MONGO_URL where these are set and starts its own
-otherwise; `embedded_servers` always starts its own.
+`open_servers` gives the servers named by HIVE_NATS_URL and HIVE_MONGO_URL where these are set and
+starts its own otherwise; `embedded_servers` always starts its own.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from ops.nats.permissions import USER_NAMES
 from ops.stack import credentials, ports
@@ -21,7 +19,9 @@ from ops.stack.server import Server
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServers:
-    """Our own NATS and MongoDB. Each has `start`, `stop`, `kill`, `restart`, `wait_ready` and `pid`."""
+    """Our own NATS and MongoDB. Each has `start`, `stop`, `kill`, `restart`, `wait_ready` and
+    `pid`.
+    """
 
     nats: NatsServer
     mongo: MongoServer
@@ -45,7 +45,9 @@ class EmbeddedServers:
         return (self.nats, self.mongo)
 
     def start(self) -> None:
-        """Start both at once and wait until both serve. Raises `NotReadyError`, leaving neither running."""
+        """Start both at once and wait until both serve. Raises `NotReadyError`, leaving neither
+        running.
+        """
         try:
             for server in self.all:
                 server.start()
@@ -62,7 +64,9 @@ class EmbeddedServers:
 
 
 def prepare(layout: Layout, durability: Durability = "safe") -> EmbeddedServers:
-    """Choose ports (the last ones, where still free) and passwords for the servers of a home; nothing starts yet."""
+    """Choose ports (the last ones, where still free) and passwords for the servers of a home;
+    nothing starts yet.
+    """
     layout.create()
     known = credentials.load(layout.credentials)
     for name in ("nats", "nats_http", "mongo"):
@@ -94,17 +98,3 @@ def embedded_servers(home: Path, durability: Durability = "safe") -> Iterator[Em
         yield servers
     finally:
         servers.stop()
-
-
-def with_user(url: str, user: str, password: str) -> str:
-    """Return a URL with these credentials in place of its own."""
-    parts = urlsplit(url)
-    address = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{address}"))
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown: without the password."""
-    parts = urlsplit(url)
-    login, at, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{login.partition(':')[0]}{at}{address}"))

@@ -12,7 +12,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from ops.stack import credentials
-from ops.stack.servers import EmbeddedServers, embedded_servers, with_user
+from ops.stack.servers import EmbeddedServers, embedded_servers
+from ops.stack.urls import with_user
 
 Document = dict[str, object]
 
@@ -32,7 +33,9 @@ async def _connect(url: str, errors: list[Exception] | None = None) -> Client:
 
 
 async def test_acknowledged_messages_survive_kill_and_restart(embedded: EmbeddedServers) -> None:
-    """A message that nats-server acknowledged is still there after kill -9 and a start on the same port."""
+    """A message that nats-server acknowledged is still there after kill -9 and a start on the same
+    port.
+    """
     client = await _connect(embedded.nats_url("admin"))
     await client.jetstream().add_stream(name="KEEP", subjects=["keep.>"])
     ack = await client.jetstream().publish("keep.one", b"still here")
@@ -68,7 +71,9 @@ def test_mongo_has_transactions(embedded: EmbeddedServers) -> None:
 
 
 @pytest.mark.parametrize("login", [None, ("gateway", "wrong")])
-async def test_nats_refuses_strangers(embedded: EmbeddedServers, login: tuple[str, str] | None) -> None:
+async def test_nats_refuses_strangers(
+    embedded: EmbeddedServers, login: tuple[str, str] | None
+) -> None:
     """A connection without a user, or with a wrong password, is refused."""
     url = f"nats://127.0.0.1:{embedded.nats.config.port}"
     with pytest.raises(Exception, match=r"(?i)authorization"):
@@ -76,14 +81,16 @@ async def test_nats_refuses_strangers(embedded: EmbeddedServers, login: tuple[st
 
 
 def test_mongo_refuses_strangers_and_foreign_databases(embedded: EmbeddedServers) -> None:
-    """Without a password nothing is readable, and the application's user sees its own database only."""
+    """Without a password nothing is readable, and the application's user sees its own database
+    only.
+    """
     port = embedded.mongo.config.port
-    with MongoClient[Document](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
-        with pytest.raises(OperationFailure, match="requires authentication"):
-            client.hive.kept.find_one()
-    with MongoClient[Document](embedded.mongo_url) as client:
-        with pytest.raises(OperationFailure, match="not authorized"):
-            client.other.things.insert_one({})
+    stranger = MongoClient[Document](f"mongodb://127.0.0.1:{port}/?directConnection=true")
+    with stranger, pytest.raises(OperationFailure, match="requires authentication"):
+        stranger.hive.kept.find_one()
+    application = MongoClient[Document](embedded.mongo_url)
+    with application, pytest.raises(OperationFailure, match="not authorized"):
+        application.other.things.insert_one({})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,9 @@ def test_mongo_refuses_strangers_and_foreign_databases(embedded: EmbeddedServers
         ("executor", "somebody.else", False),
     ],
 )
-async def test_permissions(embedded: EmbeddedServers, user: str, subject: str, allowed: bool) -> None:
+async def test_permissions(
+    embedded: EmbeddedServers, user: str, subject: str, allowed: bool
+) -> None:
     """Each service may publish what its job needs and nothing else."""
     errors: list[Exception] = []
     client = await _connect(embedded.nats_url(user), errors)
@@ -112,7 +121,7 @@ async def test_permissions(embedded: EmbeddedServers, user: str, subject: str, a
 
 
 def test_data_follows_a_change_of_ports(tmp_path: Path) -> None:
-    """When the last ports are taken at the next start, the servers take others and keep their data."""
+    """When the next start finds other ports, the servers keep their data."""
     with embedded_servers(tmp_path) as servers:
         with MongoClient[Document](servers.mongo_url) as client:
             client.hive.kept.insert_one({"_id": "one"})

@@ -1,0 +1,133 @@
+"""The table of services that the supervisor runs, and what each is told through its environment."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ops.stack import ports
+from ops.stack.errors import PortTakenError, StackError
+from ops.stack.layout import REPO_ROOT
+
+GATEWAY_PORT = 8902
+GATEWAY_PORT_VARIABLE = "HIVE_GATEWAY_PORT"
+READY_PATH = "/health/ready"
+MAX_EXECUTORS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One process of the stack: what to run, as which NATS user, and where it says that it is
+    ready.
+
+    A service without `health_port` counts as ready once it has run for a moment.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    nats_user: str = "executor"
+    env: Mapping[str, str] = field(default_factory=dict)
+    health_port: int | None = None
+    port_variable: str | None = None
+
+    @property
+    def health_url(self) -> str | None:
+        """Where the service answers 200 when it is ready."""
+        return (
+            f"http://{ports.LOOPBACK}:{self.health_port}{READY_PATH}" if self.health_port else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrls:
+    """How the services reach the servers; NATS by user name."""
+
+    nats: Mapping[str, str]
+    mongo: str
+
+
+def services(executors: int = 1) -> tuple[ServiceSpec, ...]:
+    """Return the gateway and `executors` executors. Raises `StackError` for a count or a port that
+    cannot be.
+    """
+    if not 0 <= executors <= MAX_EXECUTORS:
+        raise StackError(f"--executors must be between 0 and {MAX_EXECUTORS}, not {executors}.")
+    taken = {gateway_port()}
+    specs = [_gateway()]
+    for number in range(1, executors + 1):
+        port = ports.pick(avoid=taken)
+        taken.add(port)
+        specs.append(_executor(number, port))
+    return tuple(specs)
+
+
+def gateway_port() -> int:
+    """Return the gateway's port: HIVE_GATEWAY_PORT, or 8902."""
+    text = os.environ.get(GATEWAY_PORT_VARIABLE, str(GATEWAY_PORT))
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise StackError(
+            f"{GATEWAY_PORT_VARIABLE} must be a port number from 1 to 65535, not {text!r}."
+        )
+    return int(text)
+
+
+def check_ports(specs: Sequence[ServiceSpec]) -> None:
+    """Raise `PortTakenError`, naming the port, its holder and the remedy, if a service's port is
+    not free.
+    """
+    for spec in specs:
+        port = spec.health_port
+        if port is not None and not ports.is_free(port):
+            remedy = f", or set {spec.port_variable} to a free port" if spec.port_variable else ""
+            raise PortTakenError(
+                f"Port {port}, which {spec.name} needs, is taken by {ports.holder(port)}. "
+                f"Stop that program{remedy}."
+            )
+
+
+def environment(spec: ServiceSpec, urls: ServerUrls, home: str, durability: str) -> dict[str, str]:
+    """Return the whole environment of a service: the caller's, and what every service of the stack
+    is told.
+    """
+    path = os.pathsep.join(filter(None, [str(REPO_ROOT), os.environ.get("PYTHONPATH")]))
+    told = {
+        "HIVE_NATS_URL": urls.nats[spec.nats_user],
+        "HIVE_MONGO_URL": urls.mongo,
+        "HIVE_HOME": home,
+        "HIVE_DURABILITY": durability,
+        "HIVE_LOG_FORMAT": os.environ.get("HIVE_LOG_FORMAT", "console"),
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**os.environ, **told, **spec.env}
+
+
+def _gateway() -> ServiceSpec:
+    port = gateway_port()
+    return ServiceSpec(
+        name="gateway",
+        argv=_module("services.gateway"),
+        nats_user="gateway",
+        env={GATEWAY_PORT_VARIABLE: str(port)},
+        health_port=port,
+        port_variable=GATEWAY_PORT_VARIABLE,
+    )
+
+
+def _executor(number: int, port: int) -> ServiceSpec:
+    return ServiceSpec(
+        name=f"executor-{number}",
+        argv=_module("services.executor"),
+        nats_user="executor",
+        env={"HIVE_AGENT_NAME": f"agent-{number}", "HIVE_METRICS_PORT": str(port)},
+        health_port=port,
+    )
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (
+        sys.executable,
+        "-P",
+        "-m",
+        name,
+    )  # -P: the folder that `hv` was called in is not on the path

@@ -1,0 +1,98 @@
+"""`hv test`, `check`, `lock`: what a developer of this repository types."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import typer
+
+from ops.stack.layout import REPO_ROOT
+
+LOCKS: tuple[tuple[str, str], ...] = (
+    ("requirements.in", "requirements.lock"),
+    ("requirements-dev.in", "requirements-dev.lock"),
+)
+_COMPILE = (
+    "uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--universal",
+    "--python-version", "3.11", "--custom-compile-command", "./hv lock",
+)  # fmt: skip
+_PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named check: arguments to Python, run in the repository; exit code 0 passes."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("lint", ("-m", "ruff", "check", "--quiet", ".")),
+    Check("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
+    Check("types", ("-m", "mypy", "--no-error-summary")),
+    Check("layers", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
+    Check("tidy", ("-m", "pytest", "-q", "tests/architecture")),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(context_settings=_PASS_THROUGH)(test)
+    app.command()(check)
+    app.command()(lock)
+
+
+def test(context: typer.Context) -> None:
+    """Run the tests; arguments go to pytest (for example: hv test -m kill -x)."""
+    raise typer.Exit(_run_module("pytest", *context.args))
+
+
+def check() -> None:
+    """Run every check, even after one failed: lint, format, types, layers, tidy."""
+    failed = [one.name for one in CHECKS if not _passes(one)]
+    if failed:
+        typer.echo(f"failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+    typer.echo("all checks passed")
+
+
+def lock() -> None:
+    """Compile requirements*.in to requirements*.lock, keeping versions that still fit."""
+    for source, target in LOCKS:
+        command = [*_COMPILE, source, "--output-file", target]
+        if target != LOCKS[0][1]:
+            command += ["--constraints", LOCKS[0][1]]
+        code = _run_module(*command)
+        if code:
+            raise typer.Exit(code)
+        typer.echo(f"{target} is up to date with {source}")
+
+
+def _passes(one: Check) -> bool:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *one.arguments],
+        cwd=REPO_ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    word = "failed" if done.returncode else "passed"
+    typer.echo(f"{one.name:<8} {word:<6} {time.monotonic() - started:6.1f} s")
+    if done.returncode:
+        typer.echo(done.stdout + done.stderr)
+    return done.returncode == 0
+
+
+def _run_module(*arguments: str) -> int:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=REPO_ROOT, env=_environment(), check=False).returncode
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(REPO_ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}

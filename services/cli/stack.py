@@ -1,0 +1,203 @@
+"""`hv up`, `down`, `status`, `logs`: the embedded stack from the terminal."""
+
+import json
+import sys
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ops.stack.errors import StackError
+from ops.stack.layout import Layout
+
+if TYPE_CHECKING:
+    from ops.stack.state import StackRecord
+
+FOLLOW_INTERVAL_S = 0.2
+SHOWN_LINES = 200
+
+
+class DurabilityChoice(StrEnum):
+    """What an acknowledged message survives: a power cut, or only a crash of the process."""
+
+    safe = "safe"
+    relaxed = "relaxed"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.command()(logs)
+
+
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")] = False,
+    durability: Annotated[
+        DurabilityChoice, typer.Option(help="safe: survives power loss; relaxed: faster.")
+    ] = DurabilityChoice.safe,
+    executors: Annotated[int, typer.Option(help="How many executors to run.")] = 1,
+) -> None:
+    """Start NATS, MongoDB and the services, and wait until they are healthy."""
+    from ops.stack import state
+
+    layout = Layout.from_environment()
+    running = state.running(layout)
+    if running:
+        typer.echo("The stack already runs.")
+        _print_urls(layout, running)
+        return
+    if layout.record.exists():
+        typer.echo("The last run ended without stopping; its data are intact.", err=True)
+    try:
+        if detach:
+            _up_in_background(layout, durability, executors)
+        else:
+            _up_in_foreground(layout, durability, executors)
+    except StackError as error:
+        _fail(str(error))
+
+
+def down() -> None:
+    """Stop the stack and wait until every process of it is gone. Data stay."""
+    from ops.stack import control
+
+    try:
+        stopped = control.stop(Layout.from_environment())
+    except StackError as error:
+        _fail(str(error))
+    typer.echo("The stack is stopped; its data stay." if stopped else "No stack runs.")
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say whether the stack runs and how each process is. Exit code 1 when it does not."""
+    from ops.stack import state
+
+    layout = Layout.from_environment()
+    record = state.running(layout)
+    facts = _facts(layout, record)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _print_status(facts)
+    if record is None:
+        raise typer.Exit(1)
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="For example gateway, executor-1, nats, mongo.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more lines.")] = False,
+) -> None:
+    """Print the last lines of a service's log."""
+    from ops.stack.logs import Follower, services_with_logs
+    from ops.stack.processes import tail
+
+    layout = Layout.from_environment()
+    names = services_with_logs(layout)
+    if service not in names:
+        _fail(
+            f"There is no log of {service!r}. There are logs of: {', '.join(names) or 'nothing yet'}."
+        )
+    path = layout.log(service)
+    follower = Follower(path)
+    typer.echo(tail(path, SHOWN_LINES, limit_bytes=SHOWN_LINES * 1024))
+    while follow:
+        for line in follower.lines():
+            typer.echo(line)
+        time.sleep(FOLLOW_INTERVAL_S)
+
+
+def _up_in_background(layout: Layout, durability: DurabilityChoice, executors: int) -> None:
+    from rich.console import Console
+
+    from ops.stack import control
+
+    with Console(stderr=True).status("starting the stack …"):
+        record = control.start_detached(layout, durability.value, executors)
+    typer.echo("The stack is ready and runs in the background.")
+    _print_urls(layout, record)
+    typer.echo("  stop it     hv down")
+
+
+def _up_in_foreground(layout: Layout, durability: DurabilityChoice, executors: int) -> None:
+    from ops.stack import spec
+    from ops.stack.supervisor import Supervisor
+    from services.cli.log_printer import LogPrinter
+
+    specs = spec.services(executors)
+    printer = LogPrinter(layout, [one.name for one in specs])
+
+    def report(sentence: str) -> None:
+        printer.say(sentence)
+        if sentence == "ready":
+            _print_urls(layout, supervisor.record)
+            typer.echo("  stop it     Ctrl-C, or hv down")
+
+    supervisor = Supervisor(layout, durability.value, specs, report)
+    supervisor.run(each_turn=printer.print_new)
+
+
+def _print_urls(layout: Layout, record: "StackRecord") -> None:
+    from ops.stack.urls import without_password
+
+    for name in ("gateway", "nats", "mongo"):
+        if name in record.urls:
+            typer.echo(f"  {name:<11} {without_password(record.urls[name])}")
+    typer.echo(f"  admin key   {layout.admin_key}")
+    typer.echo(f"  logs        {layout.logs}")
+
+
+def _facts(layout: Layout, record: "StackRecord | None") -> dict[str, Any]:
+    from ops.stack.keeper import answers_ok
+    from ops.stack.processes import start_time
+    from ops.stack.urls import without_password
+
+    if record is None:
+        return {"running": False, "home": str(layout.root)}
+    services = [
+        {
+            "name": one.name,
+            "pid": one.pid,
+            "running": one.pid is not None and start_time(one.pid) is not None,
+            "healthy": answers_ok(one.health) if one.health else None,
+            "restarts": one.restarts,
+        }
+        for one in record.services
+    ]
+    return {
+        "running": True,
+        "home": str(layout.root),
+        "phase": record.phase,
+        "pid": record.pid,
+        "started_at": record.started_at,
+        "durability": record.durability,
+        "urls": {name: without_password(url) for name, url in record.urls.items()},
+        "ports": record.ports,
+        "admin_key": str(layout.admin_key),
+        "services": services,
+    }
+
+
+def _print_status(facts: dict[str, Any]) -> None:
+    if not facts["running"]:
+        typer.echo(f"No stack runs on {facts['home']}. Start it with: hv up")
+        return
+    typer.echo(
+        f"The stack is {facts['phase']} (durability {facts['durability']}, pid {facts['pid']})."
+    )
+    for name, url in facts["urls"].items():
+        typer.echo(f"  {name:<11} {url}")
+    for one in facts["services"]:
+        health = {True: "healthy", False: "not healthy", None: "running"}[one["healthy"]]
+        word = health if one["running"] else "not running"
+        restarts = f", {one['restarts']} restarts" if one["restarts"] else ""
+        typer.echo(f"  {one['name']:<11} {word}, pid {one['pid']}{restarts}")
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"hv: {message}\n")
+    raise typer.Exit(1)
