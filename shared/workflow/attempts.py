@@ -1,0 +1,246 @@
+"""What runners and the placement report about attempts.
+
+* A report counts only for the attempt and leg that the step is at; any other is late or a
+  duplicate, and ignored (a late claim is answered by telling the runner to stop).
+* The recorded outcome of an attempt never changes.
+* A lost attempt is never silently repeated: `on_lost` decides, and the loss stays in the history.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.binding import bind
+from shared.workflow.definition import OnLost
+from shared.workflow.errors import ExpressionError
+from shared.workflow.expressions import Compiled
+from shared.workflow.failing import ended_fields, fail_attempt, fail_for_good
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import Failure, Proof
+from shared.workflow.scheduling import schedule_attempt
+from shared.workflow.state import StepState
+from shared.workflow.turn import Turn
+
+MAX_OUTPUT_BYTES: Final = 8 * 1024 * 1024
+"""All outputs of one execution together, as JSON: they must fit into one stored document."""
+MAX_LOST_RERUNS: Final = 10
+PLACE_AGAIN_MS: Final = 2_000
+
+_S = StepStatus
+
+
+def started(turn: Turn, report: msg.AttemptStarted) -> None:
+    """A runner claims the attempt."""
+    step = turn.state.steps.get(report.step)
+    if step is None:
+        return
+    if _is_current(step, report) and step.status in (_S.SCHEDULED, _S.BLOCKED):
+        _start(turn, report, report.host)
+    elif not (_is_current(step, report) and step.agent == report.agent):
+        turn.emit(
+            ev.StepRevoked(
+                step=report.step, attempt=report.attempt, leg=report.leg, agent=report.agent
+            )
+        )
+
+
+def finished(turn: Turn, report: msg.AttemptFinished) -> None:
+    """The command ended."""
+    step = _open_step(turn, report)
+    if step is None:
+        return
+    if step.status in (_S.SCHEDULED, _S.BLOCKED):
+        _start(turn, report, host="")
+    if step.status is _S.STOPPING and report.outcome != "succeeded":
+        turn.emit(ev.StepCancelled(**ended_fields(report), reason=_stop_reason(turn)))
+        return
+    failure = report.failure
+    if report.outcome == "succeeded":
+        failure = _judge(turn, report)
+    elif failure is None:
+        failure = Failure(code=report.outcome, message=f"the attempt {report.outcome}")
+    if failure is None:
+        turn.emit(
+            ev.StepCompleted(
+                **ended_fields(report), output=report.output, output_bytes=report.output_bytes
+            )
+        )
+    elif step.status is _S.STOPPING:
+        turn.emit(ev.StepCancelled(**ended_fields(report), reason=failure.message))
+    else:
+        fail_attempt(turn, report, failure)
+
+
+def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
+    """The command waits for something outside."""
+    step = _open_step(turn, report)
+    if step is None or step.status is _S.LOST:
+        return
+    if step.status in (_S.SCHEDULED, _S.BLOCKED):
+        _start(turn, report, host="")
+    if step.status is _S.STOPPING:
+        turn.emit(
+            ev.StepCancelled(step=report.step, attempt=report.attempt, reason=_stop_reason(turn))
+        )
+        return
+    turn.emit(
+        ev.StepDeferred(
+            step=report.step,
+            attempt=report.attempt,
+            leg=report.leg,
+            token=report.token,
+            wake_at_ms=report.wake_at_ms,
+            output=report.output,
+        )
+    )
+    if report.wake_at_ms is not None:
+        turn.set_timer(f"wake-{report.step}", report.wake_at_ms)
+
+
+def woken(turn: Turn, report: msg.AttemptWoken) -> None:
+    """What a deferred attempt waited for has happened: run its next leg."""
+    step = turn.state.steps.get(report.step)
+    if step is None or step.status is not _S.WAITING or step.token != report.token:
+        return
+    turn.clear_timer(f"wake-{report.step}")
+    schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
+
+
+def lost(turn: Turn, report: msg.AttemptLost) -> None:
+    """The worker died midway."""
+    step = turn.state.steps.get(report.step)
+    if step is None or not _is_current(step, report):
+        return
+    if step.status not in (_S.SCHEDULED, _S.RUNNING, _S.STOPPING):
+        return
+    stopping = step.status is _S.STOPPING or turn.state.stop is not None
+    proof = Proof(gone=False, reason=report.reason)
+    turn.emit(
+        ev.StepLost(step=report.step, attempt=report.attempt, reason=report.reason, proof=proof)
+    )
+    if stopping:
+        turn.emit(ev.StepCancelled(step=report.step, attempt=report.attempt, reason=report.reason))
+    else:
+        _apply_on_lost(turn, report)
+
+
+def returned(turn: Turn, report: msg.AttemptReturned) -> None:
+    """A runner hands back what it had not started: offer it again."""
+    step = turn.state.steps.get(report.step)
+    if step is not None and _is_current(step, report) and step.status is _S.SCHEDULED:
+        schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
+
+
+def unplaced(turn: Turn, report: msg.AttemptUnplaced) -> None:
+    """No live agent fits: look again for a while, then fail."""
+    step = turn.state.steps.get(report.step)
+    if step is None or not _is_current(step, report) or step.status is not _S.SCHEDULED:
+        return
+    limit_ms = step.scheduled_at_ms + round(turn.compiled(report.step).step.start_timeout_s * 1000)
+    if turn.at_ms >= limit_ms:
+        failure = Failure(code="no_agent", message=report.reason, retryable=False)
+        fail_for_good(turn, report.step, failure)
+        return
+    turn.emit(ev.StepBlocked(step=report.step, attempt=report.attempt, reason=report.reason))
+    turn.set_timer(f"place-{report.step}", min(turn.at_ms + PLACE_AGAIN_MS, limit_ms))
+
+
+def lost_resolved(turn: Turn, verdict: msg.LostResolved) -> None:
+    """A person says what became of a lost attempt."""
+    step = turn.state.steps.get(verdict.step)
+    if step is None or step.status is not _S.LOST or step.attempt != verdict.attempt:
+        return
+    if verdict.verdict == "completed":
+        turn.emit(
+            ev.StepCompleted(step=verdict.step, attempt=verdict.attempt, output=verdict.output)
+        )
+    elif verdict.verdict == "failed":
+        message = verdict.reason or f"{verdict.by.id} marked the lost attempt as failed"
+        failure = Failure(code="lost", message=message, retryable=False)
+        fail_for_good(turn, verdict.step, failure)
+    else:
+        _run_again(turn, verdict.step, verdict.attempt, "rerun by " + verdict.by.id)
+
+
+def _is_current(step: StepState, report: msg.AttemptMessage) -> bool:
+    return step.attempt == report.attempt and step.leg == report.leg
+
+
+def _open_step(turn: Turn, report: msg.AttemptMessage) -> StepState | None:
+    """The step, if this report still counts for it. A lost attempt's late report counts."""
+    step = turn.state.steps.get(report.step)
+    open_statuses = (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING, _S.LOST)
+    if step is None or not _is_current(step, report) or step.status not in open_statuses:
+        return None
+    return step
+
+
+def _start(turn: Turn, report: msg.AttemptMessage, host: str) -> None:
+    turn.emit(
+        ev.StepStarted(
+            step=report.step,
+            attempt=report.attempt,
+            leg=report.leg,
+            agent=report.agent,
+            host=host,
+        )
+    )
+    turn.clear_timer(f"place-{report.step}")
+
+
+def _stop_reason(turn: Turn) -> str:
+    stop = turn.state.stop
+    return stop.reason if stop is not None else ""
+
+
+def _judge(turn: Turn, report: msg.AttemptFinished) -> Failure | None:
+    """What the step's own checks say about an output; `None` when all hold."""
+    if turn.state.output_bytes + report.output_bytes > MAX_OUTPUT_BYTES:
+        limit = MAX_OUTPUT_BYTES // 2**20
+        message = f"the outputs of this execution take more than {limit} MiB together"
+        return Failure(code="outputs_too_large", message=message, retryable=False)
+    compiled = turn.compiled(report.step)
+    for code, expressions in (
+        ("output_invalid", compiled.checks),
+        ("criteria_not_met", compiled.criteria),
+    ):
+        for expression in expressions:
+            failure = _check(turn, report, expression, code)
+            if failure is not None:
+                return failure
+    return None
+
+
+def _check(
+    turn: Turn, report: msg.AttemptFinished, expression: Compiled, code: str
+) -> Failure | None:
+    try:
+        if expression.test(bind(expression.needs, turn.state, report.output)):
+            return None
+        return Failure(code=code, message=f"does not hold: `{expression.source}`")
+    except ExpressionError as error:
+        return Failure(code=code, message=str(error))
+
+
+def _apply_on_lost(turn: Turn, report: msg.AttemptLost) -> None:
+    rule = turn.compiled(report.step).step.effective_on_lost
+    losses = sum(a.outcome == "lost" for a in turn.step(report.step).attempts)
+    if rule is OnLost.ASK:
+        return
+    if rule is OnLost.RERUN and losses <= MAX_LOST_RERUNS:
+        _run_again(turn, report.step, report.attempt, report.reason)
+        return
+    message = f"its outcome is unknown: {report.reason}"
+    if rule is OnLost.RERUN:
+        message += f" (lost {losses} times)"
+    fail_for_good(turn, report.step, Failure(code="lost", message=message, retryable=False))
+
+
+def _run_again(turn: Turn, step_id: str, attempt: int, reason: str) -> None:
+    failure = Failure(code="lost", message=reason)
+    turn.emit(
+        ev.StepRetrying(step=step_id, attempt=attempt, failure=failure, due_ms=turn.at_ms)
+    )
+    schedule_attempt(turn, step_id, attempt + 1)

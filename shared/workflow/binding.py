@@ -1,0 +1,61 @@
+"""Binding: the values that an expression's variables have in a given state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.workflow.state import ExecutionState, StepState
+
+
+def bind(
+    needs: Iterable[str], state: ExecutionState, output: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The value of each needed variable that has one. `output` is that of the step being checked."""
+    data: dict[str, Any] = {}
+    for name in needs:
+        root, _, rest = name.partition(".")
+        if root == "params":
+            data[name] = state.parameters.get(rest)
+        elif root == "steps":
+            _bind_step(name, rest, state, data)
+        elif root == "execution":
+            data[name] = _execution_value(rest, state)
+        elif root == "output" and output is not None:
+            _bind_output(name, rest, output, data)
+    return data
+
+
+def _bind_step(name: str, rest: str, state: ExecutionState, data: dict[str, Any]) -> None:
+    step_id, _, field = rest.partition(".")
+    step = state.steps[step_id]
+    part, _, output_field = field.partition(".")
+    if part == "output":
+        _bind_output(name, output_field, step.output, data)
+    else:
+        data[name] = _step_value(part, step)
+
+
+def _bind_output(name: str, field: str, output: Mapping[str, Any], data: dict[str, Any]) -> None:
+    if not field:
+        data[name] = output
+    elif field in output:
+        data[name] = output[field]
+
+
+def _step_value(part: str, step: StepState) -> Any:
+    if part == "status":
+        return step.status.value
+    if part == "attempts":
+        return len(step.attempts)
+    return step.failure.message if step.failure is not None else ""
+
+
+def _execution_value(part: str, state: ExecutionState) -> Any:
+    return {
+        "id": state.execution_id,
+        "template": state.template_id,
+        "version": state.template_version,
+        "requested_by": state.requested_by.id,
+        "created_at_ms": state.created_at_ms,
+    }[part]

@@ -1,0 +1,70 @@
+"""`decide(program, state, entry) -> Decided`: the law by which a journal entry moves an execution.
+
+* Deterministic: the same program, state and entry give the same events, on every machine and in
+  every replay. Time and ids come in with the entry.
+* Total: a message that does not apply (late, duplicate, of an ended execution) decides nothing.
+* The first message of an execution is its request; anything before it decides nothing.
+* Every turn ends settled: whatever is ready has been scheduled, and what is over has ended.
+
+The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
+`scheduling` (what starts), `failing`, `stopping`, `ending`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.workflow import attempts, lifecycle
+from shared.workflow import messages as msg
+from shared.workflow.events import AnyEvent
+from shared.workflow.messages import Entry
+from shared.workflow.program import Program
+from shared.workflow.scheduling import settle
+from shared.workflow.state import ExecutionState
+from shared.workflow.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What an entry led to: the events in order, and the state after them."""
+
+    state: ExecutionState | None
+    events: tuple[AnyEvent, ...]
+
+
+_RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
+    msg.AttemptStarted: attempts.started,
+    msg.AttemptFinished: attempts.finished,
+    msg.AttemptDeferred: attempts.deferred,
+    msg.AttemptLost: attempts.lost,
+    msg.AttemptReturned: attempts.returned,
+    msg.AttemptUnplaced: attempts.unplaced,
+    msg.AttemptWoken: attempts.woken,
+    msg.LostResolved: attempts.lost_resolved,
+    msg.TimerFired: lifecycle.timer_fired,
+    msg.CancelRequested: lifecycle.cancel_requested,
+    msg.PauseRequested: lifecycle.pause_requested,
+    msg.ResumeRequested: lifecycle.resume_requested,
+    msg.ApprovalAnswered: lifecycle.approval_answered,
+}
+
+
+def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Decided:
+    """What `entry` leads to. `state` is `None` before the execution's first entry."""
+    turn = Turn(program, state, entry.at_ms)
+    message = entry.message
+    if isinstance(message, msg.ExecutionRequested):
+        if state is not None:
+            return Decided(state, ())
+        lifecycle.requested(turn, entry.execution_id, message)
+    elif state is None:
+        return Decided(None, ())
+    elif state.ended and not isinstance(message, msg.AttemptStarted):
+        return Decided(state, ())
+    else:
+        _RULES[type(message)](turn, message)
+    if turn.events and not turn.state.ended:
+        settle(turn)
+    return Decided(turn.state, tuple(turn.events))

@@ -1,0 +1,254 @@
+"""The workflow template: what an author writes, as one frozen model.
+
+The law of a template:
+
+* It is immutable. `(id, version)` names exactly one definition for ever; a change is a new version.
+* Everything is typed. Parameters are JSON Schema; forms, pre-filling, validation and tool schemas
+  derive from them.
+* Strings may hold `${{ expr }}`; `when`, `validation_checks` and `success_criteria` are bare CEL.
+* Unknown fields are errors: a misspelt `depend_on` must never be ignored.
+
+Only what a model can say about itself is checked here. What needs the whole (references, cycles,
+types of expressions) is checked where the definition becomes a program: `shared.workflow.program`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+MAX_STEPS: Final = 1_000
+MAX_PARAMETERS: Final = 100
+MAX_TEXT: Final = 4_000
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""A step, parameter or output name: lower case, so that it is also a CEL identifier."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+"""A template id, category, tag, capability or agent name."""
+
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+"""Bare CEL, without `${{ }}`."""
+
+_SEMVER = re.compile(
+    r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$"
+)
+
+
+class Model(BaseModel):
+    """Base of the definition's models: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ParameterType(StrEnum):
+    """The JSON types a parameter can have."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ARRAY = "array"
+    OBJECT = "object"
+
+
+class Parameter(Model):
+    """One typed parameter of a template: a small, named part of JSON Schema.
+
+    A parameter with neither `default` nor `required: false` must be given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    type: ParameterType
+    title: str = ""
+    description: str = ""
+    required: bool | None = None
+    default: Any = None
+    enum: tuple[Any, ...] | None = None
+    examples: tuple[Any, ...] = ()
+    pattern: str | None = None
+    format: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = Field(None, alias="minLength", ge=0)
+    max_length: int | None = Field(None, alias="maxLength", ge=0)
+    min_items: int | None = Field(None, alias="minItems", ge=0)
+    max_items: int | None = Field(None, alias="maxItems", ge=0)
+    items: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+
+    @property
+    def has_default(self) -> bool:
+        """True when the author wrote a default (a written `null` counts)."""
+        return "default" in self.model_fields_set
+
+    @property
+    def is_required(self) -> bool:
+        """True when a run cannot start without a value for it."""
+        return not self.has_default if self.required is None else self.required
+
+    def json_schema(self) -> dict[str, Any]:
+        """This parameter as a JSON Schema object (draft 2020-12)."""
+        data = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        data.pop("required", None)
+        return {"type": self.type.value} | data
+
+
+class Target(Model):
+    """Where a step may run. Empty: on any agent that has the capabilities."""
+
+    host: str | None = Field(None, max_length=200, description="Agent name; may be an expression.")
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Retry(Model):
+    """When and how often a failed step is tried again. Times in seconds."""
+
+    max_attempts: int = Field(1, ge=1, le=100)
+    delay_s: float = Field(1.0, ge=0, le=86_400)
+    factor: float = Field(2.0, ge=1, le=100)
+    max_delay_s: float = Field(300.0, ge=0, le=86_400)
+    jitter: float = Field(0.1, ge=0, le=1, description="Share of the delay that is spread out.")
+
+
+class OnLost(StrEnum):
+    """What happens to a step whose worker died midway, so that its outcome is unknown."""
+
+    FAIL = "fail"
+    RERUN = "rerun"
+    ASK = "ask"
+
+
+class RollbackAction(Model):
+    """The compensation of a step: the command that undoes it. Carried; run by rollback."""
+
+    command: Slug
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Step(Model):
+    """One node of the template's graph."""
+
+    id: Identifier
+    name: str = Field("", max_length=200)
+    description: str = Field("", max_length=MAX_TEXT)
+    command: Slug
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    depends_on: tuple[Identifier, ...] = Field((), description="Step ids or parallel groups.")
+    parallel_group: Identifier | None = None
+    when: Expression | None = None
+    required_capabilities: tuple[Slug, ...] = ()
+    target: Target = Field(default_factory=Target)
+    timeout_s: float = Field(300.0, gt=0, le=30 * 86_400)
+    start_timeout_s: float = Field(
+        60.0, gt=0, le=86_400, description="How long the step may wait for an agent that fits."
+    )
+    retry: Retry = Field(default_factory=Retry)
+    continue_on_failure: bool = False
+    idempotent: bool = False
+    on_lost: OnLost | None = Field(
+        None, description="Default: `rerun` for an idempotent step, `fail` for any other."
+    )
+    validation_checks: tuple[Expression, ...] = ()
+    success_criteria: tuple[Expression, ...] = ()
+    rollback: RollbackAction | None = None
+    sensitive: tuple[str, ...] = Field((), description="Output fields that are sealed and masked.")
+
+    @property
+    def effective_on_lost(self) -> OnLost:
+        """The rule that applies when nothing was written."""
+        if self.on_lost is not None:
+            return self.on_lost
+        return OnLost.RERUN if self.idempotent else OnLost.FAIL
+
+
+class Notification(Model):
+    """A message to people when an execution reaches one of these ends."""
+
+    on: tuple[Literal["completed", "completed_with_errors", "failed", "cancelled"], ...]
+    severity: Literal["info", "warning", "critical"] = "info"
+    message: str = Field("", max_length=1_000)
+
+
+class Policies(Model):
+    """How an execution of this template is governed."""
+
+    approval_required: bool = False
+    rollback_enabled: bool = True
+    timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
+    notifications: tuple[Notification, ...] = ()
+
+
+class TriggerKind(StrEnum):
+    """The six ways in which an execution can come about."""
+
+    MANUAL = "manual"
+    CONTEXT_DETECTED = "context_detected"
+    PATTERN_MATCHED = "pattern_matched"
+    SCHEDULED = "scheduled"
+    EXTERNAL_API = "external_api"
+    MONITORING_ALERT = "monitoring_alert"
+
+
+class Trigger(Model):
+    """A condition under which this template is the right one."""
+
+    kind: TriggerKind
+    description: str = Field("", max_length=1_000)
+    keywords: tuple[str, ...] = ()
+    condition: Expression | None = None
+
+
+class Template(Model):
+    """A versioned, immutable workflow definition."""
+
+    id: Slug
+    version: str = "1.0.0"
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=MAX_TEXT)
+    category: Slug = "custom"
+    tags: tuple[Slug, ...] = ()
+    parameters: dict[Identifier, Parameter] = Field(default_factory=dict, max_length=MAX_PARAMETERS)
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+    outputs: dict[Identifier, Any] = Field(default_factory=dict)
+    policies: Policies = Field(default_factory=Policies)
+    triggers: tuple[Trigger, ...] = ()
+    prerequisites: tuple[str, ...] = ()
+    estimated_duration_s: float | None = Field(None, ge=0)
+
+    @field_validator("version")
+    @classmethod
+    def _semantic(cls, value: str) -> str:
+        if not _SEMVER.match(value):
+            raise ValueError("must be a semantic version such as 1.2.3")
+        return value
+
+    @model_validator(mode="after")
+    def _unique_step_ids(self) -> Self:
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.id in seen:
+                raise ValueError(f"step id {step.id!r} is used twice; ids must be unique")
+            seen.add(step.id)
+        return self
+
+    def parameters_schema(self) -> dict[str, Any]:
+        """The JSON Schema object that the parameters of a run must satisfy."""
+        return {
+            "type": "object",
+            "properties": {name: p.json_schema() for name, p in self.parameters.items()},
+            "required": [name for name, p in self.parameters.items() if p.is_required],
+            "additionalProperties": False,
+        }
+
+
+def version_key(version: str) -> tuple[int, int, int, bool, str]:
+    """Sort key of a semantic version: a pre-release comes before its release (semver 2.0, §11)."""
+    core, _, _build = version.partition("+")
+    numbers, _, pre = core.partition("-")
+    major, minor, patch = (int(part) for part in numbers.split("."))
+    return (major, minor, patch, not pre, pre)

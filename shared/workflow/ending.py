@@ -1,0 +1,83 @@
+"""The end of an execution: when it has come, and which one it is.
+
+* With nothing open and no reason to stop: `completed`, or `completed_with_errors` where a failure
+  was tolerated.
+* After a failure: `failed`, once nothing runs any more; what had not started is skipped.
+* After a cancel or a deadline: `cancelled` or `failed`, once everything that ran is accounted for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.workflow import events as ev
+from shared.workflow.binding import bind
+from shared.workflow.errors import ExpressionError
+from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import Failure
+from shared.workflow.state import Stop
+from shared.workflow.stopping import cancel_unstarted
+from shared.workflow.turn import Turn
+
+
+def end_if_over(turn: Turn) -> None:
+    """End the execution if nothing is left to do."""
+    stop = turn.state.stop
+    if stop is not None and stop.kind == "failure":
+        _wind_down(turn, stop)
+    if turn.state.open > 0:
+        return
+    if stop is None:
+        _complete(turn)
+    elif stop.kind == "cancel":
+        turn.emit(ev.ExecutionCancelled(by=stop.by, reason=stop.reason))
+    else:
+        turn.emit(ev.ExecutionFailed(failure=_failure(stop), step=stop.step))
+    _notify(turn)
+
+
+def _wind_down(turn: Turn, stop: Stop) -> None:
+    """After a failure: retries and waits are given up at once, the rest when nothing runs."""
+    reason = f"the execution failed at step {stop.step}"
+    for step_id, step in turn.state.steps.items():
+        if step.status in (StepStatus.RETRYING, StepStatus.BLOCKED):
+            turn.emit(ev.StepCancelled(step=step_id, attempt=step.attempt, reason=reason))
+    if turn.state.busy > 0:
+        return
+    for step_id, step in turn.state.steps.items():
+        if step.status is StepStatus.PENDING:
+            turn.emit(ev.StepSkipped(step=step_id, reason=reason))
+    cancel_unstarted(turn, reason)
+
+
+def _failure(stop: Stop) -> Failure:
+    if stop.failure is not None:
+        return stop.failure
+    return Failure(code="timeout", message=stop.reason, retryable=False)
+
+
+def _complete(turn: Turn) -> None:
+    if turn.state.status is ExecutionStatus.WAITING:
+        turn.emit(ev.ExecutionContinued())
+    outputs = turn.program.outputs
+    try:
+        values: dict[str, Any] = outputs.render(bind(outputs.needs, turn.state))
+    except ExpressionError as error:
+        failure = Failure(code="expression_error", message=f"outputs: {error}", retryable=False)
+        turn.emit(ev.ExecutionFailed(failure=failure))
+        return
+    failed = tuple(s for s, state in turn.state.steps.items() if state.tolerated)
+    if failed:
+        turn.emit(ev.ExecutionCompletedWithErrors(outputs=values, failed_steps=failed))
+    else:
+        turn.emit(ev.ExecutionCompleted(outputs=values))
+
+
+def _notify(turn: Turn) -> None:
+    state = turn.state
+    template = turn.program.template
+    for notification in template.policies.notifications:
+        if state.status.value in notification.on:
+            text = notification.message or f"{template.name}: {state.status.value}"
+            turn.emit(ev.NotificationRaised(severity=notification.severity, message=text))

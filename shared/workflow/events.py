@@ -1,0 +1,338 @@
+"""Events: what was decided about an execution, in the past tense.
+
+The fold of an execution's events is its state (`shared.workflow.evolve`), and what the edge does
+follows from them (`effect of`): a scheduled step becomes a task, a set timer a durable message.
+All but the timers' are public. An event's type is `<category>.<what happened>`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from shared.workflow.messages import Actor, Failure, Proof
+
+
+class Event(BaseModel):
+    """Base of all events."""
+
+    model_config = ConfigDict(frozen=True)
+
+    PUBLIC: ClassVar[bool] = True
+    type: str
+
+
+class ExecutionCreated(Event):
+    """An execution exists. `steps` are all step ids in topological order."""
+
+    type: Literal["execution.created"] = "execution.created"
+    template_id: str
+    template_version: str
+    category: str
+    parameters: dict[str, Any]
+    requested_by: Actor
+    labels: dict[str, str]
+    steps: tuple[str, ...]
+
+
+class ExecutionStarted(Event):
+    """Steps may run from now on."""
+
+    type: Literal["execution.started"] = "execution.started"
+
+
+class ExecutionWaiting(Event):
+    """Nothing runs; everything open waits for something outside."""
+
+    type: Literal["execution.waiting"] = "execution.waiting"
+    reason: str = ""
+
+
+class ExecutionContinued(Event):
+    """What was waited for has come."""
+
+    type: Literal["execution.continued"] = "execution.continued"
+
+
+class ExecutionPaused(Event):
+    """Nothing new starts until it is resumed."""
+
+    type: Literal["execution.paused"] = "execution.paused"
+    by: Actor
+    reason: str = ""
+
+
+class ExecutionResumed(Event):
+    """The pause is over."""
+
+    type: Literal["execution.resumed"] = "execution.resumed"
+    by: Actor
+
+
+class ExecutionFailing(Event):
+    """A step failed for good: nothing new starts, what runs may finish."""
+
+    type: Literal["execution.failing"] = "execution.failing"
+    step: str | None
+    failure: Failure
+
+
+class ExecutionCancelling(Event):
+    """Stop everything; `timed_out` tells a deadline from a request."""
+
+    type: Literal["execution.cancelling"] = "execution.cancelling"
+    by: Actor
+    reason: str = ""
+    timed_out: bool = False
+
+
+class ExecutionCompleted(Event):
+    """Every step completed or was skipped by its condition."""
+
+    type: Literal["execution.completed"] = "execution.completed"
+    outputs: dict[str, Any]
+
+
+class ExecutionCompletedWithErrors(Event):
+    """It came to its end, and steps with `continue_on_failure` failed on the way."""
+
+    type: Literal["execution.completed_with_errors"] = "execution.completed_with_errors"
+    outputs: dict[str, Any]
+    failed_steps: tuple[str, ...]
+
+
+class ExecutionFailed(Event):
+    """It could not come to its end."""
+
+    type: Literal["execution.failed"] = "execution.failed"
+    failure: Failure
+    step: str | None = None
+
+
+class ExecutionCancelled(Event):
+    """It was stopped before its end."""
+
+    type: Literal["execution.cancelled"] = "execution.cancelled"
+    by: Actor
+    reason: str = ""
+
+
+class ApprovalRequested(Event):
+    """The execution waits for a person's approval."""
+
+    type: Literal["approval.requested"] = "approval.requested"
+
+
+class ApprovalGranted(Event):
+    """A person approved."""
+
+    type: Literal["approval.granted"] = "approval.granted"
+    by: Actor
+    comment: str = ""
+
+
+class ApprovalRejected(Event):
+    """A person rejected."""
+
+    type: Literal["approval.rejected"] = "approval.rejected"
+    by: Actor
+    comment: str = ""
+
+
+class NotificationRaised(Event):
+    """The template asks to tell people about how the execution ended."""
+
+    type: Literal["notification.raised"] = "notification.raised"
+    severity: str
+    message: str
+
+
+class StepEvent(Event):
+    """Base of what happens to a step."""
+
+    step: str
+
+
+class Requirement(BaseModel):
+    """What an agent must have to be given a task."""
+
+    model_config = ConfigDict(frozen=True)
+
+    capabilities: tuple[str, ...] = ()
+    host: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class StepScheduled(StepEvent):
+    """One leg of an attempt is to be run; effect of this event: the task."""
+
+    type: Literal["step.scheduled"] = "step.scheduled"
+    PUBLIC: ClassVar[bool] = False
+    attempt: int
+    leg: int
+    command: str
+    parameters: dict[str, Any]
+    timeout_s: float
+    requirement: Requirement
+    sensitive: tuple[str, ...] = ()
+    token: str | None = None
+
+
+class StepBlocked(StepEvent):
+    """No live agent fits; tried again until the step's start timeout."""
+
+    type: Literal["step.blocked"] = "step.blocked"
+    attempt: int
+    reason: str
+
+
+class StepStarted(StepEvent):
+    """An agent runs it."""
+
+    type: Literal["step.started"] = "step.started"
+    attempt: int
+    leg: int
+    agent: str
+    host: str
+
+
+class StepDeferred(StepEvent):
+    """It waits for something outside, holding no agent."""
+
+    type: Literal["step.deferred"] = "step.deferred"
+    attempt: int
+    leg: int
+    token: str
+    wake_at_ms: int | None
+    output: dict[str, Any]
+
+
+class StepEnded(StepEvent):
+    """Base of the ends of an attempt. Times are the agent's clock, 0 where nothing ran."""
+
+    attempt: int
+    agent: str = ""
+    started_at_ms: int = 0
+    finished_at_ms: int = 0
+    proof: Proof | None = None
+
+
+class StepCompleted(StepEnded):
+    """The step succeeded."""
+
+    type: Literal["step.completed"] = "step.completed"
+    output: dict[str, Any]
+    output_bytes: int = 0
+
+
+class StepFailed(StepEnded):
+    """The step failed for good."""
+
+    type: Literal["step.failed"] = "step.failed"
+    failure: Failure
+    output: dict[str, Any] = Field(default_factory=dict)
+    tolerated: bool = False
+
+
+class StepRetrying(StepEnded):
+    """The attempt failed and another one follows at `due_ms`."""
+
+    type: Literal["step.retrying"] = "step.retrying"
+    failure: Failure
+    due_ms: int
+
+
+class StepLost(StepEnded):
+    """The worker died midway: the outcome of this attempt is unknown."""
+
+    type: Literal["step.lost"] = "step.lost"
+    reason: str
+
+
+class StepSkipped(StepEvent):
+    """It will not run: its condition is false, or the execution ended before."""
+
+    type: Literal["step.skipped"] = "step.skipped"
+    reason: str
+
+
+class StepStopping(StepEvent):
+    """The agent is told to stop it; effect of this event: a control message."""
+
+    type: Literal["step.stopping"] = "step.stopping"
+    attempt: int
+    leg: int
+
+
+class StepRevoked(StepEvent):
+    """A runner claimed an attempt that is no longer wanted; effect: it is told to stop."""
+
+    type: Literal["step.revoked"] = "step.revoked"
+    attempt: int
+    leg: int
+    agent: str
+
+
+class StepCancelled(StepEnded):
+    """It was stopped, or never started."""
+
+    type: Literal["step.cancelled"] = "step.cancelled"
+    reason: str = ""
+
+
+class TimerSet(Event):
+    """Effect of this event: a durable timer message due at `due_ms`."""
+
+    type: Literal["timer.set"] = "timer.set"
+    PUBLIC: ClassVar[bool] = False
+    timer: str
+    due_ms: int
+    generation: int
+
+
+class TimerCleared(Event):
+    """The timer is no longer wanted, or has fired."""
+
+    type: Literal["timer.cleared"] = "timer.cleared"
+    PUBLIC: ClassVar[bool] = False
+    timer: str
+    fired: bool = False
+
+
+AnyEvent = Annotated[
+    ExecutionCreated
+    | ExecutionStarted
+    | ExecutionWaiting
+    | ExecutionContinued
+    | ExecutionPaused
+    | ExecutionResumed
+    | ExecutionFailing
+    | ExecutionCancelling
+    | ExecutionCompleted
+    | ExecutionCompletedWithErrors
+    | ExecutionFailed
+    | ExecutionCancelled
+    | ApprovalRequested
+    | ApprovalGranted
+    | ApprovalRejected
+    | NotificationRaised
+    | StepScheduled
+    | StepBlocked
+    | StepStarted
+    | StepDeferred
+    | StepCompleted
+    | StepFailed
+    | StepRetrying
+    | StepLost
+    | StepSkipped
+    | StepStopping
+    | StepRevoked
+    | StepCancelled
+    | TimerSet
+    | TimerCleared,
+    Field(discriminator="type"),
+]
+
+EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+"""Reads and writes any event as JSON."""

@@ -1,0 +1,261 @@
+"""Expressions: CEL, compiled once, type-checked, with bounded size and time.
+
+The law:
+
+* An expression sees only what it was declared to see (`Scope`); anything else is an error when it is
+  compiled, not when it runs.
+* Types are checked at compile time. A dotted name such as `steps.fetch.output.code` is declared as
+  one variable with its own type, so that `steps.fetch.output.cod` is an undeclared reference and
+  `steps.fetch.output.code == "200"` a type error. An expression that uses `has()` is checked with
+  untyped outputs instead: the macro needs a map to look into.
+* Nothing can run away: the source is at most `MAX_SOURCE` characters, CEL always terminates, and
+  the library stops comprehensions at its iteration budget. Regular expressions are RE2.
+* The result is plain JSON data (`None, bool, int, float, str, list, dict`), never a library object.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_strings
+
+from shared.workflow.errors import ExpressionError
+
+MAX_SOURCE: Final = 2_000
+"""Longest expression, in characters."""
+
+_PLACEHOLDER: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_STRING: Final = re.compile(r"""r?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.IGNORECASE)
+_PATH: Final = re.compile(r"(?<![\w.])[a-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*", re.IGNORECASE)
+_HAS: Final = re.compile(r"\bhas\s*\(")
+
+_JSON_TYPES: Final[Mapping[str, cel.Type]] = {
+    "string": cel.Type.STRING,
+    "integer": cel.Type.INT,
+    "number": cel.Type.DOUBLE,
+    "boolean": cel.Type.BOOL,
+    "object": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "array": cel.Type.LIST,
+}
+
+
+def cel_type(schema: Mapping[str, Any]) -> cel.Type:
+    """The CEL type of values that satisfy a JSON Schema; `dyn` where it is not certain."""
+    kind = schema.get("type")
+    if not isinstance(kind, str):
+        return cel.Type.DYN
+    if kind == "array":
+        items = schema.get("items")
+        return cel.Type.List(cel_type(items) if isinstance(items, Mapping) else cel.Type.DYN)
+    return _JSON_TYPES.get(kind, cel.Type.DYN)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The variables an expression may use: dotted name to CEL type."""
+
+    variables: Mapping[str, cel.Type]
+
+    @cached_property
+    def environment(self) -> cel.Env:
+        """The library's environment with these variables, made once."""
+        return cel.NewEnv(variables=dict(self.variables), extensions=[ext_strings.ExtStrings()])
+
+    def plus(self, variables: Mapping[str, cel.Type]) -> Scope:
+        """This scope with more variables."""
+        return Scope({**self.variables, **variables})
+
+    def loose(self) -> Scope:
+        """The same without the variables that lie inside another one (for `has()`)."""
+        names = self.variables
+        kept = {n: t for n, t in names.items() if not any(p in names for p in _prefixes(n))}
+        return Scope(kept)
+
+
+class Compiled:
+    """A type-checked expression that can be evaluated any number of times."""
+
+    __slots__ = ("_expression", "_numeric", "needs", "source")
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        """Compile `source`; raises `ExpressionError` with the reason and its position."""
+        self.source = source.strip()
+        if len(self.source) > MAX_SOURCE:
+            raise ExpressionError(self.source[:40] + "…", f"longer than {MAX_SOURCE} characters")
+        if _HAS.search(self.source):
+            scope = scope.loose()
+        self.needs = _needed(self.source, scope.variables)
+        self._numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
+        try:
+            self._expression = scope.environment.compile(self.source)
+        except RuntimeError as error:
+            raise ExpressionError(self.source, _reason(error)) from None
+
+    @property
+    def is_boolean(self) -> bool:
+        """True when the result is a truth value, or not known before it is evaluated."""
+        return self._expression.return_type() in (cel.Type.BOOL, cel.Type.DYN)
+
+    def evaluate(self, data: Mapping[str, Any]) -> Any:
+        """The value as plain JSON data. `data` holds a value for each name in `needs` it can.
+
+        Raises `ExpressionError` when a value is missing or an operation fails on it.
+        """
+        bound = {name: data[name] for name in self.needs if name in data}
+        for name in self._numeric:
+            if type(bound.get(name)) is int:
+                bound[name] = float(bound[name])
+        try:
+            value = self._expression.eval(data=bound)
+            if value.type() == cel.Type.ERROR:
+                raise ExpressionError(self.source, _reason(value.value()))
+            return _plain(value.plain_value())
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ExpressionError(self.source, _reason(error)) from None
+
+    def test(self, data: Mapping[str, Any]) -> bool:
+        """The value of a condition; anything but a truth value is an error."""
+        value = self.evaluate(data)
+        if not isinstance(value, bool):
+            raise ExpressionError(self.source, f"must be true or false, is {type(value).__name__}")
+        return value
+
+
+class Rendered:
+    """A JSON value with `${{ expr }}` inside, compiled: `render` fills the places in.
+
+    A string that is one place and nothing else takes the value with its type; otherwise values are
+    put into the text as text (JSON for lists and maps).
+    """
+
+    __slots__ = ("_parts", "needs")
+
+    def __init__(self, value: Any, scope: Scope) -> None:
+        """Compile every place in `value`; raises `ExpressionError` for the first bad one."""
+        self._parts = _compile_value(value, scope)
+        self.needs = tuple(sorted(set(_collect_needs(self._parts))))
+
+    def render(self, data: Mapping[str, Any]) -> Any:
+        """The value with every place filled in."""
+        return _render(self._parts, data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A string with places: literals and expressions in turn."""
+
+    parts: tuple[str | Compiled, ...]
+
+
+def holds_expression(value: Any) -> bool:
+    """True when a string holds at least one `${{ }}`."""
+    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
+
+
+def _compile_value(value: Any, scope: Scope) -> Any:
+    if isinstance(value, str):
+        return _compile_text(value, scope)
+    if isinstance(value, Mapping):
+        return {key: _compile_value(item, scope) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_compile_value(item, scope) for item in value]
+    return value
+
+
+def _compile_text(text: str, scope: Scope) -> Any:
+    if "${{" not in text:
+        return text
+    parts: list[str | Compiled] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(text):
+        parts.append(text[end : match.start()])
+        parts.append(Compiled(match.group(1), scope))
+        end = match.end()
+    parts.append(text[end:])
+    if any(isinstance(part, str) and "${{" in part for part in parts):
+        raise ExpressionError(text[:80], "`${{` is not closed by `}}`")
+    kept = tuple(part for part in parts if part != "")
+    return kept[0] if len(kept) == 1 else _Text(kept)
+
+
+def _render(part: Any, data: Mapping[str, Any]) -> Any:
+    if isinstance(part, Compiled):
+        return part.evaluate(data)
+    if isinstance(part, _Text):
+        return "".join(p if isinstance(p, str) else _as_text(p.evaluate(data)) for p in part.parts)
+    if isinstance(part, dict):
+        return {key: _render(item, data) for key, item in part.items()}
+    if isinstance(part, list):
+        return [_render(item, data) for item in part]
+    return part
+
+
+def _collect_needs(part: Any) -> Iterable[str]:
+    if isinstance(part, Compiled):
+        yield from part.needs
+    elif isinstance(part, _Text):
+        for piece in part.parts:
+            yield from _collect_needs(piece)
+    elif isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from _collect_needs(item)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: ""}[value]
+    if isinstance(value, list | dict):
+        return json_text(value)
+    return str(value)
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON with sorted keys: the one textual form of a value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """CEL's plain values as JSON data: times and bytes become text, keys become strings."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "replace")
+    return str(value)
+
+
+def _needed(source: str, names: Mapping[str, Any]) -> tuple[str, ...]:
+    """The declared names that a source mentions, the longest one of each path."""
+    needed: set[str] = set()
+    for match in _PATH.finditer(_STRING.sub('""', source)):
+        path = re.sub(r"\s", "", match.group())
+        hit = next((p for p in (path, *_prefixes(path)) if p in names), None)
+        if hit is not None:
+            needed.add(hit)
+    return tuple(sorted(needed))
+
+
+def _prefixes(path: str) -> Iterable[str]:
+    """`a.b.c` gives `a.b`, then `a`."""
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _reason(error: object) -> str:
+    """The library's message without its status code and source drawing."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else "failed"
+    text = re.sub(r"^[A-Z_]+: ", "", text)
+    text = re.sub(r"^ERROR: <input>:\d+:(\d+): ", r"at character \1: ", text)
+    return re.sub(r" \[[A-Z_]+\]$", "", text).replace(" (in container '')", "")

@@ -1,0 +1,134 @@
+"""Requests about an execution as a whole, and its timers."""
+
+from __future__ import annotations
+
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.scheduling import awaits_approval, schedule_attempt, start_ready
+from shared.workflow.stopping import (
+    STOP_LIMIT_TIMER,
+    STOP_TIMER,
+    cancel_unstarted,
+    give_up_stopping,
+    stop_again,
+    stop_all,
+)
+from shared.workflow.turn import Turn
+
+DEADLINE_TIMER = "deadline"
+_ENGINE = msg.Actor(kind="system", id="engine")
+
+
+def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) -> None:
+    """A new execution: it starts, or asks for approval first."""
+    turn.create(
+        execution_id,
+        ev.ExecutionCreated(
+            template_id=request.template_id,
+            template_version=request.template_version,
+            category=request.category,
+            parameters=request.parameters,
+            requested_by=request.requested_by,
+            labels=request.labels,
+            steps=turn.program.graph.order,
+        ),
+    )
+    if turn.program.template.policies.approval_required:
+        turn.emit(ev.ApprovalRequested())
+    else:
+        _start(turn)
+
+
+def approval_answered(turn: Turn, answer: msg.ApprovalAnswered) -> None:
+    """A person approved or rejected; only the first answer counts."""
+    if not awaits_approval(turn):
+        return
+    if answer.approved:
+        turn.emit(ev.ApprovalGranted(by=answer.by, comment=answer.comment))
+        _start(turn)
+        return
+    turn.emit(ev.ApprovalRejected(by=answer.by, comment=answer.comment))
+    reason = f"rejected by {answer.by.id}" + (f": {answer.comment}" if answer.comment else "")
+    _cancel(turn, answer.by, reason)
+
+
+def cancel_requested(turn: Turn, request: msg.CancelRequested) -> None:
+    """Stop everything."""
+    if turn.state.status is not ExecutionStatus.CANCELLING:
+        _cancel(turn, request.by, request.reason or f"cancelled by {request.by.id}")
+
+
+def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
+    """Start nothing new. An execution that awaits its approval has nothing to pause."""
+    if turn.state.status is ExecutionStatus.RUNNING or (
+        turn.state.status is ExecutionStatus.WAITING and not awaits_approval(turn)
+    ):
+        turn.emit(ev.ExecutionPaused(by=request.by, reason=request.reason))
+
+
+def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
+    """Go on: what became ready or due during the pause starts now."""
+    if turn.state.status is not ExecutionStatus.PAUSED:
+        return
+    turn.emit(ev.ExecutionResumed(by=request.by))
+    start_ready(turn, turn.program.graph.order)
+    for step_id in turn.program.graph.order:
+        _start_overdue(turn, step_id)
+
+
+def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
+    """A timer is due; one that was set anew or cleared since is ignored."""
+    timer = turn.state.timers.get(fired.timer)
+    if timer is None or timer.generation != fired.generation:
+        return
+    turn.emit(ev.TimerCleared(timer=fired.timer, fired=True))
+    if fired.timer == DEADLINE_TIMER:
+        _time_out(turn)
+    elif fired.timer == STOP_TIMER:
+        stop_again(turn)
+    elif fired.timer == STOP_LIMIT_TIMER:
+        give_up_stopping(turn)
+    elif turn.state.status is not ExecutionStatus.PAUSED:
+        _start_overdue(turn, fired.timer.partition("-")[2])
+
+
+def _start(turn: Turn) -> None:
+    turn.emit(ev.ExecutionStarted())
+    timeout_s = turn.program.template.policies.timeout_s
+    if timeout_s is not None:
+        turn.set_timer(DEADLINE_TIMER, turn.at_ms + round(timeout_s * 1000))
+    start_ready(turn, turn.program.graph.order)
+
+
+def _start_overdue(turn: Turn, step_id: str) -> None:
+    """Start the next attempt or leg of a step whose timer is no longer set."""
+    step = turn.step(step_id)
+    timers = turn.state.timers
+    if turn.state.stop is not None:
+        return
+    if step.status is StepStatus.RETRYING and f"retry-{step_id}" not in timers:
+        schedule_attempt(turn, step_id, step.attempt + 1)
+    elif step.status is StepStatus.BLOCKED and f"place-{step_id}" not in timers:
+        schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
+
+
+def _wake(turn: Turn, step_id: str) -> None:
+    step = turn.step(step_id)
+    if step.status is StepStatus.WAITING:
+        schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
+
+
+def _cancel(turn: Turn, by: msg.Actor, reason: str) -> None:
+    turn.emit(ev.ExecutionCancelling(by=by, reason=reason))
+    stop_all(turn, reason)
+
+
+def _time_out(turn: Turn) -> None:
+    if turn.state.status is ExecutionStatus.CANCELLING:
+        return
+    limit = turn.program.template.policies.timeout_s
+    reason = f"did not end within its timeout of {limit:g} s"
+    turn.emit(ev.ExecutionCancelling(by=_ENGINE, reason=reason, timed_out=True))
+    stop_all(turn, reason)

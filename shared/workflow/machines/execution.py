@@ -1,0 +1,74 @@
+"""The execution's machine.
+
+* It is created `pending`; approval makes it `waiting` first.
+* `running` while any step can move; `waiting` when only something outside can move it.
+* `paused` starts nothing new. `cancelling` stops what runs and waits for the proof.
+* The ends are final: `completed`, `completed_with_errors`, `failed`, `cancelled`. The rollback
+  statuses are where a rollback takes an ended execution.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from shared.workflow.machines.table import Machine, each
+
+
+class ExecutionStatus(StrEnum):
+    """Where an execution stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+
+
+_S = ExecutionStatus
+
+ENDED: Final = frozenset(
+    {
+        _S.COMPLETED,
+        _S.COMPLETED_WITH_ERRORS,
+        _S.FAILED,
+        _S.CANCELLED,
+        _S.ROLLED_BACK,
+        _S.ROLLBACK_FAILED,
+    }
+)
+
+EXECUTION: Final = Machine(
+    name="execution",
+    initial=_S.PENDING,
+    terminal=ENDED,
+    rows={
+        "approval.requested": each(_S.PENDING, to=_S.WAITING),
+        "approval.granted": each(_S.WAITING, to=_S.PENDING),
+        "approval.rejected": each(_S.WAITING, to=_S.WAITING),
+        "execution.started": each(_S.PENDING, to=_S.RUNNING),
+        "execution.waiting": each(_S.RUNNING, to=_S.WAITING),
+        "execution.continued": each(_S.WAITING, to=_S.RUNNING),
+        "execution.paused": each(_S.RUNNING, _S.WAITING, to=_S.PAUSED),
+        "execution.resumed": each(_S.PAUSED, to=_S.RUNNING),
+        "execution.failing": each(_S.RUNNING, to=_S.RUNNING)
+        | each(_S.WAITING, to=_S.WAITING)
+        | each(_S.PAUSED, to=_S.PAUSED),
+        "execution.cancelling": each(
+            _S.PENDING, _S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING
+        ),
+        "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
+        "execution.completed_with_errors": each(
+            _S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS
+        ),
+        "execution.failed": each(_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING, to=_S.FAILED),
+        "execution.cancelled": each(_S.WAITING, _S.CANCELLING, to=_S.CANCELLED),
+    },
+)

@@ -1,0 +1,82 @@
+"""The step's machine; an attempt is one passage from `scheduled` to an end.
+
+* `scheduled` means a task is with a pool of agents; `blocked` that no live agent fits.
+* `running` begins with the runner's claim in the journal, before anything is run.
+* `waiting` is an attempt that holds no agent (a delegated task, a long wait).
+* `lost` is a state of its own: the worker died midway and nobody knows what it did.
+* `stopping` waits for the proof that what ran is gone.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from shared.workflow.machines.table import Machine, each
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    BLOCKED = "blocked"
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    LOST = "lost"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+_S = StepStatus
+
+STEP_ENDED: Final = frozenset({_S.COMPLETED, _S.FAILED, _S.SKIPPED, _S.CANCELLED})
+BUSY: Final = frozenset({_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.RETRYING, _S.STOPPING})
+"""Open, and moved by us or by an agent."""
+OUTSIDE: Final = frozenset({_S.WAITING, _S.LOST})
+"""Open, and moved only by something outside."""
+
+STEP: Final = Machine(
+    name="step",
+    initial=_S.PENDING,
+    terminal=STEP_ENDED,
+    rows={
+        "step.scheduled": each(
+            _S.PENDING, _S.SCHEDULED, _S.BLOCKED, _S.RETRYING, _S.WAITING, to=_S.SCHEDULED
+        ),
+        "step.blocked": each(_S.SCHEDULED, to=_S.BLOCKED),
+        "step.started": each(_S.SCHEDULED, _S.BLOCKED, to=_S.RUNNING),
+        "step.deferred": each(_S.RUNNING, to=_S.WAITING),
+        "step.completed": each(_S.RUNNING, _S.STOPPING, _S.LOST, to=_S.COMPLETED),
+        "step.failed": each(
+            _S.PENDING,
+            _S.SCHEDULED,
+            _S.BLOCKED,
+            _S.RUNNING,
+            _S.RETRYING,
+            _S.WAITING,
+            _S.LOST,
+            _S.STOPPING,
+            to=_S.FAILED,
+        ),
+        "step.retrying": each(_S.RUNNING, _S.LOST, to=_S.RETRYING),
+        "step.lost": each(_S.SCHEDULED, _S.RUNNING, _S.STOPPING, to=_S.LOST),
+        "step.skipped": each(_S.PENDING, to=_S.SKIPPED),
+        "step.revoked": {status: status for status in _S},
+        "step.stopping": each(_S.RUNNING, _S.STOPPING, to=_S.STOPPING),
+        "step.cancelled": each(
+            _S.PENDING,
+            _S.SCHEDULED,
+            _S.BLOCKED,
+            _S.WAITING,
+            _S.RETRYING,
+            _S.LOST,
+            _S.STOPPING,
+            to=_S.CANCELLED,
+        ),
+    },
+)

@@ -1,0 +1,214 @@
+"""The journal: facts and requests about one execution, the only thing that moves it.
+
+Each is published to the execution's own journal subject with a deterministic message id, and comes
+back as an `Entry`: the message, its journal sequence and the time at which the journal took it.
+Time in the core is that time, in milliseconds since the epoch; the core never asks a clock.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Message(BaseModel):
+    """Base of all journal messages."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Actor(BaseModel):
+    """Who or what asked for something: a person, an agent, a key, a schedule."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["user", "agent", "schedule", "alert", "system"] = "user"
+    id: str = Field("unknown", max_length=200)
+
+
+class Failure(BaseModel):
+    """Why something did not work: a stable code, words for a person, and whether to try again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    retryable: bool = True
+
+
+class Proof(BaseModel):
+    """What is known about the processes of an attempt that was stopped."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gone: bool
+    pids: tuple[int, ...] = ()
+    reason: str = ""
+
+
+class ExecutionRequested(Message):
+    """Run one template version with these (complete, valid) parameters."""
+
+    type: Literal["execution_requested"] = "execution_requested"
+    template_id: str
+    template_version: str
+    category: str = "custom"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    requested_by: Actor = Actor()
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class AttemptMessage(Message):
+    """Base of what is reported about one leg of one attempt at one step.
+
+    An attempt has one leg, or several where it was deferred and resumed.
+    """
+
+    step: str
+    attempt: int = Field(ge=1)
+    leg: int = Field(0, ge=0)
+    agent: str = ""
+
+
+class AttemptStarted(AttemptMessage):
+    """The claim of a runner: published before anything is run, and at most once."""
+
+    type: Literal["attempt_started"] = "attempt_started"
+    host: str = ""
+
+
+class AttemptFinished(AttemptMessage):
+    """The command ended; times are the agent's own clock, in milliseconds since the epoch."""
+
+    type: Literal["attempt_finished"] = "attempt_finished"
+    outcome: Literal["succeeded", "failed", "timed_out", "cancelled"]
+    output: dict[str, Any] = Field(default_factory=dict)
+    output_bytes: int = Field(0, ge=0)
+    failure: Failure | None = None
+    proof: Proof | None = None
+    started_at_ms: int = 0
+    finished_at_ms: int = 0
+
+
+class AttemptDeferred(AttemptMessage):
+    """The command waits for something outside, without an agent, until woken or until a time."""
+
+    type: Literal["attempt_deferred"] = "attempt_deferred"
+    token: str
+    wake_at_ms: int | None = None
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class AttemptLost(AttemptMessage):
+    """The task came back from a worker that had started it: its outcome is unknown."""
+
+    type: Literal["attempt_lost"] = "attempt_lost"
+    reason: str
+
+
+class AttemptReturned(AttemptMessage):
+    """A runner hands back what it had not started, for example because it shuts down."""
+
+    type: Literal["attempt_returned"] = "attempt_returned"
+    reason: str = ""
+
+
+class AttemptUnplaced(AttemptMessage):
+    """No live agent fits the step."""
+
+    type: Literal["attempt_unplaced"] = "attempt_unplaced"
+    reason: str
+
+
+class AttemptWoken(AttemptMessage):
+    """What a deferred attempt waited for has happened."""
+
+    type: Literal["attempt_woken"] = "attempt_woken"
+    token: str
+    cause: str = ""
+
+
+class LostResolved(Message):
+    """A person says what became of a lost attempt (`on_lost: ask`)."""
+
+    type: Literal["lost_resolved"] = "lost_resolved"
+    step: str
+    attempt: int
+    verdict: Literal["completed", "failed", "rerun"]
+    by: Actor = Actor()
+    reason: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class TimerFired(Message):
+    """A durable timer of this execution is due. A stale generation is ignored."""
+
+    type: Literal["timer_fired"] = "timer_fired"
+    timer: str
+    generation: int
+
+
+class CancelRequested(Message):
+    """Stop the execution, and prove that what ran is gone."""
+
+    type: Literal["cancel_requested"] = "cancel_requested"
+    by: Actor = Actor()
+    reason: str = ""
+
+
+class PauseRequested(Message):
+    """Start nothing new; what runs may finish."""
+
+    type: Literal["pause_requested"] = "pause_requested"
+    by: Actor = Actor()
+    reason: str = ""
+
+
+class ResumeRequested(Message):
+    """Go on after a pause."""
+
+    type: Literal["resume_requested"] = "resume_requested"
+    by: Actor = Actor()
+
+
+class ApprovalAnswered(Message):
+    """A person approved or rejected the execution."""
+
+    type: Literal["approval_answered"] = "approval_answered"
+    approved: bool
+    by: Actor = Actor()
+    comment: str = ""
+
+
+JournalMessage = Annotated[
+    ExecutionRequested
+    | AttemptStarted
+    | AttemptFinished
+    | AttemptDeferred
+    | AttemptLost
+    | AttemptReturned
+    | AttemptUnplaced
+    | AttemptWoken
+    | LostResolved
+    | TimerFired
+    | CancelRequested
+    | PauseRequested
+    | ResumeRequested
+    | ApprovalAnswered,
+    Field(discriminator="type"),
+]
+
+JOURNAL_MESSAGE: TypeAdapter[JournalMessage] = TypeAdapter(JournalMessage)
+"""Reads and writes any journal message as JSON."""
+
+
+class Entry(BaseModel):
+    """A journal message as the journal holds it: `seq` rises within an execution."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    seq: int
+    at_ms: int
+    message: JournalMessage

@@ -1,0 +1,116 @@
+"""The state of an execution: the fold of its events, and everything a decision may look at.
+
+Frozen throughout. It is stored as one document, with the journal sequence it has applied, so it
+must stay small: outputs are bounded where they are made, attempts by the retry limit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.workflow.machines.approval import ApprovalStatus
+from shared.workflow.machines.execution import ENDED, ExecutionStatus
+from shared.workflow.machines.step import STEP_ENDED, StepStatus
+from shared.workflow.messages import Actor, Failure, Proof
+
+
+class AttemptRecord(BaseModel):
+    """One ended attempt. Times are the agent's clock in epoch milliseconds, 0 where nothing ran."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    outcome: str
+    agent: str = ""
+    started_at_ms: int = 0
+    finished_at_ms: int = 0
+    failure: Failure | None = None
+    proof: Proof | None = None
+
+
+class StepState(BaseModel):
+    """One step. `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    leg: int = 0
+    agent: str = ""
+    scheduled_at_ms: int = 0
+    started_at_ms: int = 0
+    ended_at_ms: int = 0
+    output: dict[str, Any] = Field(default_factory=dict)
+    failure: Failure | None = None
+    reason: str = ""
+    token: str | None = None
+    tolerated: bool = False
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """True in a final status."""
+        return self.status in STEP_ENDED
+
+
+class TimerState(BaseModel):
+    """A timer that is set: when it is due and which setting of it counts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    due_ms: int
+    generation: int
+
+
+class Stop(BaseModel):
+    """Why the execution is coming to an early end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    by: Actor = Actor(kind="system", id="engine")
+    reason: str = ""
+    step: str | None = None
+    failure: Failure | None = None
+
+
+class ExecutionState(BaseModel):
+    """One execution.
+
+    `version` counts its events. `open`, `busy` and `outside` count the steps that have not ended,
+    that we or an agent move, and that only something outside moves.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    template_id: str
+    template_version: str
+    category: str
+    status: ExecutionStatus = ExecutionStatus.PENDING
+    version: int = 0
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    requested_by: Actor = Actor()
+    labels: dict[str, str] = Field(default_factory=dict)
+    steps: dict[str, StepState] = Field(default_factory=dict)
+    open: int = 0
+    busy: int = 0
+    outside: int = 0
+    output_bytes: int = 0
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    approval: ApprovalStatus = ApprovalStatus.NONE
+    approved_by: Actor | None = None
+    timers: dict[str, TimerState] = Field(default_factory=dict)
+    stop: Stop | None = None
+    failure: Failure | None = None
+    created_at_ms: int = 0
+    started_at_ms: int = 0
+    updated_at_ms: int = 0
+    ended_at_ms: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """True in a final status."""
+        return self.status in ENDED
