@@ -115,8 +115,9 @@ def find_binary() -> str:
     if found and problem is None:
         return found
     raise ServerMissingError(
-        f"{problem}: install MongoDB 6 or newer so that mongod is on PATH (on Linux the bundled one needs "
-        "OpenSSL 3 and libcurl), or set HIVE_MONGO_URL to a replica set that already runs."
+        f"{problem}: install MongoDB 6 or newer so that mongod is on PATH (on Linux the "
+        "bundled one needs OpenSSL 3 and libcurl), or set HIVE_MONGO_URL "
+        "to a replica set that already runs."
     )
 
 

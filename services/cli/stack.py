@@ -99,9 +99,8 @@ def logs(
     layout = Layout.from_environment()
     names = services_with_logs(layout)
     if service not in names:
-        _fail(
-            f"There is no log of {service!r}. There are logs of: {', '.join(names) or 'nothing yet'}."
-        )
+        known = ", ".join(names) or "nothing yet"
+        _fail(f"There is no log of {service!r}. There are logs of: {known}.")
     path = layout.log(service)
     follower = Follower(path)
     typer.echo(tail(path, SHOWN_LINES, limit_bytes=SHOWN_LINES * 1024))
