@@ -240,7 +240,5 @@ def _apply_on_lost(turn: Turn, report: msg.AttemptLost) -> None:
 
 def _run_again(turn: Turn, step_id: str, attempt: int, reason: str) -> None:
     failure = Failure(code="lost", message=reason)
-    turn.emit(
-        ev.StepRetrying(step=step_id, attempt=attempt, failure=failure, due_ms=turn.at_ms)
-    )
+    turn.emit(ev.StepRetrying(step=step_id, attempt=attempt, failure=failure, due_ms=turn.at_ms))
     schedule_attempt(turn, step_id, attempt + 1)

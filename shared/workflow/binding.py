@@ -11,7 +11,7 @@ from shared.workflow.state import ExecutionState, StepState
 def bind(
     needs: Iterable[str], state: ExecutionState, output: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The value of each needed variable that has one. `output` is that of the step being checked."""
+    """The value of each needed variable that has one; `output` is the checked step's."""
     data: dict[str, Any] = {}
     for name in needs:
         root, _, rest = name.partition(".")

@@ -1,12 +1,12 @@
 """The tree of errors of the pure core, by what the caller must do about each.
 
-    WorkflowError
-    ├── DefinitionError        bad input: tell the author which field and what to do
-    ├── ParameterError         bad input: tell the person who started the run
-    ├── ExpressionError        one expression failed on real data: the step fails with it
-    └── CorruptState           the execution is quarantined, its partition goes on
-        ├── UndefinedTransition
-        └── Divergence
+WorkflowError
+├── DefinitionError        bad input: tell the author which field and what to do
+├── ParameterError         bad input: tell the person who started the run
+├── ExpressionError        one expression failed on real data: the step fails with it
+└── CorruptStateError           the execution is quarantined, its partition goes on
+    ├── UndefinedTransitionError
+    └── DivergenceError
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class ExpressionError(WorkflowError):
         super().__init__(f"{reason} (in `{source}`)")
 
 
-class CorruptState(WorkflowError):
+class CorruptStateError(WorkflowError):
     """State and message cannot belong together; the execution must be quarantined."""
 
 
-class UndefinedTransition(CorruptState):
+class UndefinedTransitionError(CorruptStateError):
     """A machine's table has no entry for this status and event."""
 
     def __init__(self, machine: str, status: str, event: str) -> None:
@@ -74,7 +74,7 @@ class UndefinedTransition(CorruptState):
         super().__init__(f"{machine}: no transition from {status!r} on {event!r}")
 
 
-class Divergence(CorruptState):
+class DivergenceError(CorruptStateError):
     """Replaying a history decided something else than what was recorded."""
 
     def __init__(self, seq: int, recorded: str, decided: str) -> None:

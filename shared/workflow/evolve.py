@@ -4,7 +4,7 @@ The law:
 
 * The state is the fold of its events, and of nothing else.
 * Every change of a status goes through its machine's table; an undefined one raises
-  `UndefinedTransition`, because then state and history do not belong together.
+  `UndefinedTransitionError`, because then state and history do not belong together.
 * The counts (`open`, `busy`, `outside`) follow from the statuses and are kept with them.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from shared.workflow import events as ev
-from shared.workflow.errors import CorruptState
+from shared.workflow.errors import CorruptStateError
 from shared.workflow.machines.approval import APPROVAL
 from shared.workflow.machines.execution import ENDED, EXECUTION
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP, STEP_ENDED, StepStatus
@@ -27,9 +27,9 @@ Changes = dict[str, Any]
 def evolve(state: ExecutionState | None, event: ev.AnyEvent, at_ms: int) -> ExecutionState:
     """The state after `event`, which happened at `at_ms` (epoch milliseconds)."""
     if isinstance(event, ev.ExecutionCreated):
-        raise CorruptState("use `create` for the first event")
+        raise CorruptStateError("use `create` for the first event")
     if state is None:
-        raise CorruptState(f"the first event must be execution.created, not {event.type}")
+        raise CorruptStateError(f"the first event must be execution.created, not {event.type}")
     category = event.type.partition(".")[0]
     changes = _APPLY[category](state, event, at_ms)
     changes["version"] = state.version + 1
@@ -93,7 +93,7 @@ def _notification(_state: ExecutionState, _event: ev.AnyEvent, _at_ms: int) -> C
 
 def _timer(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
     if not isinstance(event, ev.TimerSet | ev.TimerCleared):
-        raise CorruptState(f"not a timer's event: {event.type}")
+        raise CorruptStateError(f"not a timer's event: {event.type}")
     current = TimerStatus.SET if event.timer in state.timers else TimerStatus.UNSET
     TIMER.next(current, event.type)
     timers = dict(state.timers)
@@ -106,10 +106,10 @@ def _timer(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
 
 def _step(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
     if not isinstance(event, ev.StepEvent):
-        raise CorruptState(f"not a step's event: {event.type}")
+        raise CorruptStateError(f"not a step's event: {event.type}")
     before = state.steps.get(event.step)
     if before is None:
-        raise CorruptState(f"{event.type}: there is no step {event.step!r}")
+        raise CorruptStateError(f"{event.type}: there is no step {event.step!r}")
     status = STEP.next(before.status, event.type)
     after = before.model_copy(update={"status": status} | _step_changes(before, event, at_ms))
     changes: Changes = {"steps": {**state.steps, event.step: after}}

@@ -2,8 +2,8 @@
 
 The law:
 
-* An expression sees only what it was declared to see (`Scope`); anything else is an error when it is
-  compiled, not when it runs.
+* An expression sees only what it was declared to see (`Scope`); anything else is an error when
+  it is compiled, not when it runs.
 * Types are checked at compile time. A dotted name such as `steps.fetch.output.code` is declared as
   one variable with its own type, so that `steps.fetch.output.cod` is an undeclared reference and
   `steps.fetch.output.code == "200"` a type error. An expression that uses `has()` is checked with

@@ -28,7 +28,9 @@ def fail_for_good(
 ) -> None:
     """The step failed; unless that is tolerated, the execution begins to fail."""
     tolerated = turn.compiled(step_id).step.continue_on_failure
-    ended = ended_fields(report) if report else {"step": step_id, "attempt": turn.step(step_id).attempt}
+    ended = (
+        ended_fields(report) if report else {"step": step_id, "attempt": turn.step(step_id).attempt}
+    )
     output = report.output if report else {}
     turn.emit(ev.StepFailed(**ended, failure=failure, output=output, tolerated=tolerated))
     if not tolerated and turn.state.stop is None:
@@ -36,6 +38,7 @@ def fail_for_good(
 
 
 def ended_fields(report: AttemptFinished) -> dict[str, Any]:
+    """What every end of an attempt takes over from its report."""
     return {
         "step": report.step,
         "attempt": report.attempt,
@@ -44,5 +47,3 @@ def ended_fields(report: AttemptFinished) -> dict[str, Any]:
         "finished_at_ms": report.finished_at_ms,
         "proof": report.proof,
     }
-
-

@@ -96,7 +96,10 @@ def _level_groups(
     position = {step.id: index for index, step in enumerate(steps)}
     return {
         step.id: tuple(
-            sorted(direct[step.id] | shared.get(step.parallel_group or "", set()), key=position.__getitem__)
+            sorted(
+                direct[step.id] | shared.get(step.parallel_group or "", set()),
+                key=position.__getitem__,
+            )
         )
         for step in steps
     }
@@ -144,7 +147,7 @@ def _cycle_problem(dependencies: Mapping[str, tuple[str, ...]], done: set[str]) 
 
 
 def _find_cycle(dependencies: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Walk backwards from any blocked step until one repeats: every one has a blocked one before."""
+    """Walk backwards until a step repeats: every blocked step has a blocked one before it."""
     step = next(iter(dependencies))
     path: list[str] = []
     while step not in path:

@@ -10,7 +10,6 @@ from shared.workflow.scheduling import awaits_approval, schedule_attempt, start_
 from shared.workflow.stopping import (
     STOP_LIMIT_TIMER,
     STOP_TIMER,
-    cancel_unstarted,
     give_up_stopping,
     stop_again,
     stop_all,
@@ -90,8 +89,8 @@ def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
         stop_again(turn)
     elif fired.timer == STOP_LIMIT_TIMER:
         give_up_stopping(turn)
-    elif turn.state.status is not ExecutionStatus.PAUSED:
-        _start_overdue(turn, fired.timer.partition("-")[2])
+    else:
+        _step_timer_fired(turn, *fired.timer.split("-", 1))
 
 
 def _start(turn: Turn) -> None:
@@ -114,10 +113,13 @@ def _start_overdue(turn: Turn, step_id: str) -> None:
         schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
 
 
-def _wake(turn: Turn, step_id: str) -> None:
+def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
+    """During a pause retries and placements wait for the resumption; waits do not."""
     step = turn.step(step_id)
-    if step.status is StepStatus.WAITING:
+    if kind == "wake" and step.status is StepStatus.WAITING:
         schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
+    elif kind != "wake" and turn.state.status is not ExecutionStatus.PAUSED:
+        _start_overdue(turn, step_id)
 
 
 def _cancel(turn: Turn, by: msg.Actor, reason: str) -> None:

@@ -22,7 +22,10 @@ def prepare_parameters(template: Template, given: Mapping[str, Any]) -> dict[str
     """
     values = {n: p.default for n, p in template.parameters.items() if p.has_default} | dict(given)
     validator = Draft202012Validator(template.parameters_schema())
-    problems = [_problem(template, error) for error in validator.iter_errors(_nulls_left_out(template, values))]
+    problems = [
+        _problem(template, values, error)
+        for error in validator.iter_errors(_nulls_left_out(template, values))
+    ]
     if not problems and len(json_text(values).encode()) > MAX_PARAMETERS_BYTES:
         problems = [
             Problem(
@@ -43,10 +46,11 @@ def _nulls_left_out(template: Template, values: Mapping[str, Any]) -> dict[str, 
     return {n: v for n, v in values.items() if not (v is None and n in optional)}
 
 
-def _problem(template: Template, error: ValidationError) -> Problem:
+def _problem(template: Template, given: Mapping[str, Any], error: ValidationError) -> Problem:
     path = "/".join(["parameters", *(str(part) for part in error.absolute_path)])
     if error.validator == "required":
-        missing = sorted(set(error.validator_value) - set(error.instance))
+        required: list[str] = [p for p in template.parameters if template.parameters[p].is_required]
+        missing = [name for name in required if name not in given]
         names = ", ".join(missing)
         return Problem(
             path=f"parameters/{missing[0]}" if len(missing) == 1 else path,
@@ -57,7 +61,10 @@ def _problem(template: Template, error: ValidationError) -> Problem:
     if error.validator == "additionalProperties":
         known = ", ".join(template.parameters) or "none"
         return Problem(
-            path=path, code="unknown_parameter", message=error.message, fix=f"known parameters: {known}"
+            path=path,
+            code="unknown_parameter",
+            message=error.message,
+            fix=f"known parameters: {known}",
         )
     return Problem(
         path=path,

@@ -127,8 +127,12 @@ class _Compiler:
             when=self._condition(f"{path}/when", when, scope) if when is not None else None,
             parameters=self._rendered(f"{path}/parameters", step.parameters, scope) or nothing,
             host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
-            checks=self._conditions(f"{path}/validation_checks", step.validation_checks, over_output),
-            criteria=self._conditions(f"{path}/success_criteria", step.success_criteria, over_output),
+            checks=self._conditions(
+                f"{path}/validation_checks", step.validation_checks, over_output
+            ),
+            criteria=self._conditions(
+                f"{path}/success_criteria", step.success_criteria, over_output
+            ),
             capabilities=self._capabilities(step),
         )
 
@@ -155,7 +159,8 @@ class _Compiler:
 
     def _conditions(self, path: str, sources: Iterable[str], scope: Scope) -> tuple[Compiled, ...]:
         compiled = (
-            self._condition(f"{path}/{index}", source, scope) for index, source in enumerate(sources)
+            self._condition(f"{path}/{index}", source, scope)
+            for index, source in enumerate(sources)
         )
         return tuple(c for c in compiled if c is not None)
 

@@ -4,6 +4,7 @@ is decided on the state that the ones before it made."""
 from __future__ import annotations
 
 from shared.workflow import events as ev
+from shared.workflow.errors import CorruptStateError
 from shared.workflow.evolve import create, evolve
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.state import ExecutionState, StepState
@@ -24,7 +25,8 @@ class Turn:
     @property
     def state(self) -> ExecutionState:
         """The state so far."""
-        assert self._state is not None
+        if self._state is None:
+            raise CorruptStateError("the execution has not been created")
         return self._state
 
     def create(self, execution_id: str, event: ev.ExecutionCreated) -> None:

@@ -65,9 +65,7 @@ EXECUTION: Final = Machine(
             _S.PENDING, _S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING
         ),
         "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
-        "execution.completed_with_errors": each(
-            _S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS
-        ),
+        "execution.completed_with_errors": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS),
         "execution.failed": each(_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING, to=_S.FAILED),
         "execution.cancelled": each(_S.WAITING, _S.CANCELLING, to=_S.CANCELLED),
     },
