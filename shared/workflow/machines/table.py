@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from shared.workflow.errors import UndefinedTransition
+from shared.workflow.errors import UndefinedTransitionError
 
 S = TypeVar("S", bound=StrEnum)
 
@@ -25,11 +25,11 @@ class Machine(Generic[S]):
     rows: Mapping[str, Mapping[S, S]]
 
     def next(self, status: S, event: str) -> S:
-        """The status after `event`; raises `UndefinedTransition`."""
+        """The status after `event`; raises `UndefinedTransitionError`."""
         try:
             return self.rows[event][status]
         except KeyError:
-            raise UndefinedTransition(self.name, status, event) from None
+            raise UndefinedTransitionError(self.name, status, event) from None
 
     def allows(self, status: S, event: str) -> bool:
         """True when the table has an entry for this status and event."""
