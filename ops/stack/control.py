@@ -3,22 +3,25 @@ do.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from ops.stack import state
 from ops.stack.errors import NotReadyError, StackError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.nats import Durability
-from ops.stack.processes import rotate, start_time, tail
+from ops.stack.processes import rotate, start_time
 
 UP_TIMEOUT_S = 180.0
 DOWN_TIMEOUT_S = 60.0
 _POLL_S = 0.05
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
 def start_detached(layout: Layout, durability: Durability, executors: int) -> state.StackRecord:
@@ -58,10 +61,7 @@ def start_detached(layout: Layout, durability: Durability, executors: int) -> st
     try:
         return wait_ready(layout, still_starting=lambda: process.poll() is None)
     except NotReadyError:
-        with log.open("rb") as file:
-            file.seek(start)
-            said = file.read().decode("utf-8", errors="replace").strip()
-        raise NotReadyError(said or tail(log) or "The supervisor ended without a word.") from None
+        raise NotReadyError(_last_words(log, start)) from None
 
 
 def wait_ready(layout: Layout, still_starting: Callable[[], bool]) -> state.StackRecord:
@@ -96,6 +96,16 @@ def stop(layout: Layout) -> bool:
         raise StackError(f"These processes did not end: {left}. End them by hand.")
     layout.record.unlink(missing_ok=True)
     return True
+
+
+def _last_words(log: Path, start: int) -> str:
+    """Return why a supervisor gave up: what stands in its log after its last dated line."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
+    dated = [number for number, line in enumerate(lines) if _DATED.match(line)]
+    words = lines[dated[-1] + 1 :] if dated else lines
+    return "\n".join(words) or f"The supervisor ended without a word; see {log}."
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -17,6 +17,7 @@ from ops.stack import control, ports, state
 from ops.stack.errors import NotReadyError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.processes import start_time
+from ops.stack.servers import embedded_servers
 from ops.stack.spec import ServiceSpec
 from ops.stack.supervisor import Supervisor
 
@@ -31,11 +32,12 @@ class Stack:
     layout: Layout
     port: int
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    extra_env: dict[str, str] = field(default_factory=dict)
 
     def spawn(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, str(TINY_STACK), str(self.layout.root), str(self.port)],
-            env=environment(),
+            env={**environment(), **self.extra_env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -209,3 +211,15 @@ def run_cli(command: str, layout: Layout) -> subprocess.CompletedProcess[str]:
         timeout=WAIT_S,
         check=False,
     )
+
+
+def test_named_servers_are_used_instead_of_own_ones(stack: Stack, tmp_path: Path) -> None:
+    """With HIVE_NATS_URL and HIVE_MONGO_URL set, `up` starts no servers and hands these URLs on."""
+    with embedded_servers(tmp_path / "others", durability="relaxed") as servers:
+        url = servers.nats_url("gateway")
+        stack.extra_env = {"HIVE_NATS_URL": url, "HIVE_MONGO_URL": servers.mongo_url}
+        record = stack.up()
+        assert set(pids(record)) == {"door", "sleeper"}
+        assert stack.ask()[1] == url
+        assert control.stop(stack.layout)
+        assert servers.nats.running
