@@ -79,7 +79,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{name(path)}:{function.lineno} {function.name}"
         for path in modules()
-        for function in functions(ast.parse(path.read_text(encoding="utf-8")))
+        for function in functions(ast.parse(path.read_text(encoding="utf-8"), name(path)))
         if (function.end_lineno or 0) - function.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert long == []
@@ -95,7 +95,7 @@ def test_every_module_says_what_it_is() -> None:
     silent = [
         name(path)
         for path in modules()
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"), name(path)))
     ]
     assert silent == []
 
