@@ -1,1 +1,1 @@
-"""Pydantic models of everything that crosses a process boundary, one model per message."""
+"""Pydantic models of everything that crosses a process boundary: one model per message."""

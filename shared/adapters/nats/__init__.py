@@ -1,0 +1,1 @@
+"""NATS: the only package that imports its driver."""

@@ -1,0 +1,64 @@
+"""The connection to NATS: one a process, reconnecting for ever, and saying so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nats
+import structlog
+from nats.aio.client import Client
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+
+log = structlog.get_logger()
+
+PENDING_BYTES = 64 * 1024 * 1024
+"""What is buffered while the server is away."""
+
+
+class Bus:
+    """A connection and its JetStream context, which every NATS adapter shares."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=10)
+
+    @property
+    def connected(self) -> bool:
+        """True while the server answers."""
+        return bool(self.client.is_connected)
+
+    async def close(self) -> None:
+        """Send what is buffered, then close."""
+        if self.client.is_connected:
+            await self.client.drain()
+        else:
+            await self.client.close()
+
+
+async def connect(url: str, name: str) -> Bus:
+    """Connect as `name` (shown in the server's monitoring). Raises when it cannot at first."""
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats error", error=str(error) or type(error).__name__)
+
+    async def on_disconnected() -> None:
+        log.warning("nats disconnected")
+
+    async def on_reconnected() -> None:
+        log.info("nats reconnected")
+
+    client = await nats.connect(
+        url,
+        name=name,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        ping_interval=5,
+        max_outstanding_pings=2,
+        pending_size=PENDING_BYTES,
+        error_cb=on_error,
+        disconnected_cb=on_disconnected,
+        reconnected_cb=on_reconnected,
+    )
+    return Bus(client)

@@ -1,0 +1,100 @@
+"""The bus: streams, subjects and how an execution finds its partition. Nothing else builds names.
+
+| subject | stream | what |
+|---|---|---|
+| `hive.journal.<partition>.<execution>` | `JOURNAL_<n>` | facts and requests |
+| `hive.timer.<partition>.<execution>.<timer>` | `JOURNAL_<n>` | durable timers |
+| `hive.task.any.<execution>.<step>.<attempt>.<leg>` | `TASKS` | for any agent |
+| `hive.task.cap.<capability>.<execution>…` | `TASKS` | for agents with a capability |
+| `hive.task.host.<agent>.<execution>…` | `TASKS` | for one agent |
+| `hive.event.<category>.<type>.<id>` | `EVENTS` | public facts |
+| `hive.log.<execution>.<step>.<attempt>` | `LOGS` | progress lines |
+| `hive.control.agent.<agent>.<verb>` | none | orders and questions to one agent |
+| `hive.control.all.<verb>` | none | orders and questions to all agents |
+| `hive.rpc.<service>.<endpoint>` | none | request and reply between services |
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+PARTITIONS: Final = 16
+JOURNAL_STREAMS: Final = 4
+
+TASKS: Final = "TASKS"
+EVENTS: Final = "EVENTS"
+LOGS: Final = "LOGS"
+
+AGENTS_BUCKET: Final = "agents"
+LEASES_BUCKET: Final = "leases"
+
+
+def partition_of(execution_id: str, partitions: int = PARTITIONS) -> int:
+    """The partition of an execution: CRC-32 of its id, modulo the number of partitions."""
+    return zlib.crc32(execution_id.encode()) % partitions
+
+
+def journal_stream(partition: int) -> str:
+    """The stream that holds a partition's journal."""
+    return f"JOURNAL_{partition % JOURNAL_STREAMS}"
+
+
+def journal(partition: int, execution_id: str) -> str:
+    """Where facts and requests about an execution go."""
+    return f"hive.journal.{partition}.{execution_id}"
+
+
+def timer(partition: int, execution_id: str, name: str) -> str:
+    """The subject that is a timer's identity."""
+    return f"hive.timer.{partition}.{execution_id}.{name}"
+
+
+def task(pool: str, execution_id: str, step: str, attempt: int, leg: int) -> str:
+    """Where the task of one leg of an attempt goes. `pool` is from the functions below."""
+    return f"hive.task.{pool}.{execution_id}.{step}.{attempt}.{leg}"
+
+
+def pool_any() -> str:
+    """The pool of tasks that any agent may take."""
+    return "any"
+
+
+def pool_capability(capability: str) -> str:
+    """The pool of tasks for agents with a capability (its dots become `_`)."""
+    return f"cap.{token(capability)}"
+
+
+def pool_host(agent: str) -> str:
+    """The pool of tasks for one agent."""
+    return f"host.{token(agent)}"
+
+
+def event(event_type: str, subject_id: str) -> str:
+    """Where a public event goes; its type is `<category>.<what happened>`."""
+    return f"hive.event.{event_type}.{token(subject_id)}"
+
+
+def log(execution_id: str, step: str, attempt: int) -> str:
+    """Where an attempt's progress lines go."""
+    return f"hive.log.{execution_id}.{step}.{attempt}"
+
+
+def control_agent(agent: str, verb: str) -> str:
+    """An order or a question to one agent."""
+    return f"hive.control.agent.{token(agent)}.{verb}"
+
+
+def control_all(verb: str) -> str:
+    """An order or a question to all agents."""
+    return f"hive.control.all.{verb}"
+
+
+def rpc(service: str, endpoint: str) -> str:
+    """A service's endpoint for request and reply."""
+    return f"hive.rpc.{service}.{endpoint}"
+
+
+def token(name: str) -> str:
+    """A name as one subject token."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)

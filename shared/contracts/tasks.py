@@ -1,0 +1,64 @@
+"""What the engine hands to runners, and what it tells them while they work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.workflow.events import Requirement
+
+
+class Task(BaseModel):
+    """One leg of one attempt at a step, fully rendered.
+
+    `token` is what a deferred command gave, when this is a later leg of its attempt.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    template_id: str
+    step: str
+    attempt: int
+    leg: int
+    command: str
+    parameters: dict[str, Any]
+    timeout_s: float
+    requirement: Requirement = Requirement()
+    sensitive: tuple[str, ...] = ()
+    token: str | None = None
+
+
+class StopOrder(BaseModel):
+    """Stop one leg of an attempt, and report with proof. Sent to all agents, or to one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    step: str
+    attempt: int
+    leg: int
+
+
+class LogLine(BaseModel):
+    """One line that a running command wrote. `number` counts within the attempt."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    at_ms: int
+    stream: str
+    text: str
+
+
+class LogChunk(BaseModel):
+    """Lines of one attempt that were written close together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    step: str
+    attempt: int
+    agent: str
+    lines: tuple[LogLine, ...] = Field(max_length=1000)

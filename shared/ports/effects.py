@@ -1,0 +1,61 @@
+"""Effects: what the coordinator does to the world after it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from shared.contracts.events import PublicEvent
+from shared.contracts.tasks import StopOrder, Task
+from shared.ports.journal import TimerOrder
+from shared.workflow.messages import JournalMessage
+
+
+class Effects(Protocol):
+    """Collects effects without waiting; `commit` sends them.
+
+    Each carries a deterministic id, so that sending it again after a crash changes nothing.
+    """
+
+    def task(self, pool: str, task: Task) -> None:
+        """Offer a task to a pool of agents."""
+        ...
+
+    def event(self, event: PublicEvent) -> None:
+        """Publish a fact."""
+        ...
+
+    def timer(self, order: TimerOrder) -> None:
+        """Set a durable timer, replacing one of the same execution and name."""
+        ...
+
+    def clear_timer(self, execution_id: str, name: str) -> None:
+        """Forget a timer, as far as it has not fired."""
+        ...
+
+    def append(self, execution_id: str, message: JournalMessage, message_id: str) -> None:
+        """State a fact in the journal, for example that no agent fits."""
+        ...
+
+    def stop(self, order: StopOrder) -> None:
+        """Tell the agents to stop an attempt (best effort; the engine repeats it)."""
+        ...
+
+    def forget(self, execution_id: str, *, timers: bool, tasks: bool) -> None:
+        """Remove what is left of an ended execution: its timers, its tasks in the queues."""
+        ...
+
+    def commit(self) -> Awaitable[None]:
+        """Send what was collected since the last commit; done when all of it is durable.
+
+        Sending starts at once; it is tried again until it succeeds.
+        """
+        ...
+
+
+class TaskQueues(Protocol):
+    """Looks into the queues of tasks."""
+
+    async def is_queued(self, execution_id: str, step: str, attempt: int, leg: int) -> bool:
+        """True while the task is in a queue, or with a runner that has not acknowledged it."""
+        ...

@@ -1,0 +1,45 @@
+"""The runner's side of the task queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.contracts.tasks import Task
+
+
+class TaskDelivery(Protocol):
+    """One task in the hands of a runner, until acknowledged.
+
+    `task` is `None` when the payload cannot be read (`payload` says what came). `deliveries` counts
+    from 1; `age_ms` is the time since the task was queued.
+    """
+
+    task: Task | None
+    payload: bytes
+    deliveries: int
+    age_ms: int
+
+    async def acknowledge(self) -> None:
+        """The task is done with: its report is in the journal."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Still working on it: do not give it to another."""
+        ...
+
+    async def hand_back(self, delay_s: float = 0) -> None:
+        """Give it to another runner; nothing of it was started."""
+        ...
+
+
+class TaskFeed(Protocol):
+    """Tasks for one agent, from every pool that it may pull from."""
+
+    async def take(self, limit: int) -> Sequence[TaskDelivery]:
+        """Wait for at least one task, then give what is there, at most `limit`."""
+        ...
+
+    async def close(self) -> None:
+        """Ask for no more."""
+        ...
