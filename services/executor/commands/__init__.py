@@ -1,0 +1,1 @@
+"""The commands an agent can run: one module for each family, and what they share."""

@@ -1,0 +1,140 @@
+"""What a command is given, what it may answer, and what it must be able to do.
+
+The law of a command:
+- It ends by returning an outcome. An exception is a defect of the command, not an answer.
+- It ends soon after `context.cancelled` is set or `context.deadline_s` has passed, and then proves
+  that nothing it started is still at work.
+- It never says "done" for what it did not do, and never repeats a secret it was given.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from services.executor.policy import Policy
+from shared.commands.spec import CommandSpec
+
+DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024
+"""Largest output of one command as JSON, in bytes, unless the agent's settings say otherwise."""
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """Where and for whom a command runs.
+
+    `workdir` exists, is private to this attempt, and is removed after it. `emit(stream, line)`
+    takes a progress line for the streams `stdout`, `stderr` or `progress`; it returns at once.
+    `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
+    counts the parts of an attempt that waits: 0 runs, each later one resumes.
+    """
+
+    execution_id: str
+    step_id: str
+    attempt: int
+    leg: int
+    agent: str
+    policy: Policy
+    workdir: Path
+    emit: Callable[[str, str], None]
+    cancelled: asyncio.Event
+    output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
+    deadline_s: float | None = None
+    hive: object = None
+
+
+@dataclass(frozen=True)
+class StopProof:
+    """Whether what a command had started is gone, and how that is known.
+
+    `pids` are the processes that were found, `signals` what was sent to them, in order. `gone` is
+    false only if something was still there, or could not be examined; `reason` says which and why.
+    """
+
+    gone: bool
+    reason: str
+    pids: tuple[int, ...] = ()
+    signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The command did what it was asked to do."""
+
+    output: JsonObject
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The command could not do it.
+
+    `retryable`: the same again may work; whether it is tried is the step's retry policy to say.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+    output: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """The deadline passed; the command was stopped."""
+
+    proof: StopProof
+    output: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The command was told to stop, and did."""
+
+    proof: StopProof
+    output: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """The step waits without holding the agent; `resume` is called with `token` when it is woken.
+
+    `wake_at_s` is Unix time in seconds; None waits for an answer from elsewhere.
+    """
+
+    token: str
+    wake_at_s: float | None
+    output: JsonObject = field(default_factory=dict)
+
+
+Outcome = Completed | Failed | TimedOut | Cancelled | Deferred
+
+
+class Command(Protocol):
+    """A command's implementation. `run` is given an instance of `parameters`, already validated."""
+
+    @property
+    def spec(self) -> CommandSpec:
+        """The specification this implements."""
+        ...
+
+    @property
+    def parameters(self) -> type[BaseModel]:
+        """The model whose schema `spec.parameters` is."""
+        ...
+
+    async def run(self, params: Any, context: CommandContext) -> Outcome:
+        """Do the work once."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A command that may answer `Deferred`."""
+
+    async def resume(self, params: Any, context: CommandContext, token: str) -> Outcome:
+        """Go on after a wait. May be called early or more than once for one token."""
+        ...
