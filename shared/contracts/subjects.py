@@ -4,7 +4,7 @@
 |---|---|---|
 | `hive.journal.<partition>.<execution>` | `JOURNAL_<n>` | facts and requests |
 | `hive.timer.<partition>.<execution>.<timer>` | `JOURNAL_<n>` | durable timers |
-| `hive.task.any.<execution>.<step>.<attempt>.<leg>` | `TASKS` | for any agent |
+| `hive.task.any._.<execution>.<step>.<attempt>.<leg>` | `TASKS` | for any agent |
 | `hive.task.cap.<capability>.<execution>…` | `TASKS` | for agents with a capability |
 | `hive.task.host.<agent>.<execution>…` | `TASKS` | for one agent |
 | `hive.event.<category>.<type>.<id>` | `EVENTS` | public facts |
@@ -57,7 +57,7 @@ def task(pool: str, execution_id: str, step: str, attempt: int, leg: int) -> str
 
 def pool_any() -> str:
     """The pool of tasks that any agent may take."""
-    return "any"
+    return "any._"
 
 
 def pool_capability(capability: str) -> str:

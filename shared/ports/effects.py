@@ -17,8 +17,8 @@ class Effects(Protocol):
     Each carries a deterministic id, so that sending it again after a crash changes nothing.
     """
 
-    def task(self, pool: str, task: Task) -> None:
-        """Offer a task to a pool of agents."""
+    def task(self, pool: str, task: Task, *, again: bool) -> None:
+        """Offer a task to a pool of agents. `again`: it may have been offered before a crash."""
         ...
 
     def event(self, event: PublicEvent) -> None:
@@ -50,12 +50,4 @@ class Effects(Protocol):
 
         Sending starts at once; it is tried again until it succeeds.
         """
-        ...
-
-
-class TaskQueues(Protocol):
-    """Looks into the queues of tasks."""
-
-    async def is_queued(self, execution_id: str, step: str, attempt: int, leg: int) -> bool:
-        """True while the task is in a queue, or with a runner that has not acknowledged it."""
         ...

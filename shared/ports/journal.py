@@ -13,7 +13,8 @@ from shared.workflow.messages import JournalMessage
 class RawEntry:
     """A journal message as delivered. `payload` is not yet parsed: it may be poison.
 
-    `redelivered` is true for what was in the journal when the feed was opened.
+    `redelivered` is true for what was in the journal when the partition was opened: an earlier
+    coordinator may have seen it.
     """
 
     partition: int
@@ -42,29 +43,35 @@ class Journal(Protocol):
         ...
 
 
-class JournalFeed(Protocol):
-    """The journal of one partition, as its coordinator reads it: all that is not acknowledged,
-    oldest first, then what comes."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a reader gives: entries of any open partitions, each partition's in order, and the
+    partitions that another coordinator has taken over meanwhile."""
 
-    async def take(self, limit: int) -> Sequence[RawEntry]:
-        """Wait for at least one entry, then give what is there, at most `limit`.
+    entries: Sequence[RawEntry]
+    lost: Sequence[int] = ()
 
-        Raises `FeedClosed` when another coordinator took the partition.
-        """
+
+class JournalReader(Protocol):
+    """The journal as a coordinator reads it: of each partition that it opened, all that is not
+    acknowledged, oldest first, then what comes."""
+
+    async def open(self, partition: int) -> None:
+        """Take a partition over: whoever read it before reads no more."""
         ...
 
-    async def caught_up(self) -> bool:
-        """True when everything that was in the journal at opening has been taken."""
+    async def close(self, partition: int) -> None:
+        """Stop reading a partition; what is not acknowledged stays for the next reader."""
         ...
 
-    async def acknowledge(self, seq: int) -> None:
-        """Everything up to `seq` is stored elsewhere; the journal may forget it."""
+    async def take(self, limit: int) -> Taken:
+        """Wait for something to do, then give what is there, at most `limit` entries."""
         ...
 
-    async def close(self) -> None:
-        """Stop reading; what is not acknowledged stays for the next feed."""
+    async def last_seq(self, partition: int) -> int:
+        """The sequence of a partition's newest entry, 0 when it has none."""
         ...
 
-
-class FeedClosedError(Exception):
-    """The feed is no longer this coordinator's."""
+    async def acknowledge(self, partition: int, seq: int) -> None:
+        """Everything of the partition up to `seq` is stored; the journal may forget it."""
+        ...

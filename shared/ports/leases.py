@@ -17,7 +17,7 @@ class Leases(Protocol):
         """Hold it for another time to live. False when it was lost."""
         ...
 
-    async def release(self, name: str, owner: str) -> None:
+    async def release(self, name: str) -> None:
         """Give it up at once, if it is held."""
         ...
 

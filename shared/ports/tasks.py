@@ -12,13 +12,15 @@ class TaskDelivery(Protocol):
     """One task in the hands of a runner, until acknowledged.
 
     `task` is `None` when the payload cannot be read (`payload` says what came). `deliveries` counts
-    from 1; `age_ms` is the time since the task was queued.
+    from 1; `age_ms` is the time since the task was queued; `resent` is true when another copy of
+    the task may have been queued before.
     """
 
     task: Task | None
     payload: bytes
     deliveries: int
     age_ms: int
+    resent: bool
 
     async def acknowledge(self) -> None:
         """The task is done with: its report is in the journal."""
@@ -38,6 +40,10 @@ class TaskFeed(Protocol):
 
     async def take(self, limit: int) -> Sequence[TaskDelivery]:
         """Wait for at least one task, then give what is there, at most `limit`."""
+        ...
+
+    async def done(self, count: int = 1) -> None:
+        """So many slots are free again."""
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,113 @@
+"""Partitions: which of them this coordinator holds, by leases, in fair shares.
+
+Every coordinator announces itself by a lease of its own name. Each takes free partitions up to its
+share (partitions divided by coordinators, rounded up) and gives up what it holds beyond, so that a
+newcomer gets its part. A coordinator that does not renew loses its leases after their time to live,
+and the others take them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from shared.contracts import subjects
+from shared.ports.leases import Leases
+
+log = structlog.get_logger()
+
+RENEW_S: Final = 1.5
+MEMBER: Final = "coordinator."
+PARTITION: Final = "partition."
+
+OnChange = Callable[[int], Awaitable[None]]
+
+
+class PartitionKeeper:
+    """Acquires, renews and releases leases; tells the coordinator what to open and close."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        owner: str,
+        *,
+        on_gained: OnChange,
+        on_lost: OnChange,
+        partitions: int = subjects.PARTITIONS,
+    ) -> None:
+        self._leases = leases
+        self._owner = subjects.token(owner)
+        self._on_gained = on_gained
+        self._on_lost = on_lost
+        self._partitions = partitions
+        self._task: asyncio.Task[None] | None = None
+        self._reopen: set[int] = set()
+        self.held: set[int] = set()
+
+    async def start(self) -> None:
+        """Begin; the first round is done when this returns."""
+        await self._round()
+        self._task = asyncio.create_task(self._rounds())
+
+    async def close(self) -> None:
+        """Give every lease up at once."""
+        if self._task is not None:
+            self._task.cancel()
+        for partition in sorted(self.held):
+            await self._leases.release(f"{PARTITION}{partition}")
+        await self._leases.release(MEMBER + self._owner)
+        self.held.clear()
+
+    def reader_lost(self, partition: int) -> None:
+        """The journal's reader was cut off: open it again if the lease is still ours."""
+        self._reopen.add(partition)
+
+    async def _rounds(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self._round()
+            except (TimeoutError, OSError) as error:
+                log.info("leases not reached", error=str(error) or type(error).__name__)
+            except Exception:
+                log.exception("leases: round failed")
+
+    async def _round(self) -> None:
+        member = MEMBER + self._owner
+        if not await self._leases.renew(member, self._owner):
+            await self._leases.acquire(member, self._owner)
+        await self._renew()
+        holders = await self._leases.holders()
+        members = {name for name in holders if name.startswith(MEMBER)} | {member}
+        share = math.ceil(self._partitions / len(members))
+        await self._give_up_beyond(share)
+        free = [p for p in range(self._partitions) if f"{PARTITION}{p}" not in holders]
+        for partition in free[: max(0, share - len(self.held))]:
+            await self._gain(partition)
+
+    async def _renew(self) -> None:
+        for partition in sorted(self.held):
+            if not await self._leases.renew(f"{PARTITION}{partition}", self._owner):
+                log.warning("partition lost", partition=partition)
+                await self._drop(partition)
+            elif partition in self._reopen:
+                await self._on_gained(partition)
+            self._reopen.discard(partition)
+
+    async def _give_up_beyond(self, share: int) -> None:
+        for partition in sorted(self.held, reverse=True)[: max(0, len(self.held) - share)]:
+            await self._drop(partition)
+            await self._leases.release(f"{PARTITION}{partition}")
+
+    async def _gain(self, partition: int) -> None:
+        if await self._leases.acquire(f"{PARTITION}{partition}", self._owner):
+            self.held.add(partition)
+            await self._on_gained(partition)
+
+    async def _drop(self, partition: int) -> None:
+        self.held.discard(partition)
+        await self._on_lost(partition)

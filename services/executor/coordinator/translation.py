@@ -1,0 +1,133 @@
+"""From events to effects: what the world must do after a decision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from services.executor.placement import place
+from shared.contracts.agents import AgentRecord
+from shared.contracts.events import PublicEvent
+from shared.contracts.tasks import StopOrder, Task
+from shared.ports.effects import Effects
+from shared.ports.journal import TimerOrder
+from shared.workflow import events as ev
+from shared.workflow.machines.execution import ENDED
+from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, TimerFired
+from shared.workflow.state import ExecutionState
+
+SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
+MASK: Final = "***"
+
+Agents = Callable[[], Sequence[AgentRecord]]
+
+
+class Translator:
+    """Turns the events of one decision into effects."""
+
+    def __init__(self, effects: Effects, agents: Agents) -> None:
+        self._effects = effects
+        self._agents = agents
+
+    def carry_out(
+        self,
+        before: ExecutionState | None,
+        after: ExecutionState,
+        events: Sequence[ev.AnyEvent],
+        at_ms: int,
+        *,
+        again: bool,
+    ) -> None:
+        """Collect the effects of `events`, which led from `before` to `after` at `at_ms`.
+
+        `again`: they may have been carried out before a crash.
+        """
+        version = before.version if before is not None else 0
+        for event in events:
+            version += 1
+            if event.PUBLIC:
+                self._effects.event(_public(after, event, version, at_ms))
+            match event:
+                case ev.StepScheduled():
+                    self._task(after, event, again=again)
+                case ev.StepStopping() | ev.StepRevoked():
+                    self._effects.stop(_stop_order(after, event))
+                case ev.TimerSet():
+                    self._effects.timer(_timer_order(after, event))
+                case ev.TimerCleared(fired=False):
+                    self._effects.clear_timer(after.execution_id, event.timer)
+                case ev.ExecutionCancelling():
+                    self._effects.forget(after.execution_id, timers=False, tasks=True)
+                case _:
+                    pass
+        if after.status in ENDED and before is not None and before.timers and not before.ended:
+            self._effects.forget(after.execution_id, timers=True, tasks=False)
+
+    def _task(self, state: ExecutionState, event: ev.StepScheduled, *, again: bool) -> None:
+        pool, reason = place(event.requirement, self._agents())
+        if pool is None:
+            self._unplaced(state, event, reason)
+            return
+        task = Task(
+            execution_id=state.execution_id,
+            template_id=state.template_id,
+            step=event.step,
+            attempt=event.attempt,
+            leg=event.leg,
+            command=event.command,
+            parameters=event.parameters,
+            timeout_s=event.timeout_s,
+            requirement=event.requirement,
+            sensitive=event.sensitive,
+            token=event.token,
+        )
+        self._effects.task(pool, task, again=again)
+
+    def _unplaced(self, state: ExecutionState, event: ev.StepScheduled, reason: str) -> None:
+        message = AttemptUnplaced(
+            step=event.step, attempt=event.attempt, leg=event.leg, reason=reason
+        )
+        identity = f"u.{state.execution_id}.{event.step}.{event.attempt}.{event.leg}"
+        self._effects.append(state.execution_id, message, identity)
+
+
+def _public(state: ExecutionState, event: ev.AnyEvent, version: int, at_ms: int) -> PublicEvent:
+    return PublicEvent(
+        id=f"{state.execution_id}.{version}",
+        type=event.type,
+        at_ms=at_ms,
+        execution_id=state.execution_id,
+        version=version,
+        template_id=state.template_id,
+        template_version=state.template_version,
+        category=state.category,
+        data=masked(event.model_dump(mode="json", exclude={"type"}, exclude_defaults=True)),
+    )
+
+
+def masked(value: Any) -> Any:
+    """JSON data with every sealed value replaced by `***`."""
+    if isinstance(value, str):
+        return SEALED.sub(MASK, value) if "sealed:" in value else value
+    if isinstance(value, dict):
+        return {key: masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    return value
+
+
+def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:
+    return StopOrder(
+        execution_id=state.execution_id, step=event.step, attempt=event.attempt, leg=event.leg
+    )
+
+
+def _timer_order(state: ExecutionState, event: ev.TimerSet) -> TimerOrder:
+    fired = TimerFired(timer=event.timer, generation=event.generation)
+    return TimerOrder(
+        execution_id=state.execution_id,
+        name=event.timer,
+        due_ms=event.due_ms,
+        payload=JOURNAL_MESSAGE.dump_json(fired),
+    )

@@ -1,0 +1,147 @@
+"""Write-behind: states and histories go to the store in bulk, and only then is the journal told.
+
+The law:
+
+* Nothing is acknowledged before its state and history are stored and its effects are durable.
+* What changed while a write was under way is written next; of several states of one execution only
+  the newest is written, of its history every entry.
+* The store may be away for long: writing is tried again until it succeeds, and `has_room` makes the
+  coordinator wait rather than let the pile grow without bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from shared.contracts.history import StoredState
+from shared.ports.journal import JournalReader
+from shared.ports.store import ExecutionStore, StateWrite
+from shared.workflow.replay import HistoryEntry
+
+log = structlog.get_logger()
+
+GATHER_S: Final = 0.03
+"""How long changes are gathered before they are written."""
+MOST_WRITES: Final = 1_000
+"""Executions in one bulk write."""
+MOST_ENTRIES: Final = 20_000
+"""History entries that may wait to be written."""
+RETRY_S: Final = 0.5
+
+
+@dataclass(slots=True)
+class _Dirty:
+    stored: StoredState
+    entries: list[HistoryEntry] = field(default_factory=list)
+
+
+class WriteBehind:
+    """Gathers what changed, writes it, and acknowledges."""
+
+    def __init__(
+        self,
+        store: ExecutionStore,
+        reader: JournalReader,
+        *,
+        on_superseded: Callable[[int], None],
+        on_written: Callable[[frozenset[str]], None],
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._on_superseded = on_superseded
+        self._on_written = on_written
+        self._dirty: dict[str, _Dirty] = {}
+        self._flights: list[Awaitable[None]] = []
+        self._floors: dict[int, int] = {}
+        self._waiting_entries = 0
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.last_flush_s = 0.0
+
+    @property
+    def pending(self) -> int:
+        """Executions whose newest state is not stored yet."""
+        return len(self._dirty)
+
+    @property
+    def dirty(self) -> frozenset[str]:
+        """The ids of those."""
+        return frozenset(self._dirty)
+
+    def changed(self, stored: StoredState, entry: HistoryEntry) -> None:
+        """An execution has a new state, by this entry."""
+        dirty = self._dirty.setdefault(stored.state.execution_id, _Dirty(stored))
+        dirty.stored = stored
+        dirty.entries.append(entry)
+        self._waiting_entries += 1
+
+    def turn_done(self, flight: Awaitable[None], floors: Mapping[int, int]) -> None:
+        """A turn is over: its effects are under way, and it took each partition up to here."""
+        self._flights.append(flight)
+        self._floors.update(floors)
+        self._idle.clear()
+        self._work.set()
+        if self._waiting_entries > MOST_ENTRIES:
+            self._room.clear()
+
+    async def has_room(self) -> None:
+        """Wait until the pile is small enough to add to it."""
+        await self._room.wait()
+
+    async def drained(self) -> None:
+        """Wait until everything so far is written and acknowledged."""
+        await self._idle.wait()
+
+    def forget(self, partition: int) -> None:
+        """The partition is another coordinator's: write nothing of it any more."""
+        self._floors.pop(partition, None)
+        for execution_id in [e for e, d in self._dirty.items() if d.stored.partition == partition]:
+            self._waiting_entries -= len(self._dirty.pop(execution_id).entries)
+
+    async def run(self) -> None:
+        """Write for ever."""
+        while True:
+            await self._work.wait()
+            await asyncio.sleep(GATHER_S)
+            self._work.clear()
+            await self._flush()
+            if not self._work.is_set():
+                self._idle.set()
+
+    async def _flush(self) -> None:
+        started = asyncio.get_running_loop().time()
+        dirty, self._dirty = self._dirty, {}
+        flights, self._flights = self._flights, []
+        floors, self._floors = self._floors, {}
+        self._waiting_entries = 0
+        self._room.set()
+        await self._write(dirty)
+        for flight in flights:
+            await flight
+        for partition, seq in floors.items():
+            await self._reader.acknowledge(partition, seq)
+        self._on_written(frozenset(dirty))
+        self.last_flush_s = asyncio.get_running_loop().time() - started
+
+    async def _write(self, dirty: Mapping[str, _Dirty]) -> None:
+        writes = [StateWrite(d.stored, tuple(d.entries)) for d in dirty.values()]
+        for start in range(0, len(writes), MOST_WRITES):
+            superseded = await self._write_until_stored(writes[start : start + MOST_WRITES])
+            for execution_id in superseded:
+                self._on_superseded(dirty[execution_id].stored.partition)
+
+    async def _write_until_stored(self, writes: list[StateWrite]) -> frozenset[str]:
+        while True:
+            try:
+                return await self._store.write(writes)
+            except Exception as error:
+                log.warning("store not written, trying again", error=str(error)[:300])
+                await asyncio.sleep(RETRY_S)

@@ -1,0 +1,98 @@
+"""Placement: which pool of agents a task goes to.
+
+A step that needs nothing, or one capability, goes to a shared pool: the first free agent takes it.
+Anything more (a host, labels, several capabilities) goes to one agent, the least loaded that fits.
+Where no live agent fits, the reason says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from shared.contracts import subjects
+from shared.contracts.agents import AgentRecord
+from shared.ports.agents import AgentDirectory
+from shared.workflow.events import Requirement
+
+log = structlog.get_logger()
+
+REFRESH_S: Final = 1.0
+
+
+def place(requirement: Requirement, agents: Sequence[AgentRecord]) -> tuple[str | None, str]:
+    """The pool for a task, or `None` and the reason why no live agent fits."""
+    fitting = [agent for agent in agents if _fits(agent, requirement)]
+    if not fitting:
+        return None, _why_none(requirement, agents)
+    special = requirement.host or requirement.labels or len(requirement.capabilities) > 1
+    if not special:
+        if requirement.capabilities:
+            return subjects.pool_capability(requirement.capabilities[0]), ""
+        return subjects.pool_any(), ""
+    best = min(fitting, key=lambda agent: (agent.load, agent.system_load, agent.name))
+    return subjects.pool_host(best.name), ""
+
+
+def _fits(agent: AgentRecord, requirement: Requirement) -> bool:
+    return (
+        not agent.draining
+        and requirement.host in (None, agent.name, agent.host)
+        and set(requirement.capabilities) <= set(agent.capabilities)
+        and requirement.labels.items() <= agent.labels.items()
+    )
+
+
+def _why_none(requirement: Requirement, agents: Sequence[AgentRecord]) -> str:
+    wanted = []
+    if requirement.host:
+        wanted.append(f"host {requirement.host!r}")
+    if requirement.capabilities:
+        wanted.append("capabilities " + ", ".join(requirement.capabilities))
+    if requirement.labels:
+        wanted.append("labels " + ", ".join(f"{k}={v}" for k, v in requirement.labels.items()))
+    live = ", ".join(agent.name for agent in agents[:10]) or "none"
+    return f"no live agent has {' and '.join(wanted) or 'a free slot'} (live agents: {live})"
+
+
+class LiveAgents:
+    """The directory, read every second, so that placing a task waits for nothing."""
+
+    def __init__(self, directory: AgentDirectory) -> None:
+        self._directory = directory
+        self._agents: Sequence[AgentRecord] = ()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def now(self) -> Sequence[AgentRecord]:
+        """The live agents as last read."""
+        return self._agents
+
+    async def start(self) -> None:
+        """Read once, then keep reading."""
+        await self._read()
+        self._task = asyncio.create_task(self._keep_reading())
+
+    async def close(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def refresh(self) -> Sequence[AgentRecord]:
+        """Read now, for example before saying that no agent fits."""
+        await self._read()
+        return self._agents
+
+    async def _keep_reading(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            self._agents = await self._directory.live()
+        except (TimeoutError, OSError) as error:
+            log.info("agents not read now", error=str(error) or type(error).__name__)

@@ -1,0 +1,137 @@
+"""States and histories of executions, as the coordinator writes them.
+
+A write stores the histories first, then the states, so that a state never claims a sequence whose
+history is missing. A crash between the two writes some history again, cut differently; readers
+skip entries that they have seen (by sequence). A state carries the journal sequence it has applied and
+only replaces one of a lower sequence, so a coordinator that lost its partition cannot undo anything.
+
+The state is kept as JSON text beside the fields that are searched: outputs of commands may hold any
+JSON, also what BSON cannot (large integers, keys with dots).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from shared.adapters.mongo.connection import Mongo
+from shared.contracts.history import Quarantined, StoredState
+from shared.ports.store import StateWrite
+from shared.workflow.state import ExecutionState
+
+_DUPLICATE_KEY: Final = 11000
+
+
+class MongoExecutionStore:
+    """The collections `executions`, `history` and `quarantine`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._executions = mongo.database["executions"]
+        self._history = mongo.database["history"]
+        self._quarantine = mongo.database["quarantine"]
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that reads by the gateway and by takeovers need. Idempotent."""
+        newest = [("created_at_ms", DESCENDING), ("_id", DESCENDING)]
+        await self._executions.create_index(newest)
+        await self._executions.create_index([("status", ASCENDING), *newest])
+        await self._executions.create_index([("template_id", ASCENDING), *newest])
+        await self._history.create_index([("execution_id", ASCENDING), ("first_seq", ASCENDING)])
+
+    async def load(self, execution_ids: Sequence[str]) -> Mapping[str, StoredState]:
+        """The states of those that exist."""
+        fields = {"partition": 1, "seq": 1, "state": 1}
+        found: dict[str, StoredState] = {}
+        async for document in self._executions.find({"_id": {"$in": list(execution_ids)}}, fields):
+            found[document["_id"]] = StoredState(
+                partition=document["partition"],
+                seq=document["seq"],
+                state=ExecutionState.model_validate_json(document["state"]),
+            )
+        return found
+
+    async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:
+        """Store histories, then states; gives the ids whose stored sequence was not lower."""
+        histories = [InsertOne(_history_document(write)) for write in writes if write.entries]
+        if histories:
+            await self._insert_histories(histories)
+        if not writes:
+            return frozenset()
+        return await self._update_states(writes)
+
+    async def quarantine(self, message: Quarantined) -> None:
+        """Keep a message that could not be applied."""
+        document = message.model_dump()
+        await self._quarantine.update_one(
+            {"_id": f"{message.execution_id}:{message.seq}"}, {"$set": document}, upsert=True
+        )
+
+    async def _insert_histories(self, histories: list[InsertOne[dict[str, Any]]]) -> None:
+        try:
+            await self._history.bulk_write(histories, ordered=False)
+        except BulkWriteError as error:
+            # The same first sequence again: a replay after a crash, or a write tried again.
+            _raise_unless_duplicates(error)
+
+    async def _update_states(self, writes: Sequence[StateWrite]) -> frozenset[str]:
+        updates = [_state_update(write.stored) for write in writes]
+        try:
+            await self._executions.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            _raise_unless_duplicates(error)
+            refused = [writes[e["index"]].stored for e in (error.details or {})["writeErrors"]]
+            return await self._superseded(refused)
+        return frozenset()
+
+    async def _superseded(self, refused: Sequence[StoredState]) -> frozenset[str]:
+        """Of those refused, the ones that a higher sequence stands in for. An equal sequence is
+        our own write, tried again."""
+        wanted = {stored.state.execution_id: stored.seq for stored in refused}
+        higher = set()
+        async for document in self._executions.find({"_id": {"$in": list(wanted)}}, {"seq": 1}):
+            if document["seq"] > wanted[document["_id"]]:
+                higher.add(document["_id"])
+        return frozenset(higher)
+
+
+def _state_update(stored: StoredState) -> UpdateOne:
+    state = stored.state
+    fields = {
+        "partition": stored.partition,
+        "seq": stored.seq,
+        "status": state.status.value,
+        "template_id": state.template_id,
+        "template_version": state.template_version,
+        "category": state.category,
+        "requested_by": state.requested_by.id,
+        "labels": state.labels,
+        "created_at_ms": state.created_at_ms,
+        "updated_at_ms": state.updated_at_ms,
+        "ended_at_ms": state.ended_at_ms,
+        "state": state.model_dump_json(exclude_defaults=True),
+    }
+    return UpdateOne(
+        {"_id": state.execution_id, "seq": {"$lt": stored.seq}}, {"$set": fields}, upsert=True
+    )
+
+
+def _history_document(write: StateWrite) -> dict[str, Any]:
+    execution_id = write.stored.state.execution_id
+    first, last = write.entries[0].seq, write.entries[-1].seq
+    return {
+        "_id": f"{execution_id}:{first:012d}",
+        "execution_id": execution_id,
+        "first_seq": first,
+        "last_seq": last,
+        "entries": [entry.model_dump_json(exclude_defaults=True) for entry in write.entries],
+    }
+
+
+def _raise_unless_duplicates(error: BulkWriteError) -> None:
+    details = error.details or {}
+    errors = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(e["code"] != _DUPLICATE_KEY for e in errors):
+        raise error

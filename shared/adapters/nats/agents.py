@@ -1,0 +1,51 @@
+"""The directory of live agents: a bucket in which each renews its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from pydantic import ValidationError
+
+from shared.adapters.nats.buckets import read_all
+from shared.adapters.nats.connection import Bus
+from shared.contracts import subjects
+from shared.contracts.agents import AgentRecord
+
+log = structlog.get_logger()
+
+
+class NatsAgentDirectory:
+    """Agents in the bucket `agents`; who does not announce itself for its time to live is gone."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def announce(self, record: AgentRecord) -> None:
+        """Say that this agent lives."""
+        await self._bus.jetstream.publish(
+            f"$KV.{subjects.AGENTS_BUCKET}.{subjects.token(record.name)}",
+            record.model_dump_json().encode(),
+            timeout=5,
+        )
+
+    async def withdraw(self, name: str) -> None:
+        """Say that it is gone."""
+        await self._bus.jetstream.purge_stream(
+            f"KV_{subjects.AGENTS_BUCKET}",
+            subject=f"$KV.{subjects.AGENTS_BUCKET}.{subjects.token(name)}",
+        )
+
+    async def live(self) -> Sequence[AgentRecord]:
+        """All live agents, by name."""
+        entries = await read_all(self._bus, subjects.AGENTS_BUCKET)
+        records = (_parse(entry.key, entry.value) for entry in entries)
+        return sorted((r for r in records if r is not None), key=lambda r: r.name)
+
+
+def _parse(key: str, value: bytes) -> AgentRecord | None:
+    try:
+        return AgentRecord.model_validate_json(value)
+    except ValidationError as error:
+        log.warning("agent record cannot be read", agent=key, reason=str(error)[:300])
+        return None

@@ -1,0 +1,107 @@
+"""The JetStream streams and buckets, as this system needs them. Making them is idempotent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nats.js.api import (
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import BadRequestError, NotFoundError
+
+from shared.adapters.nats.connection import Bus
+from shared.contracts import subjects
+
+DUPLICATES_S: Final = 120.0
+"""For how long message ids are remembered, in seconds."""
+EVENTS_AGE_S: Final = 7 * 86_400.0
+LOGS_AGE_S: Final = 7 * 86_400.0
+LOGS_BYTES: Final = 1024 * 1024 * 1024
+AGENT_TTL_S: Final = 10.0
+LEASE_TTL_S: Final = 6.0
+
+
+async def ensure_streams(
+    bus: Bus, *, replicas: int = 1, partitions: int = subjects.PARTITIONS
+) -> None:
+    """Make every stream and bucket that is missing, and bring the others up to date."""
+    for config in _streams(replicas, partitions):
+        await _ensure(bus, config)
+    await _ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, replicas)
+    await _ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, replicas)
+
+
+def _streams(replicas: int, partitions: int) -> list[StreamConfig]:
+    journals = [_journal(index, replicas, partitions) for index in range(subjects.JOURNAL_STREAMS)]
+    return [
+        *journals,
+        StreamConfig(
+            name=subjects.TASKS,
+            subjects=["hive.task.>"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.FILE,
+            num_replicas=replicas,
+            duplicate_window=DUPLICATES_S,
+            allow_direct=True,
+            allow_atomic=True,
+        ),
+        StreamConfig(
+            name=subjects.EVENTS,
+            subjects=["hive.event.>"],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_age=EVENTS_AGE_S,
+            num_replicas=replicas,
+            duplicate_window=DUPLICATES_S,
+            allow_direct=True,
+            allow_atomic=True,
+        ),
+        StreamConfig(
+            name=subjects.LOGS,
+            subjects=["hive.log.>"],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_age=LOGS_AGE_S,
+            max_bytes=LOGS_BYTES,
+            discard=DiscardPolicy.OLD,
+            num_replicas=replicas,
+            allow_direct=True,
+        ),
+    ]
+
+
+def _journal(index: int, replicas: int, partitions: int) -> StreamConfig:
+    mine = [p for p in range(partitions) if subjects.journal_stream(p) == f"JOURNAL_{index}"]
+    return StreamConfig(
+        name=f"JOURNAL_{index}",
+        subjects=[s for p in mine for s in (f"hive.journal.{p}.*", f"hive.timer.{p}.>")],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        duplicate_window=DUPLICATES_S,
+        allow_direct=True,
+        allow_atomic=True,
+        allow_msg_schedules=True,
+    )
+
+
+async def _ensure(bus: Bus, config: StreamConfig) -> None:
+    try:
+        await bus.jetstream.stream_info(config.name or "")
+    except NotFoundError:
+        try:
+            await bus.jetstream.add_stream(config)
+        except BadRequestError:  # another process made it first
+            await bus.jetstream.update_stream(config)
+
+
+async def _ensure_bucket(bus: Bus, name: str, ttl_s: float, replicas: int) -> None:
+    try:
+        await bus.jetstream.stream_info(f"KV_{name}")
+    except NotFoundError:
+        config = KeyValueConfig(bucket=name, ttl=ttl_s, history=1, replicas=replicas, direct=True)
+        await bus.jetstream.create_key_value(config)
