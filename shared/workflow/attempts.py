@@ -15,11 +15,11 @@ from shared.workflow import messages as msg
 from shared.workflow.binding import bind
 from shared.workflow.definition import OnLost
 from shared.workflow.errors import ExpressionError
-from shared.workflow.expressions import Compiled
+from shared.workflow.expressions import Compiled, json_size
 from shared.workflow.failing import ended_fields, fail_attempt, fail_for_good
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure, Proof
-from shared.workflow.scheduling import schedule_attempt
+from shared.workflow.scheduling import may_start, schedule_attempt
 from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
 
@@ -53,14 +53,13 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
         return
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
         _start(turn, report, host="")
-    if step.status is _S.STOPPING and report.outcome != "succeeded":
-        turn.emit(ev.StepCancelled(**ended_fields(report), reason=_stop_reason(turn)))
-        return
-    failure = report.failure
-    if report.outcome == "succeeded":
+    failure = _too_large(turn, report)
+    if failure is not None:
+        report = report.model_copy(update={"output": {}, "output_bytes": 0})
+    elif report.outcome == "succeeded":
         failure = _judge(turn, report)
-    elif failure is None:
-        failure = Failure(code=report.outcome, message=f"the attempt {report.outcome}")
+    else:
+        failure = report.failure or _unnamed_failure(report)
     if failure is None:
         turn.emit(
             ev.StepCompleted(
@@ -68,7 +67,8 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
             )
         )
     elif step.status is _S.STOPPING:
-        turn.emit(ev.StepCancelled(**ended_fields(report), reason=failure.message))
+        reason = failure.message if report.outcome == "succeeded" else _stop_reason(turn)
+        turn.emit(ev.StepCancelled(**ended_fields(report), reason=reason))
     else:
         fail_attempt(turn, report, failure)
 
@@ -95,17 +95,29 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
             output=report.output,
         )
     )
-    if report.wake_at_ms is not None:
+    if step.woken == report.token:
+        schedule_attempt(turn, report.step, report.attempt, report.leg + 1)
+    elif report.wake_at_ms is not None:
         turn.set_timer(f"wake-{report.step}", report.wake_at_ms)
 
 
 def woken(turn: Turn, report: msg.AttemptWoken) -> None:
-    """What a deferred attempt waited for has happened: run its next leg."""
+    """What a deferred attempt waits for has happened: run its next leg.
+
+    Whoever answers can be faster than the runner's own report that it waits; that is remembered.
+    """
     step = turn.state.steps.get(report.step)
-    if step is None or step.status is not _S.WAITING or step.token != report.token:
+    if step is None:
         return
-    turn.clear_timer(f"wake-{report.step}")
-    schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
+    if step.status is _S.WAITING and step.token == report.token:
+        turn.clear_timer(f"wake-{report.step}")
+        schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
+    elif step.status is _S.RUNNING and _is_current(step, report) and _is_new(step, report.token):
+        turn.emit(
+            ev.StepWoken(
+                step=report.step, attempt=report.attempt, leg=report.leg, token=report.token
+            )
+        )
 
 
 def lost(turn: Turn, report: msg.AttemptLost) -> None:
@@ -113,8 +125,9 @@ def lost(turn: Turn, report: msg.AttemptLost) -> None:
     step = turn.state.steps.get(report.step)
     if step is None or not _is_current(step, report):
         return
-    if step.status not in (_S.SCHEDULED, _S.RUNNING, _S.STOPPING):
+    if step.status not in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING):
         return
+    turn.clear_timer(f"place-{report.step}")
     stopping = step.status is _S.STOPPING or turn.state.stop is not None
     proof = Proof(gone=False, reason=report.reason)
     turn.emit(
@@ -154,7 +167,12 @@ def lost_resolved(turn: Turn, verdict: msg.LostResolved) -> None:
         return
     if verdict.verdict == "completed":
         turn.emit(
-            ev.StepCompleted(step=verdict.step, attempt=verdict.attempt, output=verdict.output)
+            ev.StepCompleted(
+                step=verdict.step,
+                attempt=verdict.attempt,
+                output=verdict.output,
+                output_bytes=json_size(verdict.output),
+            )
         )
     elif verdict.verdict == "failed":
         message = verdict.reason or f"{verdict.by.id} marked the lost attempt as failed"
@@ -166,6 +184,10 @@ def lost_resolved(turn: Turn, verdict: msg.LostResolved) -> None:
 
 def _is_current(step: StepState, report: msg.AttemptMessage) -> bool:
     return step.attempt == report.attempt and step.leg == report.leg
+
+
+def _is_new(step: StepState, token: str) -> bool:
+    return token not in (step.token, step.woken)
 
 
 def _open_step(turn: Turn, report: msg.AttemptMessage) -> StepState | None:
@@ -195,12 +217,20 @@ def _stop_reason(turn: Turn) -> str:
     return stop.reason if stop is not None else ""
 
 
+def _unnamed_failure(report: msg.AttemptFinished) -> Failure:
+    return Failure(code=report.outcome, message=f"the attempt {report.outcome}")
+
+
+def _too_large(turn: Turn, report: msg.AttemptFinished) -> Failure | None:
+    if turn.state.output_bytes + report.output_bytes <= MAX_OUTPUT_BYTES:
+        return None
+    limit = MAX_OUTPUT_BYTES // 2**20
+    message = f"the outputs of this execution take more than {limit} MiB together"
+    return Failure(code="outputs_too_large", message=message, retryable=False)
+
+
 def _judge(turn: Turn, report: msg.AttemptFinished) -> Failure | None:
     """What the step's own checks say about an output; `None` when all hold."""
-    if turn.state.output_bytes + report.output_bytes > MAX_OUTPUT_BYTES:
-        limit = MAX_OUTPUT_BYTES // 2**20
-        message = f"the outputs of this execution take more than {limit} MiB together"
-        return Failure(code="outputs_too_large", message=message, retryable=False)
     compiled = turn.compiled(report.step)
     for code, expressions in (
         ("output_invalid", compiled.checks),
@@ -239,6 +269,8 @@ def _apply_on_lost(turn: Turn, report: msg.AttemptLost) -> None:
 
 
 def _run_again(turn: Turn, step_id: str, attempt: int, reason: str) -> None:
+    """At once; during a pause at its end, and after a failure of another step not at all."""
     failure = Failure(code="lost", message=reason)
     turn.emit(ev.StepRetrying(step=step_id, attempt=attempt, failure=failure, due_ms=turn.at_ms))
-    schedule_attempt(turn, step_id, attempt + 1)
+    if may_start(turn):
+        schedule_attempt(turn, step_id, attempt + 1)

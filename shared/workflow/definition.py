@@ -40,9 +40,15 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 """Bare CEL, without `${{ }}`."""
 
-_SEMVER = re.compile(
-    r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$"
+_NUMBER: Final = r"(?:0|[1-9][0-9]*)"
+_PRE: Final = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_BUILD: Final = r"[0-9A-Za-z-]+"
+_SEMVER: Final = re.compile(
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PRE}(\.{_PRE})*)?(\+{_BUILD}(\.{_BUILD})*)?"
 )
+MAX_VERSION: Final = 128
+
+VersionKey = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
 
 class Model(BaseModel):
@@ -230,7 +236,7 @@ class Template(Model):
     @field_validator("version")
     @classmethod
     def _semantic(cls, value: str) -> str:
-        if not _SEMVER.match(value):
+        if len(value) > MAX_VERSION or not _SEMVER.fullmatch(value):
             raise ValueError("must be a semantic version such as 1.2.3")
         return value
 
@@ -253,9 +259,18 @@ class Template(Model):
         }
 
 
-def version_key(version: str) -> tuple[int, int, int, bool, str]:
-    """Sort key of a semantic version: a pre-release comes before its release (semver 2.0, §11)."""
+def version_key(version: str) -> VersionKey:
+    """Sort key of a semantic version (semver 2.0, §11).
+
+    A pre-release comes before its release; its parts compare as numbers where they are numbers,
+    and numbers come before words. Build metadata does not count.
+    """
     core, _, _build = version.partition("+")
     numbers, _, pre = core.partition("-")
     major, minor, patch = (int(part) for part in numbers.split("."))
-    return (major, minor, patch, not pre, pre)
+    parts = tuple(
+        (False, int(part), "") if part.isdigit() else (True, 0, part)
+        for part in pre.split(".")
+        if pre
+    )
+    return (major, minor, patch, not pre, parts)

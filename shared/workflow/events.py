@@ -208,6 +208,16 @@ class StepDeferred(StepEvent):
     output: dict[str, Any]
 
 
+class StepWoken(StepEvent):
+    """What it is about to wait for has happened already: it will go on as soon as it waits."""
+
+    type: Literal["step.woken"] = "step.woken"
+    PUBLIC: ClassVar[bool] = False
+    attempt: int
+    leg: int
+    token: str
+
+
 class StepEnded(StepEvent):
     """Base of the ends of an attempt. Times are the agent's clock, 0 where nothing ran."""
 
@@ -232,6 +242,7 @@ class StepFailed(StepEnded):
     type: Literal["step.failed"] = "step.failed"
     failure: Failure
     output: dict[str, Any] = Field(default_factory=dict)
+    output_bytes: int = 0
     tolerated: bool = False
 
 
@@ -321,6 +332,7 @@ AnyEvent = Annotated[
     | StepBlocked
     | StepStarted
     | StepDeferred
+    | StepWoken
     | StepCompleted
     | StepFailed
     | StepRetrying

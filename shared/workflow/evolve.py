@@ -16,10 +16,18 @@ from typing import Any, Final
 from shared.workflow import events as ev
 from shared.workflow.errors import CorruptStateError
 from shared.workflow.machines.approval import APPROVAL
-from shared.workflow.machines.execution import ENDED, EXECUTION
+from shared.workflow.machines.execution import EXECUTION
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP, STEP_ENDED, StepStatus
 from shared.workflow.machines.timer import TIMER, TimerStatus
-from shared.workflow.state import AttemptRecord, ExecutionState, StepState, Stop, TimerState
+from shared.workflow.messages import Failure
+from shared.workflow.state import (
+    AttemptRecord,
+    ExecutionState,
+    StepState,
+    Stop,
+    TimerState,
+    renewed,
+)
 
 Changes = dict[str, Any]
 
@@ -30,11 +38,10 @@ def evolve(state: ExecutionState | None, event: ev.AnyEvent, at_ms: int) -> Exec
         raise CorruptStateError("use `create` for the first event")
     if state is None:
         raise CorruptStateError(f"the first event must be execution.created, not {event.type}")
-    category = event.type.partition(".")[0]
-    changes = _APPLY[category](state, event, at_ms)
+    changes = _APPLY[type(event)](state, event, at_ms)
     changes["version"] = state.version + 1
     changes["updated_at_ms"] = at_ms
-    return state.model_copy(update=changes)
+    return renewed(state, changes)
 
 
 def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> ExecutionState:
@@ -55,152 +62,209 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
     )
 
 
-def _execution(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
-    status = EXECUTION.next(state.status, event.type)
-    changes: Changes = {"status": status}
-    if status in ENDED:
-        changes |= {"ended_at_ms": at_ms, "timers": {}}
-    match event:
-        case ev.ExecutionStarted():
-            changes["started_at_ms"] = at_ms
-        case ev.ExecutionFailing():
-            changes["stop"] = Stop(kind="failure", step=event.step, failure=event.failure)
-        case ev.ExecutionCancelling():
-            kind = "timeout" if event.timed_out else "cancel"
-            changes["stop"] = Stop(kind=kind, by=event.by, reason=event.reason)
-        case ev.ExecutionCompleted() | ev.ExecutionCompletedWithErrors():
-            changes["outputs"] = event.outputs
-        case ev.ExecutionFailed():
-            changes["failure"] = event.failure
-        case _:
-            pass
-    return changes
+def _status(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
+    return {"status": EXECUTION.next(state.status, event.type)}
 
 
-def _approval(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
-    changes: Changes = {
-        "status": EXECUTION.next(state.status, event.type),
-        "approval": APPROVAL.next(state.approval, event.type),
-    }
-    if isinstance(event, ev.ApprovalGranted | ev.ApprovalRejected):
-        changes["approved_by"] = event.by
-    return changes
+def _started(state: ExecutionState, event: ev.ExecutionStarted, at_ms: int) -> Changes:
+    return _status(state, event, at_ms) | {"started_at_ms": at_ms}
 
 
-def _notification(_state: ExecutionState, _event: ev.AnyEvent, _at_ms: int) -> Changes:
+def _failing(state: ExecutionState, event: ev.ExecutionFailing, at_ms: int) -> Changes:
+    stop = Stop(kind="failure", step=event.step, failure=event.failure)
+    return _status(state, event, at_ms) | {"stop": stop}
+
+
+def _cancelling(state: ExecutionState, event: ev.ExecutionCancelling, at_ms: int) -> Changes:
+    kind = "timeout" if event.timed_out else "cancel"
+    stop = Stop(kind=kind, by=event.by, reason=event.reason)
+    return _status(state, event, at_ms) | {"stop": stop}
+
+
+def _over(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
+    return _status(state, event, at_ms) | {"ended_at_ms": at_ms, "timers": {}}
+
+
+def _completed(
+    state: ExecutionState,
+    event: ev.ExecutionCompleted | ev.ExecutionCompletedWithErrors,
+    at_ms: int,
+) -> Changes:
+    return _over(state, event, at_ms) | {"outputs": event.outputs}
+
+
+def _failed(state: ExecutionState, event: ev.ExecutionFailed, at_ms: int) -> Changes:
+    return _over(state, event, at_ms) | {"failure": event.failure}
+
+
+def _approval(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
+    approval = APPROVAL.next(state.approval, event.type)
+    return _status(state, event, at_ms) | {"approval": approval}
+
+
+def _answered(
+    state: ExecutionState, event: ev.ApprovalGranted | ev.ApprovalRejected, at_ms: int
+) -> Changes:
+    return _approval(state, event, at_ms) | {"approved_by": event.by}
+
+
+def _nothing(_state: ExecutionState, _event: ev.AnyEvent, _at_ms: int) -> Changes:
     return {}
 
 
-def _timer(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
-    if not isinstance(event, ev.TimerSet | ev.TimerCleared):
-        raise CorruptStateError(f"not a timer's event: {event.type}")
-    current = TimerStatus.SET if event.timer in state.timers else TimerStatus.UNSET
-    TIMER.next(current, event.type)
-    timers = dict(state.timers)
-    if isinstance(event, ev.TimerSet):
-        timers[event.timer] = TimerState(due_ms=event.due_ms, generation=event.generation)
-    else:
-        del timers[event.timer]
-    return {"timers": timers}
+def _timer_set(state: ExecutionState, event: ev.TimerSet, _at_ms: int) -> Changes:
+    TIMER.next(_timer_status(state, event.timer), event.type)
+    timer = TimerState(due_ms=event.due_ms, generation=event.generation)
+    return {"timers": {**state.timers, event.timer: timer}}
 
 
-def _step(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
-    if not isinstance(event, ev.StepEvent):
-        raise CorruptStateError(f"not a step's event: {event.type}")
+def _timer_cleared(state: ExecutionState, event: ev.TimerCleared, _at_ms: int) -> Changes:
+    TIMER.next(_timer_status(state, event.timer), event.type)
+    return {"timers": {name: t for name, t in state.timers.items() if name != event.timer}}
+
+
+def _timer_status(state: ExecutionState, timer: str) -> TimerStatus:
+    return TimerStatus.SET if timer in state.timers else TimerStatus.UNSET
+
+
+def _step(state: ExecutionState, event: ev.StepEvent, at_ms: int) -> Changes:
     before = state.steps.get(event.step)
     if before is None:
         raise CorruptStateError(f"{event.type}: there is no step {event.step!r}")
     status = STEP.next(before.status, event.type)
-    after = before.model_copy(update={"status": status} | _step_changes(before, event, at_ms))
-    changes: Changes = {"steps": {**state.steps, event.step: after}}
+    step_changes = _APPLY_TO_STEP[type(event)](before, event, at_ms)
+    step_changes["status"] = status
+    changes: Changes = {"steps": {**state.steps, event.step: renewed(before, step_changes)}}
     if status is not before.status:
-        changes |= _counts(state, before.status, status)
-    if isinstance(event, ev.StepCompleted):
+        changes["open"] = state.open - (status in STEP_ENDED)
+        changes["busy"] = state.busy + (status in BUSY) - (before.status in BUSY)
+        changes["outside"] = state.outside + (status in OUTSIDE) - (before.status in OUTSIDE)
+    if isinstance(event, _WITH_OUTPUT):
         changes["output_bytes"] = state.output_bytes + event.output_bytes
     return changes
 
 
-def _counts(state: ExecutionState, before: StepStatus, after: StepStatus) -> Changes:
+def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> Changes:
+    """The start timeout runs on while a step is blocked and offered again."""
+    was_blocked = before.status is StepStatus.BLOCKED
     return {
-        "open": state.open - (after in STEP_ENDED),
-        "busy": state.busy + (after in BUSY) - (before in BUSY),
-        "outside": state.outside + (after in OUTSIDE) - (before in OUTSIDE),
-    }
-
-
-def _step_changes(before: StepState, event: ev.StepEvent, at_ms: int) -> Changes:
-    match event:
-        case ev.StepScheduled():
-            return _scheduled(before, event, at_ms)
-        case ev.StepBlocked():
-            return {"reason": event.reason}
-        case ev.StepStarted():
-            return {"agent": event.agent, "started_at_ms": at_ms}
-        case ev.StepDeferred():
-            return {"token": event.token, "output": event.output}
-        case ev.StepSkipped():
-            return {"reason": event.reason, "ended_at_ms": at_ms}
-        case ev.StepEnded():
-            return _ended(before, event, at_ms)
-        case _:
-            return {}
-
-
-def _scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> Changes:
-    changes: Changes = {
         "attempt": event.attempt,
         "leg": event.leg,
         "agent": "",
         "reason": "",
         "token": event.token,
+        "woken": None,
+        "scheduled_at_ms": before.scheduled_at_ms if was_blocked else at_ms,
     }
-    if before.status is not StepStatus.BLOCKED:
-        changes["scheduled_at_ms"] = at_ms
+
+
+def _step_blocked(_before: StepState, event: ev.StepBlocked, _at_ms: int) -> Changes:
+    return {"reason": event.reason}
+
+
+def _step_started(_before: StepState, event: ev.StepStarted, at_ms: int) -> Changes:
+    return {"agent": event.agent, "started_at_ms": at_ms}
+
+
+def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:
+    return {"token": event.token, "output": event.output}
+
+
+def _step_woken(_before: StepState, event: ev.StepWoken, _at_ms: int) -> Changes:
+    return {"woken": event.token}
+
+
+def _step_skipped(_before: StepState, event: ev.StepSkipped, at_ms: int) -> Changes:
+    return {"reason": event.reason, "ended_at_ms": at_ms}
+
+
+def _step_unchanged(_before: StepState, _event: ev.StepEvent, _at_ms: int) -> Changes:
+    return {}
+
+
+def _step_completed(before: StepState, event: ev.StepCompleted, at_ms: int) -> Changes:
+    ended = {"output": event.output, "failure": None, "ended_at_ms": at_ms}
+    return _attempt_ended(before, event, "completed", None) | ended
+
+
+def _step_failed(before: StepState, event: ev.StepFailed, at_ms: int) -> Changes:
+    ended = {"output": event.output, "failure": event.failure, "ended_at_ms": at_ms}
+    changes = _attempt_ended(before, event, "failed", event.failure) | ended
+    changes["tolerated"] = event.tolerated
     return changes
 
 
-def _ended(before: StepState, event: ev.StepEnded, at_ms: int) -> Changes:
-    changes: Changes = {"agent": event.agent or before.agent, "token": None}
-    failure = getattr(event, "failure", None)
-    already_lost = before.status is StepStatus.LOST
-    if event.attempt > 0 and not already_lost:
-        changes["attempts"] = (*before.attempts, _record(before, event))
-    if isinstance(event, ev.StepCompleted):
-        changes |= {"output": event.output, "failure": None}
-    elif isinstance(event, ev.StepFailed):
-        changes |= {"output": event.output, "failure": failure, "tolerated": event.tolerated}
-    elif failure is not None:
-        changes["failure"] = failure
-    if not isinstance(event, ev.StepRetrying | ev.StepLost):
-        changes["ended_at_ms"] = at_ms
+def _step_retrying(before: StepState, event: ev.StepRetrying, _at_ms: int) -> Changes:
+    return _attempt_ended(before, event, "failed", event.failure) | {"failure": event.failure}
+
+
+def _step_lost(before: StepState, event: ev.StepLost, _at_ms: int) -> Changes:
+    return _attempt_ended(before, event, "lost", None) | {"reason": event.reason}
+
+
+def _step_cancelled(before: StepState, event: ev.StepCancelled, at_ms: int) -> Changes:
+    ended = {"reason": event.reason, "ended_at_ms": at_ms}
+    return _attempt_ended(before, event, "cancelled", None) | ended
+
+
+def _attempt_ended(
+    before: StepState, event: ev.StepEnded, outcome: str, failure: Failure | None
+) -> Changes:
+    """The record of the attempt; one that is recorded (as lost, or to be retried) stays so."""
+    agent = event.agent or before.agent
+    changes: Changes = {"agent": agent, "token": None, "woken": None, "reason": ""}
+    if before.status not in _RECORDED:
+        record = AttemptRecord(
+            number=event.attempt,
+            outcome=outcome,
+            agent=agent,
+            started_at_ms=event.started_at_ms,
+            finished_at_ms=event.finished_at_ms,
+            failure=failure,
+            proof=event.proof,
+        )
+        changes["attempts"] = (*before.attempts, record)
     return changes
 
 
-_OUTCOMES: Final[Mapping[str, str]] = {
-    "step.completed": "completed",
-    "step.failed": "failed",
-    "step.retrying": "failed",
-    "step.lost": "lost",
-    "step.cancelled": "cancelled",
+_RECORDED: Final = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStatus.LOST})
+"""Before these ends there is no attempt under way whose outcome is still to be recorded."""
+
+_WITH_OUTPUT: Final = (ev.StepCompleted, ev.StepFailed)
+
+_APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] = {
+    ev.StepScheduled: _step_scheduled,
+    ev.StepBlocked: _step_blocked,
+    ev.StepStarted: _step_started,
+    ev.StepDeferred: _step_deferred,
+    ev.StepWoken: _step_woken,
+    ev.StepCompleted: _step_completed,
+    ev.StepFailed: _step_failed,
+    ev.StepRetrying: _step_retrying,
+    ev.StepLost: _step_lost,
+    ev.StepSkipped: _step_skipped,
+    ev.StepStopping: _step_unchanged,
+    ev.StepRevoked: _step_unchanged,
+    ev.StepCancelled: _step_cancelled,
 }
 
-
-def _record(before: StepState, event: ev.StepEnded) -> AttemptRecord:
-    return AttemptRecord(
-        number=event.attempt,
-        outcome=_OUTCOMES[event.type],
-        agent=event.agent or before.agent,
-        started_at_ms=event.started_at_ms,
-        finished_at_ms=event.finished_at_ms,
-        failure=getattr(event, "failure", None),
-        proof=event.proof,
-    )
-
-
-_APPLY: Final[Mapping[str, Callable[[ExecutionState, ev.AnyEvent, int], Changes]]] = {
-    "execution": _execution,
-    "approval": _approval,
-    "notification": _notification,
-    "step": _step,
-    "timer": _timer,
+_APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
+    ev.ExecutionStarted: _started,
+    ev.ExecutionWaiting: _status,
+    ev.ExecutionContinued: _status,
+    ev.ExecutionPaused: _status,
+    ev.ExecutionResumed: _status,
+    ev.ExecutionFailing: _failing,
+    ev.ExecutionCancelling: _cancelling,
+    ev.ExecutionCompleted: _completed,
+    ev.ExecutionCompletedWithErrors: _completed,
+    ev.ExecutionFailed: _failed,
+    ev.ExecutionCancelled: _over,
+    ev.ApprovalRequested: _approval,
+    ev.ApprovalGranted: _answered,
+    ev.ApprovalRejected: _answered,
+    ev.NotificationRaised: _nothing,
+    ev.TimerSet: _timer_set,
+    ev.TimerCleared: _timer_cleared,
+    **dict.fromkeys(_APPLY_TO_STEP, _step),
 }

@@ -8,14 +8,19 @@ The law:
   one variable with its own type, so that `steps.fetch.output.cod` is an undeclared reference and
   `steps.fetch.output.code == "200"` a type error. An expression that uses `has()` is checked with
   untyped outputs instead: the macro needs a map to look into.
-* Nothing can run away: the source is at most `MAX_SOURCE` characters, CEL always terminates, and
-  the library stops comprehensions at its iteration budget. Regular expressions are RE2.
+* Nothing can run away: the source is at most `MAX_SOURCE` characters and 32 levels deep, CEL always
+  terminates, and the library stops comprehensions at its iteration budget. What builds new lists
+  or texts (`map`, `filter`, `replace`, `join`, `format`) costs more than it looks: at most
+  `MAX_BUILDERS` of them in one expression, on lists of at most `MAX_BUILD_ITEMS`. Regular
+  expressions are RE2. A rendered value is at most `MAX_RENDERED_BYTES`.
 * The result is plain JSON data (`None, bool, int, float, str, list, dict`), never a library object.
+* An expression that is nothing but a declared name takes its value over as it is.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,10 +35,27 @@ from shared.workflow.errors import ExpressionError
 MAX_SOURCE: Final = 2_000
 """Longest expression, in characters."""
 
+MAX_BUILDERS: Final = 5
+"""Most calls in one expression that build new lists or texts."""
+MAX_BUILD_ITEMS: Final = 2_000
+"""Longest list that such an expression may be given: building one is quadratic in its length."""
+MAX_RENDERED_BYTES: Final = 1024 * 1024
+"""Largest value with filled-in places, as JSON: it becomes part of a task or of the outputs."""
+
+
 _PLACEHOLDER: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_STRING: Final = re.compile(r"""r?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.IGNORECASE)
-_PATH: Final = re.compile(r"(?<![\w.])[a-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*", re.IGNORECASE)
+_QUOTES: Final = ('"{3}', "'{3}", '"', "'")
+_RAW: Final = "|".join(f"{quote}.*?{quote}" for quote in _QUOTES)
+_QUOTED: Final = "|".join(rf"{quote}(?:\\.|[^\\])*?{quote}" for quote in _QUOTES)
+_LITERAL: Final = re.compile(
+    rf"//[^\n]*|(?<!\w)(?:b?r|rb)(?:{_RAW})|{_QUOTED}", re.IGNORECASE | re.DOTALL
+)
+"""Comments and string literals: what is in them is no name."""
+_PATH: Final = re.compile(
+    r"(?<![\w.)\]}\"'])\.?\s*([a-z_]\w*(?:\s*\.\s*[a-z_]\w*)*)", re.IGNORECASE
+)
 _HAS: Final = re.compile(r"\bhas\s*\(")
+_BUILDER: Final = re.compile(r"\.\s*(?:map|filter|replace|join|format)\s*\(")
 
 _JSON_TYPES: Final[Mapping[str, cel.Type]] = {
     "string": cel.Type.STRING,
@@ -81,16 +103,22 @@ class Scope:
 class Compiled:
     """A type-checked expression that can be evaluated any number of times."""
 
-    __slots__ = ("_expression", "_numeric", "needs", "source")
+    __slots__ = ("_builds", "_expression", "_is_name", "_numeric", "needs", "source")
 
     def __init__(self, source: str, scope: Scope) -> None:
         """Compile `source`; raises `ExpressionError` with the reason and its position."""
         self.source = source.strip()
         if len(self.source) > MAX_SOURCE:
             raise ExpressionError(self.source[:40] + "…", f"longer than {MAX_SOURCE} characters")
-        if _HAS.search(self.source):
+        code = _LITERAL.sub('""', self.source)
+        if _HAS.search(code):
             scope = scope.loose()
-        self.needs = _needed(self.source, scope.variables)
+        self._builds = len(_BUILDER.findall(code))
+        if self._builds > MAX_BUILDERS:
+            reason = f"more than {MAX_BUILDERS} of map, filter, replace, join and format"
+            raise ExpressionError(self.source, reason)
+        self.needs = _needed(code, scope.variables)
+        self._is_name = self.source in scope.variables
         self._numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
         try:
             self._expression = scope.environment.compile(self.source)
@@ -107,10 +135,11 @@ class Compiled:
 
         Raises `ExpressionError` when a value is missing or an operation fails on it.
         """
-        bound = {name: data[name] for name in self.needs if name in data}
-        for name in self._numeric:
-            if type(bound.get(name)) is int:
-                bound[name] = float(bound[name])
+        if self._is_name:
+            if self.source not in data:
+                raise ExpressionError(self.source, "it has no value")
+            return data[self.source]
+        bound = self._bound(data)
         try:
             value = self._expression.eval(data=bound)
             if value.type() == cel.Type.ERROR:
@@ -118,6 +147,16 @@ class Compiled:
             return _plain(value.plain_value())
         except (RuntimeError, TypeError, ValueError) as error:
             raise ExpressionError(self.source, _reason(error)) from None
+
+    def _bound(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        bound = {name: data[name] for name in self.needs if name in data}
+        for name in self._numeric:
+            if type(bound.get(name)) is int:
+                bound[name] = float(bound[name])
+        if self._builds and _longest_list(bound) > MAX_BUILD_ITEMS:
+            reason = f"a list has more than {MAX_BUILD_ITEMS} items, too many for map and filter"
+            raise ExpressionError(self.source, reason)
+        return bound
 
     def test(self, data: Mapping[str, Any]) -> bool:
         """The value of a condition; anything but a truth value is an error."""
@@ -142,8 +181,12 @@ class Rendered:
         self.needs = tuple(sorted(set(_collect_needs(self._parts))))
 
     def render(self, data: Mapping[str, Any]) -> Any:
-        """The value with every place filled in."""
-        return _render(self._parts, data)
+        """The value with every place filled in; raises `ExpressionError`."""
+        value = _render(self._parts, data)
+        if self.needs and json_size(value) > MAX_RENDERED_BYTES:
+            limit = MAX_RENDERED_BYTES // 1024
+            raise ExpressionError(self.needs[0], f"the whole takes more than {limit} KiB")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +194,6 @@ class _Text:
     """A string with places: literals and expressions in turn."""
 
     parts: tuple[str | Compiled, ...]
-
-
-def holds_expression(value: Any) -> bool:
-    """True when a string holds at least one `${{ }}`."""
-    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
 def _compile_value(value: Any, scope: Scope) -> Any:
@@ -222,8 +260,15 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+def json_size(value: Any) -> int:
+    """The bytes that a value takes as compact JSON."""
+    return len(json_text(value).encode("utf-8", "surrogatepass"))
+
+
 def _plain(value: Any) -> Any:
     """CEL's plain values as JSON data: times and bytes become text, keys become strings."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("is not a finite number")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
@@ -235,11 +280,20 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _needed(source: str, names: Mapping[str, Any]) -> tuple[str, ...]:
-    """The declared names that a source mentions, the longest one of each path."""
+def _longest_list(value: Any) -> int:
+    """The length of the longest list anywhere in a value."""
+    if isinstance(value, dict):
+        return max(map(_longest_list, value.values()), default=0)
+    if isinstance(value, list):
+        return max(len(value), max(map(_longest_list, value), default=0))
+    return 0
+
+
+def _needed(code: str, names: Mapping[str, Any]) -> tuple[str, ...]:
+    """The declared names that a source without literals mentions, the longest of each path."""
     needed: set[str] = set()
-    for match in _PATH.finditer(_STRING.sub('""', source)):
-        path = re.sub(r"\s", "", match.group())
+    for match in _PATH.finditer(code):
+        path = re.sub(r"\s", "", match.group(1))
         hit = next((p for p in (path, *_prefixes(path)) if p in names), None)
         if hit is not None:
             needed.add(hit)

@@ -31,8 +31,10 @@ def fail_for_good(
     ended = (
         ended_fields(report) if report else {"step": step_id, "attempt": turn.step(step_id).attempt}
     )
-    output = report.output if report else {}
-    turn.emit(ev.StepFailed(**ended, failure=failure, output=output, tolerated=tolerated))
+    output: dict[str, Any] = (
+        {"output": report.output, "output_bytes": report.output_bytes} if report else {}
+    )
+    turn.emit(ev.StepFailed(**ended, **output, failure=failure, tolerated=tolerated))
     if not tolerated and turn.state.stop is None:
         turn.emit(ev.ExecutionFailing(step=step_id, failure=failure))
 

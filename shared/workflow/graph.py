@@ -79,10 +79,15 @@ def _resolve(
                     path=f"steps/{index}/depends_on",
                     code="unknown_dependency",
                     message=f"step {step.id!r} depends on {name!r}, which does not exist",
-                    fix=f"use one of: {', '.join(sorted(ids - {step.id})[:10])}",
+                    fix=_known_names(ids - {step.id} | set(groups)),
                 )
             )
     return found
+
+
+def _known_names(names: set[str]) -> str:
+    listed = ", ".join(sorted(names)[:10])
+    return f"use one of: {listed}" if listed else "remove it: there is nothing to wait for"
 
 
 def _level_groups(

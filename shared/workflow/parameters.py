@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
-from shared.workflow.definition import Template
+from shared.workflow.definition import Parameter, Template
 from shared.workflow.errors import ParameterError, Problem
-from shared.workflow.expressions import json_text
+from shared.workflow.expressions import json_size, json_text
 
 MAX_PARAMETERS_BYTES: Final = 256 * 1024
 """Largest set of parameters, as JSON."""
@@ -18,15 +19,71 @@ MAX_PARAMETERS_BYTES: Final = 256 * 1024
 def prepare_parameters(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
     """The complete parameters of a run; raises `ParameterError` with every problem found.
 
-    A parameter that is neither given nor has a default is left out.
+    A parameter that is neither given nor has a default is left out; `null` for one that may be
+    absent counts as not given.
     """
-    values = {n: p.default for n, p in template.parameters.items() if p.has_default} | dict(given)
+    parameters = template.parameters
+    optional = {name for name, p in parameters.items() if not p.is_required}
+    present = {n: v for n, v in given.items() if not (v is None and n in optional)}
+    values = {n: p.default for n, p in parameters.items() if p.has_default} | present
+    stated = {n: v for n, v in values.items() if v is not None or n in present}
+    problems = _problems(template, stated)
+    if problems:
+        raise ParameterError(problems)
+    return values
+
+
+def schema_problems(template: Template) -> list[Problem]:
+    """What is wrong with the declarations: impossible schemas, defaults that do not fit."""
+    problems: list[Problem] = []
+    for name, parameter in template.parameters.items():
+        schema = parameter.json_schema()
+        path = f"parameters/{name}"
+        try:
+            Draft202012Validator.check_schema(
+                schema, format_checker=Draft202012Validator.FORMAT_CHECKER
+            )
+        except SchemaError as error:
+            where = "/".join([path, *(str(part) for part in error.absolute_path)])
+            problems.append(
+                Problem(
+                    path=where,
+                    code="invalid_schema",
+                    message=error.message[:500],
+                    fix="write it as JSON Schema (draft 2020-12)",
+                )
+            )
+        else:
+            problems += _sample_problems(path, parameter, schema)
+    return problems
+
+
+def _sample_problems(path: str, parameter: Parameter, schema: dict[str, Any]) -> list[Problem]:
+    """Defaults and examples that the parameter itself would refuse."""
+    samples = {f"examples/{index}": value for index, value in enumerate(parameter.examples)}
+    if parameter.default is not None:
+        samples["default"] = parameter.default
+    validator = Draft202012Validator(schema)
+    return [
+        Problem(
+            path=f"{path}/{where}",
+            code="invalid_parameter",
+            message=error.message[:500],
+            fix=_constraint(error),
+        )
+        for where, value in samples.items()
+        for error in validator.iter_errors(value)
+    ]
+
+
+def _problems(template: Template, values: Mapping[str, Any]) -> list[Problem]:
     validator = Draft202012Validator(template.parameters_schema())
     problems = [
-        _problem(template, values, error)
-        for error in validator.iter_errors(_nulls_left_out(template, values))
+        problem for error in validator.iter_errors(values) for problem in _explain(template, error)
     ]
-    if not problems and len(json_text(values).encode()) > MAX_PARAMETERS_BYTES:
+    for name, value in values.items():
+        problems += [_unstorable(name, reason) for reason in sorted(set(_oddities(value)))]
+    if not problems and json_size(values) > MAX_PARAMETERS_BYTES:
         problems = [
             Problem(
                 path="parameters",
@@ -35,40 +92,71 @@ def prepare_parameters(template: Template, given: Mapping[str, Any]) -> dict[str
                 fix="put large content where the steps can fetch it, and pass its address",
             )
         ]
-    if problems:
-        raise ParameterError(problems)
-    return values
+    return list(dict.fromkeys(problems))
 
 
-def _nulls_left_out(template: Template, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A `null` for a parameter that may be absent means absent."""
-    optional = {n for n, p in template.parameters.items() if not p.is_required}
-    return {n: v for n, v in values.items() if not (v is None and n in optional)}
-
-
-def _problem(template: Template, given: Mapping[str, Any], error: ValidationError) -> Problem:
+def _explain(template: Template, error: ValidationError) -> list[Problem]:
     path = "/".join(["parameters", *(str(part) for part in error.absolute_path)])
+    instance: Any = error.instance
     if error.validator == "required":
-        required: list[str] = [p for p in template.parameters if template.parameters[p].is_required]
-        missing = [name for name in required if name not in given]
-        names = ", ".join(missing)
-        return Problem(
-            path=f"parameters/{missing[0]}" if len(missing) == 1 else path,
-            code="missing_parameter",
-            message=f"missing: {names}",
-            fix=f"give a value for {names}",
-        )
-    if error.validator == "additionalProperties":
-        known = ", ".join(template.parameters) or "none"
-        return Problem(
+        required: Any = error.validator_value
+        return [_missing(f"{path}/{name}", name) for name in required if name not in instance]
+    if error.validator == "additionalProperties" and not error.absolute_path:
+        return [
+            _unknown(f"{path}/{name}", name, template)
+            for name in instance
+            if name not in template.parameters
+        ]
+    return [
+        Problem(
             path=path,
-            code="unknown_parameter",
-            message=error.message,
-            fix=f"known parameters: {known}",
+            code="invalid_parameter",
+            message=error.message[:500],
+            fix=_constraint(error),
         )
+    ]
+
+
+def _constraint(error: ValidationError) -> str:
+    return f"must satisfy {error.validator}: {json_text(error.validator_value)[:300]}"
+
+
+def _missing(path: str, name: str) -> Problem:
+    return Problem(
+        path=path, code="missing_parameter", message=f"missing: {name}", fix=f"give {name} a value"
+    )
+
+
+def _unknown(path: str, name: str, template: Template) -> Problem:
+    known = ", ".join(template.parameters) or "none"
     return Problem(
         path=path,
-        code="invalid_parameter",
-        message=error.message[:500],
-        fix=f"must satisfy {error.validator}: {json_text(error.validator_value)[:300]}",
+        code="unknown_parameter",
+        message=f"there is no parameter {name!r}",
+        fix=f"known parameters: {known}",
     )
+
+
+def _unstorable(name: str, reason: str) -> Problem:
+    return Problem(
+        path=f"parameters/{name}",
+        code="invalid_parameter",
+        message=f"holds {reason}",
+        fix="pass it as plain text",
+    )
+
+
+def _oddities(value: Any) -> Iterator[str]:
+    """What Python's JSON lets through and neither CEL nor the store can hold."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield "an integer of more than 64 bits"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield "a number that is not finite"
+    elif isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        yield "text that is not Unicode"
+    elif isinstance(value, Mapping):
+        for item in (*value, *value.values()):
+            yield from _oddities(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _oddities(item)

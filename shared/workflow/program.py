@@ -27,6 +27,7 @@ from shared.workflow.definition import Parameter, Step, Template
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
 from shared.workflow.graph import Graph
+from shared.workflow.parameters import schema_problems
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -84,6 +85,7 @@ def compile_template(
     if graph is None:
         raise DefinitionError(problems)
     compiler = _Compiler(template, graph, commands or {})
+    compiler.problems += schema_problems(template)
     program = compiler.compile()
     if compiler.problems:
         raise DefinitionError(compiler.problems)

@@ -43,7 +43,7 @@ def advance(turn: Turn) -> None:
 def start_ready(turn: Turn, steps: Iterable[str]) -> None:
     """Start or skip those of `steps` that are pending and ready, if anything may start now."""
     for step_id in steps:
-        if not _may_start(turn):
+        if not may_start(turn):
             return
         if turn.step(step_id).status is StepStatus.PENDING and _is_ready(turn, step_id):
             _start_or_skip(turn, step_id)
@@ -79,7 +79,8 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0) -> No
     )
 
 
-def _may_start(turn: Turn) -> bool:
+def may_start(turn: Turn) -> bool:
+    """True while new attempts may be scheduled: not paused, and not coming to an early end."""
     state = turn.state
     return state.stop is None and state.status in (ExecutionStatus.RUNNING, ExecutionStatus.WAITING)
 

@@ -41,12 +41,10 @@ def cancel_unstarted(turn: Turn, reason: str) -> None:
 
 def stop_again(turn: Turn) -> None:
     """Repeat the order to those that have not answered."""
-    stopping = _stopping(turn)
-    for step_id in stopping:
+    for step_id in _stopping(turn):
         step = turn.step(step_id)
         turn.emit(ev.StepStopping(step=step_id, attempt=step.attempt, leg=step.leg))
-    if stopping:
-        turn.set_timer(STOP_TIMER, turn.at_ms + STOP_AGAIN_MS)
+    turn.set_timer(STOP_TIMER, turn.at_ms + STOP_AGAIN_MS)
 
 
 def give_up_stopping(turn: Turn) -> None:

@@ -61,12 +61,10 @@ EXECUTION: Final = Machine(
         "execution.failing": each(_S.RUNNING, to=_S.RUNNING)
         | each(_S.WAITING, to=_S.WAITING)
         | each(_S.PAUSED, to=_S.PAUSED),
-        "execution.cancelling": each(
-            _S.PENDING, _S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING
-        ),
+        "execution.cancelling": each(_S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING),
         "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
         "execution.completed_with_errors": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS),
         "execution.failed": each(_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING, to=_S.FAILED),
-        "execution.cancelled": each(_S.WAITING, _S.CANCELLING, to=_S.CANCELLED),
+        "execution.cancelled": each(_S.CANCELLING, to=_S.CANCELLED),
     },
 )

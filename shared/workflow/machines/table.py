@@ -43,7 +43,8 @@ class Machine(Generic[S]):
                 edges.setdefault((before.value, after.value), []).append(event.split(".")[-1])
         lines = ["stateDiagram-v2", f"    [*] --> {self.initial.value}"]
         lines += [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in edges.items()]
-        lines += [f"    {status.value} --> [*]" for status in sorted(self.terminal)]
+        reached = {after for _, after in edges}
+        lines += [f"    {end} --> [*]" for end in sorted(self.terminal) if end in reached]
         return "\n".join(lines)
 
 

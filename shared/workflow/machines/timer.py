@@ -1,4 +1,4 @@
-"""The timer's machine: set (again), then cleared, either because it fired or is not wanted.
+"""The timer's machine: set, then cleared, either because it fired or is not wanted; and again.
 
 A timer is known to its execution by name, and to the journal by name and generation: a message of
 an older generation, which was under way when the timer was set anew, is ignored.
@@ -26,7 +26,7 @@ TIMER: Final = Machine(
     initial=_S.UNSET,
     terminal=frozenset({_S.UNSET}),
     rows={
-        "timer.set": each(_S.UNSET, _S.SET, to=_S.SET),
+        "timer.set": each(_S.UNSET, to=_S.SET),
         "timer.cleared": each(_S.SET, to=_S.UNSET),
     },
 )
