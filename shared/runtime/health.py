@@ -39,6 +39,6 @@ async def _ask(probe: Probe, timeout_s: float) -> str:
             await probe()
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
-    except Exception as error:  # whatever it is, it must not hide the others
+    except Exception as error:
         return f"{type(error).__name__}: {error}"[:200]
     return "ok"
