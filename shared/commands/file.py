@@ -123,7 +123,7 @@ class FileOutput(BaseModel):
         default=None, description="SHA-256 before the change; null if there was no file."
     )
     mode: str | None = Field(default=None, description="Permission bits, such as '0644'.")
-    kind: Literal["file", "directory", "symlink", "other"] | None = Field(
+    kind: Literal["file", "directory", "other"] | None = Field(
         default=None, description="For stat: what is there."
     )
     modified_at: str | None = Field(
