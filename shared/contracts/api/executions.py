@@ -1,0 +1,196 @@
+"""Executions as the gateway gives and takes them. Times in epoch milliseconds, 0 for not yet."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.events import PublicEvent
+from shared.workflow.definition import Slug
+from shared.workflow.messages import Actor, Failure
+from shared.workflow.replay import HistoryEntry
+from shared.workflow.state import AttemptRecord
+
+MAX_LABELS = 32
+
+
+class ExecuteRequest(BaseModel):
+    """Run a template. Without `version`: its newest release."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template_id: Slug
+    version: str | None = Field(None, max_length=200)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict, max_length=MAX_LABELS)
+
+
+class StepView(BaseModel):
+    """One step of an execution. `attempts` are those that ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str = ""
+    command: str = ""
+    depends_on: tuple[str, ...] = ()
+    status: str
+    attempt: int = 0
+    agent: str = ""
+    scheduled_at_ms: int = 0
+    started_at_ms: int = 0
+    ended_at_ms: int = 0
+    duration_ms: int | None = None
+    output: dict[str, Any] = Field(default_factory=dict)
+    failure: Failure | None = None
+    reason: str = ""
+    tolerated: bool = False
+    attempts: tuple[AttemptRecord, ...] = ()
+
+
+class ExecutionSummary(BaseModel):
+    """One execution, as lists show it. `requested_by` is the name of who asked for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    template_id: str
+    template_version: str
+    category: str
+    status: str
+    requested_by: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    created_at_ms: int
+    updated_at_ms: int
+    ended_at_ms: int = 0
+    duration_ms: int | None = None
+
+
+class ExecutionView(BaseModel):
+    """One execution in full. Sealed values are shown as `***`; steps in order of dependency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    template_id: str
+    template_version: str
+    category: str
+    status: str
+    ended: bool
+    parameters: dict[str, Any]
+    requested_by: Actor
+    labels: dict[str, str]
+    approval: str
+    approved_by: Actor | None = None
+    steps: tuple[StepView, ...]
+    outputs: dict[str, Any]
+    failure: Failure | None = None
+    stop_reason: str = ""
+    version: int
+    created_at_ms: int
+    started_at_ms: int
+    updated_at_ms: int
+    ended_at_ms: int
+    duration_ms: int | None = None
+
+
+class ExecutionAccepted(BaseModel):
+    """The answer to a request to run. `replayed` when the idempotency key was known.
+
+    `execution` is given where the caller waited (`?wait=`) and the execution is stored by now.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    template_id: str
+    template_version: str
+    replayed: bool = False
+    execution: ExecutionView | None = None
+
+
+class ExecutionPage(BaseModel):
+    """Executions, newest first. `next_cursor` asks for the page after this."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[ExecutionSummary, ...]
+    next_cursor: str | None = None
+
+
+class RequestAccepted(BaseModel):
+    """A request about an execution is in its journal; what came of it is in its events."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    request: str
+    status_before: str
+
+
+class ReasonBody(BaseModel):
+    """Why, in the words of who asks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str = Field("", max_length=1_000)
+
+
+class CommentBody(BaseModel):
+    """What the approver says about the decision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    comment: str = Field("", max_length=1_000)
+
+
+class ResolveBody(BaseModel):
+    """What became of a lost attempt. `output` counts only with the verdict `completed`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Literal["completed", "failed", "rerun"]
+    reason: str = Field("", max_length=1_000)
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class ExecutionEvents(BaseModel):
+    """Public events of one execution in order. `next_after` asks for those after these."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[PublicEvent, ...]
+    next_after: int | None = None
+
+
+class ExecutionHistory(BaseModel):
+    """Journal entries of one execution, each with what it led to. Sealed values are masked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[HistoryEntry, ...]
+    next_after: int | None = None
+
+
+class LogRecord(BaseModel):
+    """One line that a step's command wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    attempt: int
+    agent: str
+    number: int
+    at_ms: int
+    stream: str
+    text: str
+
+
+class ExecutionLogs(BaseModel):
+    """Lines of one execution in the order of arrival. `next_after` asks for those after these."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[LogRecord, ...]
+    next_after: int | None = None

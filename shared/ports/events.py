@@ -1,0 +1,41 @@
+"""Public events: read from any sequence on, published by those who own some."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.contracts.events import PublicEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SequencedEvent:
+    """An event and its sequence in the stream; sequences rise, with gaps."""
+
+    seq: int
+    event: PublicEvent
+
+
+class EventStream(Protocol):
+    """The stream of all public events, kept for a time."""
+
+    async def last_seq(self) -> int:
+        """Sequence of the newest event, 0 when there was none yet."""
+        ...
+
+    def read(self, after: int | None = None) -> AsyncIterator[SequencedEvent]:
+        """Every event after a sequence (default: those still to come), in order, without end.
+
+        Starts at the oldest that is kept when `after` is older. What cannot be read is left out
+        and logged. Close the iterator (`aclose`) to release it.
+        """
+        ...
+
+
+class EventSink(Protocol):
+    """Publishes events."""
+
+    async def publish(self, event: PublicEvent) -> None:
+        """Store an event durably; the same id again changes nothing."""
+        ...
