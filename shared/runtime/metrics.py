@@ -1,0 +1,312 @@
+"""Every metric of the system in one table: `TABLE`.
+
+The law of a metric:
+
+* Its name begins with `hive_` and ends with its unit (`_seconds`, `_bytes`, `_messages`, …); a
+  counter ends with `_total`.
+* Every label has a bounded set of values. A value outside the set counts as `other`, so no input
+  from outside can grow the number of time series.
+* The help text says what one more means to an operator.
+
+Services use the table through the classes of `shared.runtime.meters`; the reference page, the
+dashboard's test and the alert rules' test read it as data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.contracts.subjects import EVENTS, JOURNAL_STREAMS, LOGS, PARTITIONS, TASKS
+
+OTHER: Final = "other"
+"""What a label says for a value outside its set."""
+
+
+class Kind(StrEnum):
+    """The kinds of Prometheus metrics that are used."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Role(StrEnum):
+    """Which process shows a metric."""
+
+    EVERY = "every service"
+    COORDINATOR = "executor (coordinator)"
+    RUNNER = "executor (runner)"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label and its values; without `values` they are given when the service starts (`open_set`
+    says what they are).
+    """
+
+    name: str
+    values: tuple[str, ...] = ()
+    open_set: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table. `buckets` are the upper bounds of a histogram, in the metric's unit."""
+
+    name: str
+    kind: Kind
+    role: Role
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
+EXECUTION_ENDS: Final = ("completed", "completed_with_errors", "failed", "cancelled")
+COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
+ERROR_KINDS: Final = (
+    "bad_input",
+    "nats",
+    "mongo",
+    "timeout",
+    "poison",
+    "corrupt_state",
+    "internal",
+)
+POOL_KINDS: Final = ("any", "cap", "host")
+STREAMS: Final = (*(f"JOURNAL_{n}" for n in range(JOURNAL_STREAMS)), TASKS, EVENTS, LOGS)
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+STATUS_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
+DELIVERY_OUTCOMES: Final = ("delivered", "retrying", "dead")
+
+_PARTITION: Final = Label("partition", tuple(str(n) for n in range(PARTITIONS)))
+_STREAM: Final = Label("stream", STREAMS)
+_COMMAND: Final = Label("command", open_set="the names in the command registry")
+_METHOD: Final = Label("method", METHODS)
+_ROUTE: Final = Label("route", open_set="the gateway's route templates; `other` where none matched")
+
+_FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_QUEUE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)
+_WORK_S: Final = (0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+_HTTP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+
+_C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+_ALL, _CO, _RU, _GA = Role.EVERY, Role.COORDINATOR, Role.RUNNER, Role.GATEWAY
+
+BUILD_INFO: Final = Metric(
+    "hive_build_info",
+    _G,
+    _ALL,
+    "Always 1; the labels tell which service and version runs.",
+    (Label("service", open_set="one value"), Label("version", open_set="one value")),
+)
+ERRORS: Final = Metric(
+    "hive_errors_total",
+    _C,
+    _ALL,
+    "Errors that were handled or reported, by kind. A steady rate of `nats` or `mongo` means that "
+    "a server is away; `internal` is always a defect.",
+    (Label("kind", ERROR_KINDS),),
+)
+
+STEPS_ENDED: Final = Metric(
+    "hive_steps_ended_total",
+    _C,
+    _CO,
+    "Attempts at steps that came to an end, by outcome; `retrying` is followed by another attempt.",
+    (Label("outcome", STEP_OUTCOMES),),
+)
+STEP_DURATION: Final = Metric(
+    "hive_step_duration_seconds",
+    _H,
+    _CO,
+    "From an agent's claim of a step to its end.",
+    buckets=_WORK_S,
+)
+STEP_QUEUE: Final = Metric(
+    "hive_step_queue_seconds",
+    _H,
+    _CO,
+    "From the scheduling of a step to an agent's claim: how long work waits for hands.",
+    buckets=_QUEUE_S,
+)
+EXECUTIONS_STARTED: Final = Metric(
+    "hive_executions_started_total", _C, _CO, "Executions that were created."
+)
+EXECUTIONS_ENDED: Final = Metric(
+    "hive_executions_ended_total",
+    _C,
+    _CO,
+    "Executions that reached a final status.",
+    (Label("status", EXECUTION_ENDS),),
+)
+EXECUTION_DURATION: Final = Metric(
+    "hive_execution_duration_seconds",
+    _H,
+    _CO,
+    "From the creation of an execution to its final status, waiting for people included.",
+    buckets=_WORK_S,
+)
+BATCH: Final = Metric(
+    "hive_coordinator_batch_messages",
+    _H,
+    _CO,
+    "Journal messages that one turn of a coordinator took. Near the upper bound: it is behind.",
+    buckets=_BATCH,
+)
+TURN: Final = Metric(
+    "hive_coordinator_turn_seconds",
+    _H,
+    _CO,
+    "One turn: folding a batch and deciding, without waiting for servers.",
+    buckets=_FAST_S,
+)
+COMMIT: Final = Metric(
+    "hive_coordinator_commit_seconds",
+    _H,
+    _CO,
+    "Until the decisions of a turn were durable on NATS.",
+    buckets=_FAST_S,
+)
+FLUSH: Final = Metric(
+    "hive_coordinator_flush_seconds",
+    _H,
+    _CO,
+    "Until the changed states and their history were durable in MongoDB; the journal is "
+    "acknowledged after that.",
+    buckets=_FAST_S,
+)
+PARTITION_OWNED: Final = Metric(
+    "hive_partition_owned",
+    _G,
+    _CO,
+    "1 while this coordinator owns the partition. Over all coordinators each must sum to 1.",
+    (_PARTITION,),
+)
+JOURNAL_LAG: Final = Metric(
+    "hive_journal_lag_messages",
+    _G,
+    _CO,
+    "Messages of the partition that are taken or waiting, but not yet acknowledged; 0 where "
+    "another coordinator owns it.",
+    (_PARTITION,),
+)
+EFFECTS_PENDING: Final = Metric(
+    "hive_effects_pending",
+    _G,
+    _CO,
+    "Tasks, timers and events that were decided and are not yet durable.",
+)
+QUARANTINED: Final = Metric(
+    "hive_quarantined_messages_total",
+    _C,
+    _CO,
+    "Journal messages that could not be applied and were put aside with their reason.",
+)
+STREAM_MESSAGES: Final = Metric(
+    "hive_stream_messages", _G, _CO, "Messages stored in a JetStream stream.", (_STREAM,)
+)
+STREAM_BYTES: Final = Metric(
+    "hive_stream_bytes", _G, _CO, "Bytes stored in a JetStream stream.", (_STREAM,)
+)
+TASK_QUEUE: Final = Metric(
+    "hive_task_queue_messages",
+    _G,
+    _CO,
+    "Tasks that no runner has taken yet, by kind of pool (any agent, a capability, one host).",
+    (Label("pool", POOL_KINDS),),
+)
+AGENTS_LIVE: Final = Metric(
+    "hive_agents_live", _G, _CO, "Agents that announced themselves within the time to live."
+)
+
+SLOTS: Final = Metric("hive_runner_slots", _G, _RU, "Commands this runner may run at once.")
+RUNNING: Final = Metric("hive_runner_running", _G, _RU, "Commands this runner runs now.")
+COMMANDS_ENDED: Final = Metric(
+    "hive_commands_ended_total",
+    _C,
+    _RU,
+    "Commands that ended on this runner, by outcome.",
+    (_COMMAND, Label("outcome", COMMAND_OUTCOMES)),
+)
+COMMAND_DURATION: Final = Metric(
+    "hive_command_duration_seconds",
+    _H,
+    _RU,
+    "How long a command ran on this runner.",
+    (_COMMAND,),
+    _WORK_S,
+)
+RUNNER_LOST: Final = Metric(
+    "hive_runner_lost_total",
+    _C,
+    _RU,
+    "Attempts that came back to this runner after another had started them: reported as lost.",
+)
+
+REQUESTS: Final = Metric(
+    "hive_http_requests_total",
+    _C,
+    _GA,
+    "Answered requests, by route template, method and class of status.",
+    (_ROUTE, _METHOD, Label("status", STATUS_CLASSES)),
+)
+REQUEST_DURATION: Final = Metric(
+    "hive_http_request_duration_seconds",
+    _H,
+    _GA,
+    "From the arrival of a request to the end of its answer.",
+    (_ROUTE, _METHOD),
+    _HTTP_S,
+)
+WEBSOCKETS: Final = Metric("hive_websockets_open", _G, _GA, "WebSocket connections that are open.")
+WEBHOOK_DELIVERIES: Final = Metric(
+    "hive_webhook_deliveries_total",
+    _C,
+    _GA,
+    "Attempts to deliver a webhook; `retrying` is tried again, `dead` has used up its attempts.",
+    (Label("outcome", DELIVERY_OUTCOMES),),
+)
+
+TABLE: Final[tuple[Metric, ...]] = (
+    BUILD_INFO,
+    ERRORS,
+    STEPS_ENDED,
+    STEP_DURATION,
+    STEP_QUEUE,
+    EXECUTIONS_STARTED,
+    EXECUTIONS_ENDED,
+    EXECUTION_DURATION,
+    BATCH,
+    TURN,
+    COMMIT,
+    FLUSH,
+    PARTITION_OWNED,
+    JOURNAL_LAG,
+    EFFECTS_PENDING,
+    QUARANTINED,
+    STREAM_MESSAGES,
+    STREAM_BYTES,
+    TASK_QUEUE,
+    AGENTS_LIVE,
+    SLOTS,
+    RUNNING,
+    COMMANDS_ENDED,
+    COMMAND_DURATION,
+    RUNNER_LOST,
+    REQUESTS,
+    REQUEST_DURATION,
+    WEBSOCKETS,
+    WEBHOOK_DELIVERIES,
+)
+
+
+def series_names(metric: Metric) -> tuple[str, ...]:
+    """The names under which Prometheus keeps a metric: three for a histogram."""
+    if metric.kind is Kind.HISTOGRAM:
+        return tuple(f"{metric.name}{suffix}" for suffix in ("_bucket", "_sum", "_count"))
+    return (metric.name,)
