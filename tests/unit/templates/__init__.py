@@ -1,0 +1,1 @@
+"""Template files and the built-in templates."""
