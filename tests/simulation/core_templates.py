@@ -1,0 +1,101 @@
+"""Random templates: valid graphs with groups, conditions, retries and every policy."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from shared.workflow.definition import Template
+
+ON_LOST = (None, "fail", "rerun", "ask")
+ENDS = ("completed", "completed_with_errors", "failed", "cancelled")
+
+
+def random_template(rng: random.Random) -> Template:
+    """A template of one to five layers; each step waits for some of the layers before."""
+    steps: list[dict[str, Any]] = []
+    names: list[str] = []
+    for layer in range(rng.randint(1, 5)):
+        group = f"g{layer}" if rng.random() < 0.4 else None
+        before = list(names)
+        for index in range(rng.randint(1, 3)):
+            step = _step(rng, f"s{layer}_{index}", before, [s["id"] for s in steps])
+            if group is not None:
+                step["parallel_group"] = group
+            steps.append(step)
+        names += [group] if group is not None else []
+        names += [s["id"] for s in steps if s["id"].startswith(f"s{layer}_")]
+    rng.shuffle(steps)
+    return Template.model_validate(
+        {
+            "id": "random",
+            "name": "Random",
+            "parameters": {"flag": {"type": "boolean"}, "n": {"type": "integer", "default": 1}},
+            "steps": steps,
+            "outputs": _outputs(rng, [s["id"] for s in steps]),
+            "policies": _policies(rng),
+        }
+    )
+
+
+def _step(rng: random.Random, name: str, before: list[str], known: list[str]) -> dict[str, Any]:
+    depends_on = rng.sample(before, k=min(len(before), rng.choice((0, 1, 1, 2))))
+    ancestors = [d for d in depends_on if d in known]
+    return {
+        "id": name,
+        "command": "noop",
+        "depends_on": depends_on,
+        "when": rng.choice(_conditions(ancestors)) if rng.random() < 0.4 else None,
+        "parameters": {"n": rng.choice(_values(ancestors)), "plain": [1, {"a": None}]},
+        "start_timeout_s": rng.choice((1, 3, 60)),
+        "retry": {
+            "max_attempts": rng.choice((1, 1, 2, 4)),
+            "delay_s": rng.choice((0, 0.5, 2)),
+            "jitter": rng.choice((0, 0.5)),
+        },
+        "continue_on_failure": rng.random() < 0.4,
+        "idempotent": rng.random() < 0.3,
+        "on_lost": rng.choice(ON_LOST),
+        "validation_checks": ["has(output.n)"] if rng.random() < 0.2 else [],
+        "success_criteria": ["output.n >= params.n"] if rng.random() < 0.2 else [],
+    }
+
+
+def _conditions(ancestors: list[str]) -> list[str]:
+    return ["params.flag", "!params.flag", "params.n > 0"] + [
+        condition
+        for name in ancestors
+        for condition in (
+            f"steps.{name}.status == 'completed'",
+            f"steps.{name}.output.n > 1",
+            f"has(steps.{name}.output.n)",
+        )
+    ]
+
+
+def _values(ancestors: list[str]) -> list[Any]:
+    return [1, "${{ params.n }}", "n is ${{ params.n + 1 }} of ${{ execution.id }}"] + [
+        value
+        for name in ancestors
+        for value in (f"${{{{ steps.{name}.status }}}}", f"${{{{ steps.{name}.output.n + 1 }}}}")
+    ]
+
+
+def _outputs(rng: random.Random, steps: list[str]) -> dict[str, Any]:
+    name = rng.choice(steps)
+    return rng.choice(
+        (
+            {},
+            {"status": f"${{{{ steps.{name}.status }}}}"},
+            {"all": f"${{{{ steps.{name}.output }}}}"},
+            {"n": f"${{{{ steps.{name}.output.n }}}}"},
+        )
+    )
+
+
+def _policies(rng: random.Random) -> dict[str, Any]:
+    return {
+        "approval_required": rng.random() < 0.2,
+        "timeout_s": rng.choice((None, None, 5, 60)),
+        "notifications": [{"on": [rng.choice(ENDS)]}],
+    }

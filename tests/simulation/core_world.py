@@ -1,0 +1,306 @@
+"""A seeded world around the pure core: agents, timers and people that misbehave.
+
+The world keeps to what is promised elsewhere and to nothing more:
+
+* A claim is in the journal before anything is run, so nothing that a run causes comes before it;
+  a result may overtake the claim.
+* Whatever is silent is found out: a task that is not answered comes back as lost.
+* Any message may come late, twice, or when nobody wants it any more.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.definition import OnLost
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import Entry, JournalMessage
+from shared.workflow.program import compile_template
+from shared.workflow.replay import HistoryEntry, fold, redecide
+from shared.workflow.state import ExecutionState
+from tests.simulation.checked import Transition, checked_decide
+from tests.simulation.core_templates import random_template
+
+MAX_ENTRIES = 5_000
+"""More than any execution here needs: reaching it means that the engine goes round in circles."""
+
+
+@dataclass(order=True)
+class _Delivery:
+    at_ms: int
+    tie: int
+    message: JournalMessage = field(compare=False)
+
+
+class CoreWorld:
+    """One execution of one random template, from its request until nothing happens any more."""
+
+    def __init__(self, seed: int, seen: set[Transition] | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.template = random_template(self.rng)
+        self.program = compile_template(self.template)
+        self.state: ExecutionState | None = None
+        self.history: list[HistoryEntry] = []
+        self._seen = seen
+        self._execution_id = f"x{seed}"
+        self._inbox: list[_Delivery] = []
+        self._tie = 0
+        self._now = 1_700_000_000_000
+        self._agents = [f"agent{index}" for index in range(3)]
+        self._places_refused = 0
+        self._cancelled = False
+        self._verdicts: set[str] = set()
+        self._may_lose = self.rng.random() < 0.7
+
+    def run(self) -> ExecutionState:
+        """Deliver until the inbox is empty, and check what must then be true."""
+        self._send(0, self._request())
+        if self.rng.random() < 0.5:
+            self._send(self._soon(), self._request())
+        self._intervene()
+        while self._inbox:
+            assert len(self.history) < MAX_ENTRIES, "it does not come to an end"
+            self._deliver(heapq.heappop(self._inbox))
+        assert self.state is not None
+        self._check_end(self.state)
+        return self.state
+
+    def _request(self) -> msg.ExecutionRequested:
+        parameters = {"flag": self._flag(), "n": 1}
+        return msg.ExecutionRequested(
+            template_id="random", template_version="1.0.0", parameters=parameters
+        )
+
+    def _flag(self) -> bool:
+        return self._execution_id[-1] in "02468"
+
+    def _intervene(self) -> None:
+        """People and strays, at random moments."""
+        rng = self.rng
+        if rng.random() < 0.25:
+            self._send(rng.randint(0, 8_000), msg.CancelRequested(reason=rng.choice(("", "why"))))
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            at = rng.randint(0, 5_000)
+            self._send(at, msg.PauseRequested())
+            self._send(at + rng.randint(0, 6_000), msg.ResumeRequested())
+        for _ in range(rng.choice((0, 1, 3))):
+            self._send(rng.randint(0, 6_000), self._stray())
+
+    def _stray(self) -> JournalMessage:
+        step = self.rng.choice([*self.program.steps, "nowhere"])
+        attempt = self.rng.randint(1, 3)
+        place: dict[str, Any] = {"step": step, "attempt": attempt, "agent": "stranger"}
+        return self.rng.choice(
+            (
+                msg.AttemptStarted(**place),
+                msg.AttemptStarted(**place),
+                msg.AttemptFinished(**place, leg=7, outcome="failed"),
+                msg.AttemptReturned(**place, leg=7),
+                msg.AttemptWoken(**place, token="never"),
+                msg.TimerFired(timer=f"retry-{step}", generation=1),
+                msg.TimerFired(timer="deadline", generation=99),
+                msg.LostResolved(step=step, attempt=9, verdict="rerun"),
+                msg.ApprovalAnswered(approved=False),
+                msg.ResumeRequested(),
+            )
+        )
+
+    # Delivery
+
+    def _soon(self) -> int:
+        return self.rng.randint(1, 1_500)
+
+    def _send(self, delay_ms: int, message: JournalMessage) -> None:
+        self._tie += 1
+        heapq.heappush(self._inbox, _Delivery(self._now + delay_ms, self._tie, message))
+        if isinstance(message, msg.AttemptMessage | msg.TimerFired) and self.rng.random() < 0.1:
+            late = delay_ms + self.rng.choice((0, 10, 4_000))
+            self._tie += 1
+            heapq.heappush(self._inbox, _Delivery(self._now + late, self._tie, message))
+
+    def _deliver(self, delivery: _Delivery) -> None:
+        self._now = max(self._now, delivery.at_ms)
+        seq = 10 + 3 * len(self.history)
+        entry = Entry(
+            execution_id=self._execution_id, seq=seq, at_ms=self._now, message=delivery.message
+        )
+        before = self.state
+        decided = checked_decide(self.program, before, entry, self._seen)
+        self.state = decided.state
+        kept = HistoryEntry(
+            seq=seq, at_ms=self._now, message=delivery.message, events=decided.events
+        )
+        self.history.append(kept)
+        if isinstance(delivery.message, msg.LostResolved):
+            self._verdicts.add(delivery.message.step)
+        for event in decided.events:
+            self._check_event(event)
+            react = _REACTIONS.get(type(event))
+            if react is not None:
+                react(self, event)
+
+    # What the world does about an event
+
+    def _scheduled(self, event: ev.StepScheduled) -> None:
+        place: dict[str, Any] = {"step": event.step, "attempt": event.attempt, "leg": event.leg}
+        fate = self.rng.random()
+        if fate < 0.1 and self._places_refused < 30:
+            self._places_refused += 1
+            self._send(self._soon(), msg.AttemptUnplaced(**place, reason="nobody fits"))
+            if self.rng.random() < 0.3:
+                self._run_on_agent(place, claim_at=self._soon())
+        elif fate < 0.15:
+            self._send(self._soon(), msg.AttemptReturned(**place, agent="agent0"))
+        elif fate < 0.18 and self._may_lose:
+            self._send(self._soon(), msg.AttemptLost(**place, reason="never seen again"))
+        else:
+            self._run_on_agent(place, claim_at=self._soon())
+
+    def _run_on_agent(self, place: dict[str, Any], claim_at: int) -> None:
+        place = place | {"agent": self.rng.choice(self._agents)}
+        overtakes = self.rng.random() < 0.1
+        self._send(claim_at, msg.AttemptStarted(**place, host="h"))
+        done_at = max(claim_at + (-5 if overtakes else self._soon()), 0)
+        fate = self.rng.random()
+        if fate < 0.15 and self._may_lose:
+            self._send(done_at, msg.AttemptLost(**place, reason="the worker died"))
+            if self.rng.random() < 0.3:
+                self._send(done_at + self._soon(), self._result(place))
+        elif fate < 0.3:
+            self._defer(place, claim_at, done_at)
+        else:
+            self._send(done_at, self._result(place))
+            if self.rng.random() < 0.05:
+                self._send(done_at, self._result(place))
+
+    def _result(self, place: dict[str, Any]) -> msg.AttemptFinished:
+        outcome: Any = self.rng.choice(("succeeded",) * 5 + ("failed", "failed", "timed_out"))
+        failure = None
+        if outcome == "failed" and self.rng.random() < 0.7:
+            retryable = self.rng.random() < 0.8
+            failure = msg.Failure(code="exit_1", message="exit code 1", retryable=retryable)
+        output = self.rng.choice(({"n": 2}, {"n": 1}, {"n": 0}, {}))
+        return msg.AttemptFinished(
+            **place, outcome=outcome, output=output, output_bytes=7, failure=failure
+        )
+
+    def _defer(self, place: dict[str, Any], claim_at: int, done_at: int) -> None:
+        token = "token-{step}-{attempt}-{leg}".format_map(place)
+        wake_at = self._now + done_at + self._soon() if self.rng.random() < 0.4 else None
+        deferred = msg.AttemptDeferred(**place, token=token, wake_at_ms=wake_at)
+        self._send(done_at, deferred)
+        if wake_at is None or self.rng.random() < 0.5:
+            woken_at = self.rng.choice((claim_at, done_at + self._soon()))
+            self._send(woken_at, msg.AttemptWoken(**place, token=token))
+
+    def _stopping(self, event: ev.StepStopping) -> None:
+        place: dict[str, Any] = {"step": event.step, "attempt": event.attempt, "leg": event.leg}
+        fate = self.rng.random()
+        if fate < 0.5:
+            proof = msg.Proof(gone=True, pids=(7,))
+            self._send(self._soon(), msg.AttemptFinished(**place, outcome="cancelled", proof=proof))
+        elif fate < 0.6:
+            self._send(self._soon(), self._result(place))
+        elif fate < 0.65:
+            self._send(self._soon(), msg.AttemptLost(**place, reason="the agent died"))
+        elif fate < 0.7:
+            self._send(self._soon(), msg.AttemptDeferred(**place, token="t"))
+
+    def _lost(self, event: ev.StepLost) -> None:
+        if self.program.steps[event.step].step.effective_on_lost is not OnLost.ASK:
+            return
+        verdict: Any = self.rng.choice(("completed", "failed", "rerun"))
+        self._send(
+            2 * self._soon(),
+            msg.LostResolved(
+                step=event.step, attempt=event.attempt, verdict=verdict, output={"n": 5}
+            ),
+        )
+
+    def _timer_set(self, event: ev.TimerSet) -> None:
+        fired = msg.TimerFired(timer=event.timer, generation=event.generation)
+        late = self.rng.choice((0, 0, 5, 2_000))
+        self._send(max(event.due_ms - self._now, 0) + late, fired)
+
+    def _approval_requested(self, _event: ev.ApprovalRequested) -> None:
+        approved = self.rng.random() < 0.8
+        comment = self.rng.choice(("", "fine"))
+        self._send(self._soon(), msg.ApprovalAnswered(approved=approved, comment=comment))
+        if self.rng.random() < 0.3:
+            self._send(self._soon(), msg.PauseRequested())
+            self._send(2_000, msg.ResumeRequested())
+
+    # What must be true
+
+    def _check_event(self, event: ev.AnyEvent) -> None:
+        if isinstance(event, ev.ExecutionCancelling):
+            self._cancelled = True
+        if isinstance(event, ev.StepScheduled | ev.StepStarted):
+            assert not self._cancelled, f"{event.type} after the cancel"
+        if isinstance(event, ev.StepScheduled):
+            self._check_order(event)
+            self._check_not_repeated(event)
+
+    def _check_order(self, event: ev.StepScheduled) -> None:
+        """Everything that the author wrote into `depends_on` ended before."""
+        assert self.state is not None
+        members = {s.id: (s.id,) for s in self.template.steps}
+        for step in self.template.steps:
+            if step.parallel_group is not None:
+                members[step.parallel_group] = (*members.get(step.parallel_group, ()), step.id)
+        for name in self.program.steps[event.step].step.depends_on:
+            for before in members[name]:
+                assert self.state.steps[before].ended, f"{event.step} started before {before}"
+
+    def _check_not_repeated(self, event: ev.StepScheduled) -> None:
+        """A loss is followed by a new attempt only where the policy or a person says so."""
+        assert self.state is not None
+        attempts = self.state.steps[event.step].attempts
+        if not attempts or attempts[-1].outcome != "lost" or event.leg > 0:
+            return
+        rule = self.program.steps[event.step].step.effective_on_lost
+        assert rule is not OnLost.FAIL, "a lost attempt was repeated"
+        if rule is OnLost.ASK:
+            late_failure = any(
+                isinstance(kept.message, msg.AttemptFinished)
+                and kept.message.step == event.step
+                and kept.message.attempt == attempts[-1].number
+                for kept in self.history
+            )
+            assert event.step in self._verdicts or late_failure, "repeated without being asked"
+
+    def _check_end(self, state: ExecutionState) -> None:
+        assert state.ended, f"stuck as {state.status.value}: {_open_steps(state)}"
+        failed = [s for s in state.steps.values() if s.status is StepStatus.FAILED]
+        if any(not s.tolerated for s in failed):
+            assert state.status.value in ("failed", "cancelled")
+        if state.status.value == "completed":
+            assert not failed
+        if state.status.value in ("completed", "completed_with_errors"):
+            kinds = {s.status.value for s in state.steps.values()}
+            assert kinds <= {"completed", "skipped", "failed"}
+        for step in self.template.steps:
+            outcomes = [a.outcome for a in state.steps[step.id].attempts]
+            assert outcomes.count("failed") <= step.retry.max_attempts
+        assert fold(self._execution_id, self.history) == state
+        replayed = [*self.history, *self.history[-3:]]
+        assert redecide(self.program, self._execution_id, replayed) == state
+
+
+def _open_steps(state: ExecutionState) -> dict[str, str]:
+    return {name: step.status.value for name, step in state.steps.items() if not step.ended}
+
+
+_REACTIONS: dict[type, Callable[[CoreWorld, Any], None]] = {
+    ev.StepScheduled: CoreWorld._scheduled,
+    ev.StepStopping: CoreWorld._stopping,
+    ev.StepLost: CoreWorld._lost,
+    ev.TimerSet: CoreWorld._timer_set,
+    ev.ApprovalRequested: CoreWorld._approval_requested,
+}
