@@ -26,9 +26,13 @@ from prometheus_client.metrics import MetricWrapperBase
 from shared.contracts.subjects import PARTITIONS
 from shared.runtime import metrics as m
 from shared.runtime.metrics import OTHER, Label, Metric
+from shared.workflow.events import AnyEvent, StepEnded, StepStarted
+from shared.workflow.state import ExecutionState
 
 MAX_CHILDREN: Final = 2_000
 """Most combinations of label values that one metric binds; further ones count as `other`."""
+
+_EXECUTION_END_TYPES: Final = frozenset(f"execution.{status}" for status in m.EXECUTION_ENDS)
 
 _Child = TypeVar("_Child", bound=MetricWrapperBase)
 
@@ -122,6 +126,30 @@ class CoordinatorMeter:
         )
         self._stream_bytes = Labelled(_gauge(m.STREAM_BYTES, registry), m.STREAM_BYTES.labels, {})
         self._queues = Labelled(_gauge(m.TASK_QUEUE, registry), m.TASK_QUEUE.labels, {})
+
+    def decided(
+        self,
+        before: ExecutionState | None,
+        after: ExecutionState,
+        events: Iterable[AnyEvent],
+        at_ms: int,
+    ) -> None:
+        """Count and time the events of one decision, taken at journal time `at_ms`.
+
+        A journal that is replayed after a crash counts again, in the new process.
+        """
+        for event in events:
+            self.event(event.type)
+            if isinstance(event, StepStarted):
+                waiting = before.steps.get(event.step) if before is not None else None
+                if waiting is not None and waiting.scheduled_at_ms:
+                    self.step_queue.observe(max(0, at_ms - waiting.scheduled_at_ms) / 1000)
+            elif isinstance(event, StepEnded):
+                if event.started_at_ms:
+                    took_ms = event.finished_at_ms - event.started_at_ms
+                    self.step_duration.observe(max(0, took_ms) / 1000)
+            elif event.type in _EXECUTION_END_TYPES:
+                self.execution_duration.observe(max(0, at_ms - after.created_at_ms) / 1000)
 
     def event(self, event_type: str) -> None:
         """Count a decided event: starts and ends of executions, ends of steps; others are free."""

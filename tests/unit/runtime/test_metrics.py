@@ -8,6 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from shared.runtime import meters, metrics, metrics_reference
 from shared.runtime.metrics import OTHER, TABLE, Kind
+from shared.workflow.events import ExecutionCompleted, StepCompleted, StepFailed, StepStarted
+from shared.workflow.messages import Failure
+from shared.workflow.state import ExecutionState, StepState
 
 REPO_ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("_seconds", "_bytes", "_messages", "_total", "_info", "_live", "_open", "_owned")
@@ -69,6 +72,33 @@ def test_events_are_counted_by_what_they_mean() -> None:
     assert value(registry, "hive_steps_ended_total", outcome="failed") == 0
     ended = "hive_executions_ended_total"
     assert value(registry, ended, status="completed_with_errors") == 1
+
+
+def test_decision_is_timed_by_its_own_times() -> None:
+    """Waiting is journal time, work the agent's clock, an execution from creation to end; a step
+    that never ran has no duration.
+    """
+    registry = CollectorRegistry()
+    meter = meters.CoordinatorMeter(registry)
+    before = ExecutionState(
+        execution_id="ex_1",
+        template_id="t",
+        template_version="1.0.0",
+        category="custom",
+        steps={"a": StepState(scheduled_at_ms=1_000)},
+        created_at_ms=500,
+    )
+    started = StepStarted(step="a", attempt=1, leg=0, agent="x", host="h")
+    ended = StepCompleted(step="a", attempt=1, started_at_ms=7_000, finished_at_ms=7_400, output={})
+    never_ran = StepFailed(step="b", attempt=1, failure=Failure(code="c", message="m"))
+    meter.decided(None, before, [], 900)
+    meter.decided(before, before, [started], 1_250)
+    meter.decided(before, before, [ended, never_ran, ExecutionCompleted(outputs={})], 2_500)
+    assert value(registry, "hive_step_queue_seconds_sum") == 0.25
+    assert value(registry, "hive_step_duration_seconds_sum") == 0.4
+    assert value(registry, "hive_step_duration_seconds_count") == 1
+    assert value(registry, "hive_execution_duration_seconds_sum") == 2.0
+    assert value(registry, "hive_executions_ended_total", status="completed") == 1
 
 
 def test_partition_given_up_has_no_lag_left() -> None:
