@@ -21,6 +21,7 @@ from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Agents, Translator
 from services.executor.coordinator.turns import Turns
 from services.executor.coordinator.writer import WriteBehind
+from shared.contracts.claims import ClaimAnswer, ClaimQuestion
 from shared.ports.effects import Effects
 from shared.ports.journal import JournalReader, RawEntry
 from shared.ports.leases import Leases
@@ -73,6 +74,12 @@ class Coordinator:
             asyncio.create_task(self._run(), name="turns"),
         ]
         await self.keeper.start()
+
+    async def answer_claim(self, partition: int, question: ClaimQuestion) -> ClaimAnswer | None:
+        """Answer a runner in doubt, if the partition is ours."""
+        if partition not in self.keeper.held:
+            return None
+        return await self.claims.answer(partition, question)
 
     async def close(self) -> None:
         """Take no more, write what is in hand, give the partitions up."""

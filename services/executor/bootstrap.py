@@ -1,0 +1,161 @@
+"""Builds the executor out of its parts: the only place where adapters are made."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from services.executor.commands.catalog import CommandCatalog
+from services.executor.coordinator.coordinator import Coordinator
+from services.executor.coordinator.programs import Programs
+from services.executor.placement import LiveAgents
+from services.executor.policy import Allowed, Policy, default_policy, load_policy
+from services.executor.runner.announcer import AgentIdentity, Announcer
+from services.executor.runner.attempt import Workbench
+from services.executor.runner.runner import Runner
+from services.executor.settings import Durability, ExecutorSettings, Role
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.executions import MongoExecutionStore
+from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.nats.agents import NatsAgentDirectory
+from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.effects import NatsEffects
+from shared.adapters.nats.journal import NatsJournal, NatsJournalReader
+from shared.adapters.nats.leases import NatsLeases
+from shared.adapters.nats.log_sink import NatsLogSink
+from shared.adapters.nats.orders import NatsOrders
+from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.tasks import NatsTaskFeed
+from shared.commands.registry import CommandRegistry
+from shared.runtime.clock import SystemClock
+from shared.runtime.lifecycle import close_all, run_service
+from shared.runtime.logging import configure_logging
+from shared.runtime.sealing import Sealer, key_from_file
+from shared.version import VERSION
+from shared.workflow.program import CommandSignature
+
+log = structlog.get_logger()
+
+Closer = Callable[[], Awaitable[None]]
+
+
+def main() -> None:
+    """Run one executor process until it is told to stop."""
+    settings = ExecutorSettings()
+    configure_logging("executor", form=settings.log_format, level=settings.log_level)
+    run_service(lambda stop: serve(settings, stop))
+
+
+async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
+    """Everything from connecting to the last goodbye."""
+    bus = await connect(settings.nats_url, f"executor {settings.agent_name}")
+    await ensure_streams(bus)
+    publisher = Publisher(bus, grouped=settings.durability is Durability.SAFE)
+    await publisher.start()
+    closers: list[Closer] = [publisher.close, bus.close]
+    catalog = CommandCatalog.installed()
+    try:
+        if settings.role in (Role.COORDINATOR, Role.BOTH):
+            closers[:0] = await _start_coordinator(settings, bus, publisher, catalog.registry)
+        if settings.role in (Role.RUNNER, Role.BOTH):
+            closers[:0] = await _start_runner(settings, bus, publisher, catalog)
+        log.info("executor runs", agent=settings.agent_name, role=settings.role.value)
+        await stop.wait()
+    finally:
+        await close_all(*closers)
+
+
+def signatures(registry: CommandRegistry) -> Mapping[str, CommandSignature]:
+    """What the core must know of each command."""
+    return {
+        name: CommandSignature(output=spec.output, capabilities=spec.capabilities)
+        for name, spec in registry.items()
+    }
+
+
+async def _start_coordinator(
+    settings: ExecutorSettings, bus: Bus, publisher: Publisher, registry: CommandRegistry
+) -> list[Closer]:
+    mongo = Mongo(settings.mongo_url, journaled=settings.durability is Durability.SAFE)
+    store = MongoExecutionStore(mongo)
+    await store.ensure_indexes()
+    agents = LiveAgents(NatsAgentDirectory(bus))
+    await agents.start()
+    coordinator = Coordinator(
+        owner=settings.owner,
+        reader=NatsJournalReader(bus, settings.owner),
+        effects=NatsEffects(bus, publisher),
+        store=store,
+        programs=Programs(MongoTemplateStore(mongo), signatures(registry)),
+        leases=NatsLeases(bus),
+        agents=lambda: agents.now,
+    )
+    await NatsOrders(bus).answer_claims(coordinator.answer_claim)
+    await coordinator.start()
+    return [coordinator.close, agents.close, mongo.close]
+
+
+async def _start_runner(
+    settings: ExecutorSettings, bus: Bus, publisher: Publisher, catalog: CommandCatalog
+) -> list[Closer]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    policy = _policy(settings)
+    clock = SystemClock()
+    workbench = Workbench(
+        agent=settings.agent_name,
+        host=socket.gethostname(),
+        clock=clock,
+        commands=catalog,
+        policy=policy,
+        sealer=Sealer(key_from_file(settings.home / "seal.key")),
+        data_dir=settings.data_dir,
+        output_limit_bytes=settings.output_limit_bytes,
+        hive=None,
+    )
+    capabilities = _capabilities(settings, catalog.registry, policy)
+    feed = NatsTaskFeed(bus, settings.agent_name, capabilities, slots=settings.agent_slots)
+    runner = Runner(
+        workbench=workbench,
+        feed=feed,
+        journal=NatsJournal(publisher),
+        orders=NatsOrders(bus),
+        logs=NatsLogSink(bus),
+        slots=settings.agent_slots,
+    )
+    announcer = Announcer(
+        directory=NatsAgentDirectory(bus),
+        runner=runner,
+        clock=clock,
+        identity=AgentIdentity(
+            settings.agent_name,
+            VERSION,
+            settings.agent_labels,
+            capabilities,
+            settings.agent_slots,
+        ),
+        data_dir=settings.data_dir,
+    )
+    await runner.start()
+    await feed.start()
+    await announcer.start()
+    return [lambda: runner.close(settings.shutdown_grace_s), announcer.close]
+
+
+def _policy(settings: ExecutorSettings) -> Policy:
+    if settings.agent_policy is None:
+        return default_policy(settings.data_dir)
+    return load_policy(settings.agent_policy, settings.data_dir)
+
+
+def _capabilities(
+    settings: ExecutorSettings, registry: CommandRegistry, policy: Policy
+) -> tuple[str, ...]:
+    """Those that were set, and those of every command that the policy lets this agent run."""
+    allowed = [s for n, s in registry.items() if isinstance(policy.command(n), Allowed)]
+    return tuple(
+        sorted({*settings.agent_capabilities, *(c for s in allowed for c in s.capabilities)})
+    )

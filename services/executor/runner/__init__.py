@@ -1,0 +1,1 @@
+"""The runner: takes tasks from the pools of one agent, runs them, reports."""

@@ -1,0 +1,107 @@
+"""Claiming: before anything is run, the runner states in the journal that it starts it.
+
+The journal takes a claim once (by message id), so of two runners with the same task one starts it.
+That holds for a task that is young and delivered for the first time. Anything else is a doubt: an
+earlier delivery may have started it. Then the coordinator is asked, who knows every claim.
+
+* `start`: nobody claimed it. Claim it.
+* `running` by an agent: if that agent says it is at it, leave it to it; else the attempt is lost.
+* `drop`: it is over, or not wanted any more.
+* `wait`: nobody knows now; hand the task back and see.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import structlog
+
+from services.executor.runner.identity import Held
+from shared.contracts.claims import ClaimQuestion
+from shared.ports.journal import Journal
+from shared.ports.orders import Orders
+from shared.workflow.messages import AttemptLost, AttemptStarted
+
+log = structlog.get_logger()
+
+YOUNG_MS: Final = 20_000
+"""Claims stay in the journal for longer than this, through a restart of the server too."""
+ASK_AGAIN_S: Final = 1.0
+LEAVE_S: Final = 10.0
+
+
+class Verdict(Enum):
+    """What to do with a delivered task."""
+
+    RUN = "run"
+    DONE = "done"
+    """Acknowledge it: there is nothing to run."""
+    BACK = "back"
+    """Hand it back; it was delivered to nobody's use."""
+
+
+class Claims:
+    """Claims tasks for one agent."""
+
+    def __init__(self, journal: Journal, orders: Orders, agent: str, host: str) -> None:
+        self._journal = journal
+        self._orders = orders
+        self._agent = agent
+        self._host = host
+
+    async def claim(self, held: Held) -> Verdict:
+        """Decide whether this runner may start a task, and claim it."""
+        delivery = held.delivery
+        plain = delivery.deliveries == 1 and not delivery.resent and delivery.age_ms < YOUNG_MS
+        if plain and await self._state(held):
+            return Verdict.RUN
+        return await self._resolve(held, duplicate=plain)
+
+    async def _state(self, held: Held) -> bool:
+        task = held.task
+        started = AttemptStarted(
+            step=task.step,
+            attempt=task.attempt,
+            leg=task.leg,
+            agent=self._agent,
+            host=self._host,
+        )
+        return await self._journal.append(task.execution_id, started, f"s.{held.name}")
+
+    async def _resolve(self, held: Held, *, duplicate: bool) -> Verdict:
+        task = held.task
+        question = ClaimQuestion(
+            execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
+        )
+        answer = await self._orders.ask_claim(question)
+        log.info("task in doubt", task=held.name, verdict=answer.verdict, agent=answer.agent)
+        if answer.verdict == "drop":
+            return Verdict.DONE
+        if answer.verdict == "start" and not duplicate:
+            if await self._state(held):
+                return Verdict.RUN
+        elif answer.verdict == "running":
+            return await self._who_runs(held, answer.agent, question, duplicate=duplicate)
+        await held.delivery.hand_back(ASK_AGAIN_S)
+        return Verdict.BACK
+
+    async def _who_runs(
+        self, held: Held, agent: str, question: ClaimQuestion, *, duplicate: bool
+    ) -> Verdict:
+        delivery = held.delivery
+        if delivery.deliveries == 1 and delivery.resent and not duplicate:
+            return Verdict.DONE  # a second copy of a task that is under way
+        if agent != self._agent and await self._orders.ask_holds(agent, question):
+            await delivery.hand_back(LEAVE_S)
+            return Verdict.BACK
+        await self._lost(held, agent)
+        return Verdict.DONE
+
+    async def _lost(self, held: Held, agent: str) -> None:
+        task = held.task
+        reason = f"agent {agent} had started it and does not run it any more"
+        lost = AttemptLost(
+            step=task.step, attempt=task.attempt, leg=task.leg, agent=agent, reason=reason
+        )
+        await self._journal.append(task.execution_id, lost, f"l.{held.name}")

@@ -1,0 +1,38 @@
+"""Which leg of which attempt a runner holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from shared.contracts.claims import ClaimQuestion
+from shared.contracts.tasks import StopOrder, Task
+from shared.ports.tasks import TaskDelivery
+
+Key = tuple[str, str, int, int]
+
+
+def key_of(about: Task | StopOrder | ClaimQuestion) -> Key:
+    """Execution, step, attempt and leg."""
+    return about.execution_id, about.step, about.attempt, about.leg
+
+
+@dataclass(slots=True)
+class Held:
+    """A task in this runner's hands, from delivery to acknowledgement."""
+
+    delivery: TaskDelivery
+    task: Task
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    running: bool = False
+    shutting_down: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Execution, step, attempt and leg."""
+        return key_of(self.task)
+
+    @property
+    def name(self) -> str:
+        """The same as text, the basis of message ids."""
+        return ".".join(str(part) for part in self.key)

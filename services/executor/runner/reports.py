@@ -1,0 +1,100 @@
+"""From an outcome to what the journal is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from services.executor.commands.base import (
+    Cancelled,
+    Completed,
+    Deferred,
+    Failed,
+    Outcome,
+    StopProof,
+    TimedOut,
+)
+from services.executor.runner.identity import Held
+from shared.runtime.sealing import Sealer
+from shared.workflow.messages import (
+    AttemptDeferred,
+    AttemptFinished,
+    Failure,
+    Proof,
+)
+
+_SHUTDOWN = Failure(code="agent_shutdown", message="the agent was shut down")
+
+
+class Reporter:
+    """Makes reports of one agent."""
+
+    def __init__(self, agent: str, sealer: Sealer, output_limit_bytes: int) -> None:
+        self._agent = agent
+        self._sealer = sealer
+        self._limit = output_limit_bytes
+
+    def report(
+        self, held: Held, outcome: Outcome, started_at_ms: int, finished_at_ms: int
+    ) -> AttemptFinished | AttemptDeferred:
+        """The message for the journal; outputs are sealed where the step says so, and bounded."""
+        if isinstance(outcome, Deferred):
+            return self._deferred(held, outcome)
+        output = self._sealer.seal_fields(outcome.output, held.task.sensitive)
+        size = len(to_json(output)) if output else 2
+        if size > self._limit:
+            message = f"the output takes {size} bytes as JSON, more than {self._limit}"
+            outcome, output, size = Failed("output_too_large", message), {}, 2
+        return AttemptFinished(
+            **self._who(held),
+            **_what(held, outcome),
+            output=output,
+            output_bytes=size,
+            started_at_ms=started_at_ms,
+            finished_at_ms=finished_at_ms,
+        )
+
+    def _deferred(self, held: Held, outcome: Deferred) -> AttemptDeferred:
+        wake_at_ms = None if outcome.wake_at_s is None else round(outcome.wake_at_s * 1000)
+        return AttemptDeferred(
+            **self._who(held),
+            token=outcome.token,
+            wake_at_ms=wake_at_ms,
+            output=self._sealer.seal_fields(outcome.output, held.task.sensitive),
+        )
+
+    def _who(self, held: Held) -> dict[str, Any]:
+        task = held.task
+        return {
+            "step": task.step,
+            "attempt": task.attempt,
+            "leg": task.leg,
+            "agent": self._agent,
+        }
+
+
+def _what(held: Held, outcome: Completed | Failed | TimedOut | Cancelled) -> dict[str, Any]:
+    match outcome:
+        case Completed():
+            return {"outcome": "succeeded"}
+        case Failed():
+            failure = Failure(
+                code=outcome.code, message=outcome.message, retryable=outcome.retryable
+            )
+            return {"outcome": "failed", "failure": failure}
+        case TimedOut():
+            message = f"did not end within {held.task.timeout_s:g} s"
+            failure = Failure(code="timed_out", message=message)
+            return {"outcome": "timed_out", "failure": failure, "proof": _proof(outcome.proof)}
+        case Cancelled():
+            failure_or_none = _SHUTDOWN if held.shutting_down else None
+            return {
+                "outcome": "cancelled",
+                "failure": failure_or_none,
+                "proof": _proof(outcome.proof),
+            }
+
+
+def _proof(proof: StopProof) -> Proof:
+    return Proof(gone=proof.gone, pids=proof.pids, reason=proof.reason)

@@ -1,0 +1,96 @@
+"""The executor's settings: read once at start, from the environment (prefix `HIVE_`)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.runtime.logging import LogFormat
+
+
+class Durability(StrEnum):
+    """What survives what: `safe` a power cut, `relaxed` a crash of any process."""
+
+    SAFE = "safe"
+    RELAXED = "relaxed"
+
+
+class Role(StrEnum):
+    """What an executor process does."""
+
+    COORDINATOR = "coordinator"
+    RUNNER = "runner"
+    BOTH = "both"
+
+
+class ExecutorSettings(BaseSettings):
+    """Settings of one executor process."""
+
+    model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
+
+    nats_url: str = Field(description="NATS server(s), with user and password.")
+    mongo_url: str = Field("", description="MongoDB; needed by the coordinator role only.")
+    home: Path = Field(Path(".hive"), description="Directory for data and keys.")
+    durability: Durability = Field(Durability.SAFE, description="`safe` or `relaxed`.")
+    role: Role = Field(Role.BOTH, description="`coordinator`, `runner` or `both`.")
+    agent_name: str = Field(
+        default_factory=lambda: socket.gethostname().lower().replace(".", "-"),
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="The agent's name; unique in the fleet.",
+    )
+    agent_labels: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="`role=web,zone=a`"
+    )
+    agent_capabilities: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="`docker,postgres`; the built-in commands' own are added."
+    )
+    agent_slots: int = Field(
+        64, ge=1, le=1_000, description="How many tasks run at once on this agent."
+    )
+    agent_policy: Path | None = Field(None, description="The agent's policy file (YAML).")
+    output_limit_bytes: int = Field(
+        256 * 1024, ge=1_024, le=4 * 1024 * 1024, description="Largest output of one command."
+    )
+    shutdown_grace_s: float = Field(
+        20.0,
+        ge=0,
+        le=3_600,
+        description="What running tasks get to finish at shutdown, in seconds.",
+    )
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0 takes a free port.")
+    metrics_host: str = Field("127.0.0.1", description="Where metrics and health are served.")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
+    log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+
+    @field_validator("agent_labels", mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not separator or not name.strip() for name, separator, _ in pairs):
+            raise ValueError("write labels as name=value, separated by commas")
+        return {name.strip(): text.strip() for name, _, text in pairs}
+
+    @field_validator("agent_capabilities", mode="before")
+    @classmethod
+    def _capabilities(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @property
+    def owner(self) -> str:
+        """This process's name among coordinators: agent and process id."""
+        return f"{self.agent_name}-{os.getpid()}"
+
+    @property
+    def data_dir(self) -> Path:
+        """The agent's own directory; its commands may touch it."""
+        return (self.home / "agents" / self.agent_name).resolve()

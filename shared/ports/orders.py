@@ -1,0 +1,35 @@
+"""Short talk between coordinators and runners, outside of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.tasks import StopOrder
+
+
+class Orders(Protocol):
+    """Orders to stop, questions in doubt. Nothing here is durable: who asks, asks again."""
+
+    async def on_stop(self, handle: Callable[[StopOrder], None]) -> None:
+        """Call `handle` for every order to stop, from now on."""
+        ...
+
+    async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
+        """Answer, for this agent, whether it is running an attempt."""
+        ...
+
+    async def ask_holds(self, agent: str, question: ClaimQuestion) -> bool:
+        """True when that agent answers that it is running the attempt."""
+        ...
+
+    async def answer_claims(
+        self, answer: Callable[[int, ClaimQuestion], Awaitable[ClaimAnswer | None]]
+    ) -> None:
+        """Answer runners in doubt; `None` leaves the answer to another coordinator."""
+        ...
+
+    async def ask_claim(self, question: ClaimQuestion) -> ClaimAnswer:
+        """Ask the coordinator of the execution's partition; `wait` when none answers."""
+        ...

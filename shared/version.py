@@ -1,0 +1,3 @@
+"""The version of the system."""
+
+VERSION = "0.1.0"
