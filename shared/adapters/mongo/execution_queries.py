@@ -1,0 +1,104 @@
+"""The query side of executions in MongoDB: lists by their indexed fields, states and histories.
+
+The coordinator writes what is read here (`shared.adapters.mongo.executions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+
+from shared.adapters.mongo.connection import Mongo
+from shared.contracts.api.executions import ExecutionSummary
+from shared.ports.executions import ExecutionQuery
+from shared.workflow.replay import HistoryEntry
+from shared.workflow.state import ExecutionState
+
+_NEWEST = [("created_at_ms", DESCENDING), ("_id", DESCENDING)]
+
+
+class MongoExecutionQueries:
+    """Reads of the collections `executions` and `history`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._executions = mongo.database["executions"]
+        self._history = mongo.database["history"]
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that these queries need. Idempotent."""
+        await self._executions.create_index(_NEWEST)
+        for field in ("status", "template_id", "category", "requested_by"):
+            await self._executions.create_index([(field, ASCENDING), *_NEWEST])
+        await self._history.create_index([("execution_id", ASCENDING), ("first_seq", ASCENDING)])
+
+    async def get(self, execution_id: str) -> ExecutionState | None:
+        """The state as last stored."""
+        document = await self._executions.find_one({"_id": execution_id}, {"state": 1})
+        return None if document is None else ExecutionState.model_validate_json(document["state"])
+
+    async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:
+        """Those that fit, newest first; states are not read."""
+        cursor = self._executions.find(_conditions(query), {"state": 0})
+        return [_summary(d) async for d in cursor.sort(_NEWEST).limit(query.limit)]
+
+    async def history(
+        self, execution_id: str, *, after_seq: int = 0, limit: int = 500
+    ) -> Sequence[HistoryEntry]:
+        """Entries in order, each once: a crash can have written some twice, cut differently."""
+        conditions = {"execution_id": execution_id, "last_seq": {"$gt": after_seq}}
+        found: list[HistoryEntry] = []
+        last = after_seq
+        async for document in self._history.find(conditions).sort("first_seq", ASCENDING):
+            for text in document["entries"]:
+                entry = HistoryEntry.model_validate_json(text)
+                if entry.seq > last:
+                    last = entry.seq
+                    found.append(entry)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+
+def _conditions(query: ExecutionQuery) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "template_id": query.template_id,
+        "category": query.category,
+        "requested_by": query.requested_by,
+    }
+    conditions = {name: value for name, value in fields.items() if value is not None}
+    if query.statuses:
+        conditions["status"] = {"$in": list(query.statuses)}
+    if query.label is not None:
+        name, value = query.label
+        # A label's name may hold dots, which a path in a query must not.
+        conditions["$expr"] = {
+            "$eq": [{"$getField": {"field": {"$literal": name}, "input": "$labels"}}, value]
+        }
+    created = {"$gte": query.since_ms, "$lte": query.until_ms}
+    bounds = {operator: at for operator, at in created.items() if at is not None}
+    if bounds:
+        conditions["created_at_ms"] = bounds
+    if query.before is not None:
+        at_ms, execution_id = query.before
+        same_time = {"created_at_ms": at_ms, "_id": {"$lt": execution_id}}
+        conditions["$or"] = [{"created_at_ms": {"$lt": at_ms}}, same_time]
+    return conditions
+
+
+def _summary(document: Mapping[str, Any]) -> ExecutionSummary:
+    ended = document["ended_at_ms"]
+    return ExecutionSummary(
+        id=document["_id"],
+        template_id=document["template_id"],
+        template_version=document["template_version"],
+        category=document["category"],
+        status=document["status"],
+        requested_by=document["requested_by"],
+        labels=document["labels"],
+        created_at_ms=document["created_at_ms"],
+        updated_at_ms=document["updated_at_ms"],
+        ended_at_ms=ended,
+        duration_ms=ended - document["created_at_ms"] if ended else None,
+    )
