@@ -1,0 +1,185 @@
+"""The endpoints of the collective for those without a database (`hive.rpc.collective.<name>`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Generic
+
+from pydantic import Field
+
+from shared.contracts.collective import (
+    RECALL_LIMIT,
+    Acknowledgement,
+    Broadcast,
+    Contract,
+    Memory,
+    MemoryQuery,
+    Participant,
+    Recalled,
+)
+from shared.contracts.control import AnswerT, QuestionT
+from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[QuestionT, AnswerT]):
+    """One endpoint of a service: its names, and what goes each way."""
+
+    service: str
+    name: str
+    request: type[QuestionT]
+    response: type[AnswerT]
+
+
+class ById(Contract):
+    """Names one thing."""
+
+    id: str = Field(min_length=1, max_length=200)
+
+
+class Nothing(Contract):
+    """No data."""
+
+
+class Done(Contract):
+    """Whether something was there to be done."""
+
+    done: bool
+
+
+class RememberRequest(Contract):
+    """A memory to keep."""
+
+    memory: Memory
+
+
+class FoundMemory(Contract):
+    """A memory, if there is one."""
+
+    memory: Memory | None
+
+
+class RecallRequest(Contract):
+    """What to recall, at a time: what has expired by then is not found."""
+
+    query: MemoryQuery
+    now_ms: int
+
+
+class RecallAnswer(Contract):
+    """What was recalled, best first."""
+
+    found: tuple[Recalled, ...] = Field(max_length=RECALL_LIMIT)
+
+
+class OfferRequest(Contract):
+    """A delegation to offer."""
+
+    delegation: Delegation
+
+
+class ChangeRequest(Contract):
+    """A change of a delegation."""
+
+    id: str
+    change: Annotated[DelegationChange, Field(discriminator="type")]
+    at_ms: int
+
+
+class DelegationAnswer(Contract):
+    """A delegation, if there is one."""
+
+    delegation: Delegation | None
+
+
+class DelegationList(Contract):
+    """Delegations, newest first."""
+
+    delegations: tuple[Delegation, ...]
+
+
+class OpenCounts(Contract):
+    """How many open delegations each participant has."""
+
+    counts: dict[str, int]
+
+
+class ParticipantRequest(Contract):
+    """A participant to keep."""
+
+    participant: Participant
+
+
+class ParticipantList(Contract):
+    """Participants, by name."""
+
+    participants: tuple[Participant, ...]
+
+
+class SeenRequest(Contract):
+    """A participant was seen."""
+
+    name: str
+    at_ms: int
+
+
+class SendRequest(Contract):
+    """A broadcast to keep."""
+
+    broadcast: Broadcast
+
+
+class AcknowledgeRequest(Contract):
+    """Agents have a broadcast."""
+
+    id: str
+    acknowledgements: tuple[Acknowledgement, ...] = Field(max_length=10_000)
+
+
+class MissedRequest(Contract):
+    """Which broadcasts has this agent not acknowledged?"""
+
+    agent: str
+    now_ms: int
+    limit: int = Field(default=100, ge=1, le=100)
+
+
+class BroadcastPage(Contract):
+    """Which broadcasts to list, newest first."""
+
+    before_ms: int | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class BroadcastAnswer(Contract):
+    """A broadcast, if there is one."""
+
+    broadcast: Broadcast | None
+
+
+class BroadcastList(Contract):
+    """Broadcasts."""
+
+    broadcasts: tuple[Broadcast, ...]
+
+
+_SERVICE: Final = "collective"
+
+REMEMBER: Final = Endpoint(_SERVICE, "remember", RememberRequest, Done)
+GET_MEMORY: Final = Endpoint(_SERVICE, "get-memory", ById, FoundMemory)
+RECALL: Final = Endpoint(_SERVICE, "recall", RecallRequest, RecallAnswer)
+FORGET: Final = Endpoint(_SERVICE, "forget", ById, Done)
+OFFER: Final = Endpoint(_SERVICE, "offer", OfferRequest, DelegationAnswer)
+CHANGE: Final = Endpoint(_SERVICE, "change", ChangeRequest, DelegationAnswer)
+GET_DELEGATION: Final = Endpoint(_SERVICE, "get-delegation", ById, DelegationAnswer)
+LIST_DELEGATIONS: Final = Endpoint(_SERVICE, "list-delegations", DelegationFilter, DelegationList)
+OPEN_COUNTS: Final = Endpoint(_SERVICE, "open-counts", Nothing, OpenCounts)
+SAVE_PARTICIPANT: Final = Endpoint(_SERVICE, "save-participant", ParticipantRequest, Nothing)
+LIST_PARTICIPANTS: Final = Endpoint(_SERVICE, "list-participants", Nothing, ParticipantList)
+SEEN_PARTICIPANT: Final = Endpoint(_SERVICE, "seen-participant", SeenRequest, Nothing)
+REMOVE_PARTICIPANT: Final = Endpoint(_SERVICE, "remove-participant", ById, Done)
+SEND: Final = Endpoint(_SERVICE, "send", SendRequest, BroadcastAnswer)
+ACKNOWLEDGE: Final = Endpoint(_SERVICE, "acknowledge", AcknowledgeRequest, BroadcastAnswer)
+GET_BROADCAST: Final = Endpoint(_SERVICE, "get-broadcast", ById, BroadcastAnswer)
+LIST_BROADCASTS: Final = Endpoint(_SERVICE, "list-broadcasts", BroadcastPage, BroadcastList)
+MISSED: Final = Endpoint(_SERVICE, "missed", MissedRequest, BroadcastList)
