@@ -92,6 +92,7 @@ class Supervisor:
             self._wait_healthy(service, each_turn)
         self._keepers += [Keeper(service) for service in self._services]
         if not self._stop.is_set():
+            self._write_scrape_targets()
             self._save("ready")
             self._report("ready")
 
@@ -122,6 +123,11 @@ class Supervisor:
                 self.record.ports[service.name] = service.health_port
         if "gateway" in self.record.ports:
             self.record.urls["gateway"] = f"http://127.0.0.1:{self.record.ports['gateway']}"
+
+    def _write_scrape_targets(self) -> None:
+        from ops.prometheus import embedded  # here: YAML is not needed to start
+
+        embedded.write(self._layout.root, self.record.ports)
 
     def _wait_healthy(self, service: Service, each_turn: Callable[[], None]) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S

@@ -1,0 +1,1 @@
+"""Prometheus: what it scrapes, when it alerts, and the same for the embedded stack."""
