@@ -4,8 +4,8 @@ The embedded stack and the Docker image both render their `authorization` block 
 that what holds on a laptop holds in production. Every user gets the least that its service needs:
 
 * The gateway asks (`hive.journal`) and listens (`hive.event`); it cannot hand out work or state
-  facts about executions. The two exceptions are the events it owns: its audit trail, and
-  delegations to agents.
+  facts about executions. The exceptions are the events it owns: its audit trail, agents and their
+  answers to delegations, broadcasts and memories that people make, webhooks.
 * The executor moves executions, so it publishes everywhere in `hive.>`.
 * The admin is for operators and tests; no service holds its password.
 
@@ -49,9 +49,13 @@ USERS: tuple[User, ...] = (
             "hive.control.>",
             "hive.event.audit.>",
             "hive.event.agent.>",
+            "hive.event.broadcast.>",
+            "hive.event.delegation.>",
+            "hive.event.memory.>",
+            "hive.event.webhook.>",
             *_JETSTREAM_PUBLISH,
         ),
-        subscribe=("hive.event.>", "hive.live.>", "hive.control.>", *_JETSTREAM_SUBSCRIBE),
+        subscribe=("hive.event.>", "hive.log.>", "hive.control.>", *_JETSTREAM_SUBSCRIBE),
         deny_publish=("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>"),
     ),
     User(
@@ -61,11 +65,18 @@ USERS: tuple[User, ...] = (
             "hive.timer.>",
             "hive.task.>",
             "hive.event.>",
-            "hive.live.>",
+            "hive.log.>",
             "hive.control.>",
+            "hive.rpc.>",
             *_JETSTREAM_PUBLISH,
         ),
-        subscribe=("hive.control.>", "hive.live.>", "hive.event.>", *_JETSTREAM_SUBSCRIBE),
+        subscribe=(
+            "hive.control.>",
+            "hive.rpc.>",
+            "hive.log.>",
+            "hive.event.>",
+            *_JETSTREAM_SUBSCRIBE,
+        ),
     ),
     User(name="admin", publish=(">",), subscribe=(">",)),
 )
