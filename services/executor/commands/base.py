@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from services.executor.policy import Policy
 from shared.commands.spec import CommandSpec
+from shared.ports.hive import HivePort
 
 DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024
 """Largest output of one command as JSON, in bytes, unless the agent's settings say otherwise."""
@@ -45,7 +46,7 @@ class CommandContext:
     cancelled: asyncio.Event
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
     deadline_s: float | None = None
-    hive: object = None
+    hive: HivePort | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from services.executor.policy import Policy, Refused
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
 from shared.ports.clock import Clock
+from shared.ports.hive import HivePort
 from shared.runtime.sealing import Sealer, SealError
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ class Workbench:
     sealer: Sealer
     data_dir: Path
     output_limit_bytes: int
-    hive: object
+    hive: HivePort | None
 
 
 async def run_attempt(workbench: Workbench, held: Held, progress: Progress) -> Outcome:
