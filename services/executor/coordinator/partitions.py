@@ -21,6 +21,8 @@ from shared.ports.leases import Leases
 log = structlog.get_logger()
 
 RENEW_S: Final = 1.5
+SETTLE_S: Final = 0.3
+"""Time between rounds while partitions are free."""
 MEMBER: Final = "coordinator."
 PARTITION: Final = "partition."
 
@@ -46,6 +48,7 @@ class PartitionKeeper:
         self._partitions = partitions
         self._task: asyncio.Task[None] | None = None
         self._reopen: set[int] = set()
+        self._settled = False
         self.held: set[int] = set()
 
     async def start(self) -> None:
@@ -68,7 +71,7 @@ class PartitionKeeper:
 
     async def _rounds(self) -> None:
         while True:
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(RENEW_S if self._settled else SETTLE_S)
             try:
                 await self._round()
             except (TimeoutError, OSError) as error:
@@ -88,6 +91,7 @@ class PartitionKeeper:
         free = [p for p in range(self._partitions) if f"{PARTITION}{p}" not in holders]
         for partition in free[: max(0, share - len(self.held))]:
             await self._gain(partition)
+        self._settled = not free and not self._reopen
 
     async def _renew(self) -> None:
         for partition in sorted(self.held):

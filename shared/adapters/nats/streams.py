@@ -6,7 +6,6 @@ from typing import Final
 
 from nats.js.api import (
     DiscardPolicy,
-    KeyValueConfig,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -100,8 +99,17 @@ async def _ensure(bus: Bus, config: StreamConfig) -> None:
 
 
 async def _ensure_bucket(bus: Bus, name: str, ttl_s: float, replicas: int) -> None:
-    try:
-        await bus.jetstream.stream_info(f"KV_{name}")
-    except NotFoundError:
-        config = KeyValueConfig(bucket=name, ttl=ttl_s, history=1, replicas=replicas, direct=True)
-        await bus.jetstream.create_key_value(config)
+    """A key-value bucket, except that a key can be deleted at once (a lease that is given up)."""
+    config = StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        max_age=ttl_s,
+        discard=DiscardPolicy.NEW,
+        num_replicas=replicas,
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+    )
+    await _ensure(bus, config)
