@@ -56,8 +56,8 @@ def _step(rng: random.Random, name: str, before: list[str], known: list[str]) ->
         "continue_on_failure": rng.random() < 0.4,
         "idempotent": rng.random() < 0.3,
         "on_lost": rng.choice(ON_LOST),
-        "validation_checks": ["has(output.n)"] if rng.random() < 0.2 else [],
-        "success_criteria": ["output.n >= params.n"] if rng.random() < 0.2 else [],
+        "validation_checks": ["has(output.n)"] if rng.random() < 0.15 else [],
+        "success_criteria": ["output.n >= params.n"] if rng.random() < 0.15 else [],
     }
 
 

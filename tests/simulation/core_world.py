@@ -31,6 +31,9 @@ MAX_ENTRIES = 5_000
 """More than any execution here needs: reaching it means that the engine goes round in circles."""
 
 
+STRANGER = "stranger"
+
+
 @dataclass(order=True)
 class _Delivery:
     at_ms: int
@@ -54,7 +57,8 @@ class CoreWorld:
         self._now = 1_700_000_000_000
         self._agents = [f"agent{index}" for index in range(3)]
         self._places_refused = 0
-        self._cancelled = False
+        self._cancelled = self._failing = self._paused = False
+        self._due: dict[str, int] = {}
         self._verdicts: set[str] = set()
         self._may_lose = self.rng.random() < 0.7
 
@@ -84,7 +88,7 @@ class CoreWorld:
         """People and strays, at random moments."""
         rng = self.rng
         if rng.random() < 0.25:
-            self._send(rng.randint(0, 8_000), msg.CancelRequested(reason=rng.choice(("", "why"))))
+            self._send(rng.randint(0, 4_000), msg.CancelRequested(reason=rng.choice(("", "why"))))
         for _ in range(rng.choice((0, 0, 1, 2))):
             at = rng.randint(0, 5_000)
             self._send(at, msg.PauseRequested())
@@ -95,7 +99,7 @@ class CoreWorld:
     def _stray(self) -> JournalMessage:
         step = self.rng.choice([*self.program.steps, "nowhere"])
         attempt = self.rng.randint(1, 3)
-        place: dict[str, Any] = {"step": step, "attempt": attempt, "agent": "stranger"}
+        place: dict[str, Any] = {"step": step, "attempt": attempt, "agent": STRANGER}
         return self.rng.choice(
             (
                 msg.AttemptStarted(**place),
@@ -180,12 +184,12 @@ class CoreWorld:
                 self._send(done_at, self._result(place))
 
     def _result(self, place: dict[str, Any]) -> msg.AttemptFinished:
-        outcome: Any = self.rng.choice(("succeeded",) * 5 + ("failed", "failed", "timed_out"))
+        outcome: Any = self.rng.choice(("succeeded",) * 9 + ("failed", "failed", "timed_out"))
         failure = None
         if outcome == "failed" and self.rng.random() < 0.7:
             retryable = self.rng.random() < 0.8
             failure = msg.Failure(code="exit_1", message="exit code 1", retryable=retryable)
-        output = self.rng.choice(({"n": 2}, {"n": 1}, {"n": 0}, {}))
+        output = self.rng.choice(({"n": 2}, {"n": 2}, {"n": 2}, {"n": 1}, {"n": 0}, {}))
         return msg.AttemptFinished(
             **place, outcome=outcome, output=output, output_bytes=7, failure=failure
         )
@@ -199,6 +203,14 @@ class CoreWorld:
             woken_at = self.rng.choice((claim_at, done_at + self._soon()))
             self._send(woken_at, msg.AttemptWoken(**place, token=token))
 
+    def _started(self, event: ev.StepStarted) -> None:
+        """Strangers claim and are never heard of again."""
+        if event.agent == STRANGER:
+            lost = msg.AttemptLost(
+                step=event.step, attempt=event.attempt, leg=event.leg, reason="a stranger"
+            )
+            self._send(self._soon(), lost)
+
     def _stopping(self, event: ev.StepStopping) -> None:
         place: dict[str, Any] = {"step": event.step, "attempt": event.attempt, "leg": event.leg}
         fate = self.rng.random()
@@ -211,6 +223,15 @@ class CoreWorld:
             self._send(self._soon(), msg.AttemptLost(**place, reason="the agent died"))
         elif fate < 0.7:
             self._send(self._soon(), msg.AttemptDeferred(**place, token="t"))
+        else:
+            self._hang(event.step)
+
+    def _hang(self, step: str) -> None:
+        """The agent never says anything about this step again; strangers still may claim it."""
+        self._inbox = [d for d in self._inbox if getattr(d.message, "step", "") != step]
+        heapq.heapify(self._inbox)
+        if self.rng.random() < 0.5:
+            self._send(self._soon(), msg.AttemptStarted(step=step, attempt=1, agent="agent9"))
 
     def _lost(self, event: ev.StepLost) -> None:
         if self.program.steps[event.step].step.effective_on_lost is not OnLost.ASK:
@@ -239,13 +260,21 @@ class CoreWorld:
     # What must be true
 
     def _check_event(self, event: ev.AnyEvent) -> None:
-        if isinstance(event, ev.ExecutionCancelling):
-            self._cancelled = True
+        self._cancelled |= isinstance(event, ev.ExecutionCancelling)
+        self._failing |= isinstance(event, ev.ExecutionFailing)
+        if isinstance(event, ev.ExecutionPaused | ev.ExecutionResumed):
+            self._paused = isinstance(event, ev.ExecutionPaused)
+        if isinstance(event, ev.StepRetrying):
+            self._due[event.step] = event.due_ms
         if isinstance(event, ev.StepScheduled | ev.StepStarted):
             assert not self._cancelled, f"{event.type} after the cancel"
         if isinstance(event, ev.StepScheduled):
             self._check_order(event)
             self._check_not_repeated(event)
+            if event.leg == 0:
+                assert not self._failing, "an attempt began after a failure"
+                assert not self._paused, "an attempt began during a pause"
+                assert self._now >= self._due.get(event.step, 0), "tried again too early"
 
     def _check_order(self, event: ev.StepScheduled) -> None:
         """Everything that the author wrote into `depends_on` ended before."""
@@ -299,6 +328,7 @@ def _open_steps(state: ExecutionState) -> dict[str, str]:
 
 _REACTIONS: dict[type, Callable[[CoreWorld, Any], None]] = {
     ev.StepScheduled: CoreWorld._scheduled,
+    ev.StepStarted: CoreWorld._started,
     ev.StepStopping: CoreWorld._stopping,
     ev.StepLost: CoreWorld._lost,
     ev.TimerSet: CoreWorld._timer_set,
