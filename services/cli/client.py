@@ -1,0 +1,273 @@
+"""The gateway's REST API, typed: every answer is a contract, every refusal a `CliError`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from services.cli.connection import Connection
+from services.cli.outcome import CliError, ExitCode
+from shared.contracts.api.executions import (
+    ExecuteRequest,
+    ExecutionAccepted,
+    ExecutionEvents,
+    ExecutionLogs,
+    ExecutionPage,
+    ExecutionSummary,
+    ExecutionView,
+    LogRecord,
+    RequestAccepted,
+)
+from shared.contracts.api.problems import ProblemDetails
+from shared.contracts.api.templates import (
+    TemplatePage,
+    TemplateStored,
+    TemplateSummary,
+    TemplateVersions,
+    TemplateView,
+)
+from shared.contracts.events import PublicEvent
+from shared.workflow.definition import Template
+
+TIMEOUT_S = 30.0
+"""How long any answer may take, beyond what the gateway was asked to wait."""
+
+PAGE = 100
+_TEMPLATES = "/api/v1/workflows/templates"
+_EXECUTIONS = "/api/v1/workflows/executions"
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Gateway:
+    """One gateway, spoken to with one key. Use it as a context manager."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: httpx.BaseTransport | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`transport` stands in for the network in tests."""
+        self.connection = connection
+        self._timeout_s = timeout_s
+        self._http = httpx.Client(
+            base_url=connection.url,
+            headers={"Authorization": f"Bearer {connection.key}"},
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=not connection.is_local,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    # Templates
+
+    def templates(
+        self, *, category: str | None = None, search: str | None = None, tag: str | None = None
+    ) -> Iterator[TemplateSummary]:
+        """The newest version of each template, by id."""
+        query = {"category": category, "search": search, "tag": tag}
+        for page in self._pages(_TEMPLATES, TemplatePage, query, limit=None):
+            yield from page.items
+
+    def template(self, template_id: str, version: str | None = None) -> TemplateView:
+        """One version of a template, the newest by default."""
+        path = f"{_TEMPLATES}/{_segment(template_id)}"
+        return self.get(path, TemplateView, {"version": version})
+
+    def template_versions(self, template_id: str) -> tuple[TemplateSummary, ...]:
+        """Every version of a template, newest first."""
+        path = f"{_TEMPLATES}/{_segment(template_id)}/versions"
+        return self.get(path, TemplateVersions).items
+
+    def store_template(self, template: Template) -> TemplateStored:
+        """Store a new version."""
+        body = template.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return self.post(_TEMPLATES, TemplateStored, body)
+
+    # Executions
+
+    def execute(
+        self, request: ExecuteRequest, *, wait_s: float = 0, idempotency_key: str | None = None
+    ) -> ExecutionAccepted:
+        """Run a template; with `wait_s` the answer may hold the ended execution."""
+        return self.post(
+            "/api/v1/workflows/execute",
+            ExecutionAccepted,
+            request.model_dump(mode="json", exclude_none=True),
+            query={"wait": wait_s or None},
+            headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
+            timeout_s=wait_s + self._timeout_s,
+        )
+
+    def executions(self, limit: int, **filters: Any) -> Iterator[ExecutionSummary]:
+        """Executions, newest first, at most `limit`."""
+        count = 0
+        for page in self._pages(_EXECUTIONS, ExecutionPage, filters, limit):
+            for item in page.items:
+                if count == limit:
+                    return
+                yield item
+                count += 1
+
+    def execution(self, execution_id: str) -> ExecutionView:
+        """One execution as last stored."""
+        return self.get(f"{_EXECUTIONS}/{_segment(execution_id)}", ExecutionView)
+
+    def execution_events(self, execution_id: str) -> Iterator[PublicEvent]:
+        """Every stored event of an execution, in order."""
+        for page in self._after(f"{_EXECUTIONS}/{_segment(execution_id)}/events", ExecutionEvents):
+            yield from page.items
+
+    def log_page(
+        self, execution_id: str, *, step: str | None, after: int | None
+    ) -> tuple[tuple[LogRecord, ...], int | None]:
+        """Lines of an execution after a position, and the position to ask from next time."""
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
+        page = self.get(path, ExecutionLogs, {"step": step, "after": after})
+        return page.items, page.next_after
+
+    def ask_execution(
+        self, execution_id: str, request: str, body: Mapping[str, Any]
+    ) -> RequestAccepted:
+        """Ask for something about an execution: cancel, approve, reject, pause, resume."""
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}/{request}"
+        return self.post(path, RequestAccepted, body)
+
+    # What all of them are made of
+
+    def get(self, path: str, model: type[ModelT], query: Mapping[str, Any] | None = None) -> ModelT:
+        """GET as a contract; parameters that are None are left out."""
+        return _read(model, self._send("GET", path, query=query))
+
+    def post(
+        self,
+        path: str,
+        model: type[ModelT],
+        body: Mapping[str, Any],
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> ModelT:
+        """POST JSON, and the answer as a contract."""
+        answer = self._send(
+            "POST", path, query=query, json=body, headers=headers, timeout_s=timeout_s
+        )
+        return _read(model, answer)
+
+    def _pages(
+        self, path: str, model: type[ModelT], query: Mapping[str, Any], limit: int | None
+    ) -> Iterator[ModelT]:
+        cursor: str | None = None
+        size = PAGE if limit is None else max(1, min(limit, PAGE))
+        while True:
+            page = self.get(path, model, {**query, "limit": size, "cursor": cursor})
+            yield page
+            cursor = getattr(page, "next_cursor", None)
+            if not cursor:
+                return
+
+    def _after(self, path: str, model: type[ModelT]) -> Iterator[ModelT]:
+        after: int | None = None
+        while True:
+            page = self.get(path, model, {"after": after})
+            yield page
+            after = getattr(page, "next_after", None)
+            if after is None:
+                return
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> httpx.Response:
+        params = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in (query or {}).items()
+            if value not in (None, ())
+        }
+        try:
+            answer = self._http.request(
+                method,
+                path,
+                params=params,
+                json=json,
+                headers=headers,
+                timeout=timeout_s or self._timeout_s,
+            )
+        except httpx.HTTPError as error:
+            raise _unreachable(self.connection.url, error) from None
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+
+def _read(model: type[ModelT], answer: httpx.Response) -> ModelT:
+    try:
+        return model.model_validate_json(answer.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "/".join(map(str, first["loc"])) or "the body"
+        raise CliError(
+            f"The answer of {answer.request.url.path} is not what this version of hv understands "
+            f"({where}: {first['msg']}). Use the same version for hv and the gateway.",
+            ExitCode.NOT_REACHABLE,
+        ) from None
+
+
+def _refusal(answer: httpx.Response) -> CliError:
+    try:
+        problem = ProblemDetails.model_validate_json(answer.content)
+    except ValidationError:
+        message = f"The gateway answered {answer.status_code} {answer.reason_phrase}."
+        return CliError(message, _code(answer.status_code), status=answer.status_code)
+    incident = f" (incident {problem.incident})" if problem.incident else ""
+    return CliError(
+        f"{problem.detail or problem.title}{incident}",
+        _code(answer.status_code),
+        problem.errors,
+        answer.status_code,
+    )
+
+
+def _code(status: int) -> ExitCode:
+    """What a refusal stands for: the key and the gateway itself are not the input's fault."""
+    if status in (401, 403, 429) or status >= 500:
+        return ExitCode.NOT_REACHABLE
+    return ExitCode.BAD_INPUT
+
+
+def _unreachable(url: str, error: httpx.HTTPError) -> CliError:
+    reason = str(error) or type(error).__name__
+    return CliError(
+        f"The gateway at {url} cannot be reached: {reason}. "
+        "Is the stack up (`hv status`), and is the address right (--url, HIVE_URL)?",
+        ExitCode.NOT_REACHABLE,
+    )
+
+
+def _segment(name: str) -> str:
+    """A name as one part of a path."""
+    from urllib.parse import quote
+
+    return quote(name, safe="")

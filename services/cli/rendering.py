@@ -1,0 +1,167 @@
+"""Executions as text: the tree of steps, one line per event, tables. Only rich renderables; nothing
+is printed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from services.cli.progress import Progress, StepProgress
+from shared.contracts.events import PublicEvent
+
+NOTE_LIMIT = 160
+"""Longest note behind a step, in characters."""
+
+_SIGNS: Final[Mapping[str, tuple[str, str]]] = {
+    "completed": ("✓", "green"),
+    "completed_with_errors": ("!", "yellow"),
+    "failed": ("✗", "red"),
+    "cancelled": ("⊘", "yellow"),
+    "skipped": ("↷", "dim"),
+    "running": ("●", "cyan"),
+    "scheduled": ("○", "cyan"),
+    "blocked": ("○", "yellow"),
+    "waiting": ("…", "magenta"),
+    "paused": ("‖", "yellow"),
+    "retrying": ("↻", "yellow"),
+    "lost": ("?", "red"),
+    "stopping": ("⊘", "yellow"),
+    "cancelling": ("⊘", "yellow"),
+}
+_WORDLESS: Final = ("completed", "pending")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The terminal, without guesses about numbers and paths."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def sign(status: str) -> Text:
+    """One character that stands for a status, in its colour."""
+    character, style = _SIGNS.get(status, ("·", "dim"))
+    return Text(character, style=style)
+
+
+def tree(progress: Progress, now_ms: int) -> Tree:
+    """The execution and its steps; steps that wait for none of each other stand together."""
+    root = Tree(_headline(progress, now_ms), guide_style="dim")
+    for level in progress.levels():
+        branch = root.add(Text("in parallel", style="dim")) if len(level) > 1 else root
+        for step in level:
+            _add_step(branch, step, now_ms)
+    return root
+
+
+def event_line(event: PublicEvent) -> Text:
+    """One event as one line, for terminals that cannot be redrawn."""
+    data = event.data
+    who = " ".join(filter(None, (data.get("step"), _on(data.get("agent", "")))))
+    failure = data.get("failure")
+    why = failure.get("message", "") if isinstance(failure, Mapping) else data.get("reason", "")
+    attempt = f"attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
+    return Text("  ").join(
+        [
+            Text(clock(event.at_ms), style="dim"),
+            sign(event.type.partition(".")[2].replace("started", "running")),
+            Text(event.type),
+            *(Text(shorten(str(part))) for part in (who, attempt, why) if part),
+        ]
+    )
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> RenderableType:
+    """A plain table; cells are text or renderables, None is empty."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
+    return made
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_SIGNS.get(status, ("", ""))[1])
+
+
+def duration(milliseconds: float | None) -> str:
+    """A duration in the unit that suits it; empty when there is none."""
+    if milliseconds is None or milliseconds < 0:
+        return ""
+    seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def clock(at_ms: int) -> str:
+    """A moment as local time of day, to the tenth of a second."""
+    moment = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone()
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 100_000}"
+
+
+def moment(at_ms: int) -> str:
+    """A moment as local date and time; empty for 0."""
+    if not at_ms:
+        return ""
+    return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def shorten(text: str, limit: int = NOTE_LIMIT) -> str:
+    """The text on one line, cut at a limit."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _cell(value: Any) -> Text:
+    return Text("" if value is None else str(value))
+
+
+def _headline(progress: Progress, now_ms: int) -> Text:
+    line = Text.assemble(sign(progress.status), " ", (progress.template, "bold"), "  ")
+    line.append(progress.execution_id, style="dim")
+    line.append("  ").append_text(status_text(progress.status))
+    if progress.started_at_ms:
+        end = progress.ended_at_ms or now_ms
+        line.append(f"  {duration(max(0, end - progress.started_at_ms))}", style="dim")
+    if progress.note:
+        line.append(f"  {shorten(progress.note)}")
+    return line
+
+
+def _add_step(branch: Tree, step: StepProgress, now_ms: int) -> None:
+    line = Text.assemble(sign(step.status), " ", (step.id, "bold" if not step.ended else ""))
+    details = [step.command, _on(step.agent), _status_word(step), _elapsed(step, now_ms)]
+    line.append("  " + "  ".join(filter(None, details)), style="dim")
+    if step.note and step.status != "completed":
+        line.append(f"  {shorten(step.note)}", style=_SIGNS.get(step.status, ("", ""))[1])
+    added = branch.add(line)
+    for earlier in step.earlier:
+        added.add(Text(shorten(earlier), style="yellow"))
+
+
+def _status_word(step: StepProgress) -> str:
+    word = "" if step.status in _WORDLESS else step.status
+    attempt = f"attempt {step.attempt}" if step.attempt > 1 else ""
+    return " ".join(filter(None, (word, attempt)))
+
+
+def _elapsed(step: StepProgress, now_ms: int) -> str:
+    if not step.started_at_ms:
+        return ""
+    return duration(max(0, (step.ended_at_ms or now_ms) - step.started_at_ms))
+
+
+def _on(agent: str) -> str:
+    return f"on {agent}" if agent else ""
