@@ -2,8 +2,8 @@
 
 A write stores the histories first, then the states, so that a state never claims a sequence whose
 history is missing. A crash between the two writes some history again, cut differently; readers
-skip entries that they have seen (by sequence). A state carries the journal sequence it has applied and
-only replaces one of a lower sequence, so a coordinator that lost its partition cannot undo anything.
+skip entries that they have seen (by sequence). A state carries the journal sequence it has applied
+and only replaces one of a lower sequence: a coordinator that lost its partition undoes nothing.
 
 The state is kept as JSON text beside the fields that are searched: outputs of commands may hold any
 JSON, also what BSON cannot (large integers, keys with dots).
