@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ops.nats.config import Durability
 from ops.stack import state
 from ops.stack.errors import NotReadyError, StackError
 from ops.stack.layout import REPO_ROOT, Layout
-from ops.stack.nats import Durability
 from ops.stack.processes import rotate, start_time
 
 UP_TIMEOUT_S = 180.0

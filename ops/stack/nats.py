@@ -1,9 +1,4 @@
-"""nats-server with JetStream: its configuration, its process, its URLs.
-
-Durability `safe` makes the server fsync each message before it acknowledges it (`sync_interval:
-always`), so an acknowledged message survives a power cut; `relaxed` leaves the server's default,
-which survives a crash of the process but may lose the last messages when the machine dies.
-"""
+"""nats-server with JetStream: its process and its URLs. Its configuration: `ops.nats.config`."""
 
 import os
 import shutil
@@ -13,18 +8,13 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from ops.nats.permissions import render_authorization
+from ops.nats.config import Durability, render_config
 from ops.stack.errors import ServerMissingError
 from ops.stack.layout import write_private
 from ops.stack.ports import LOOPBACK
 from ops.stack.processes import Child
 from ops.stack.server import Server
-
-Durability = Literal["safe", "relaxed"]
-
-MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +29,13 @@ class NatsConfig:
 
     def render(self) -> str:
         """Return the text of `nats.conf`."""
-        sync = "  sync_interval: always\n" if self.durability == "safe" else ""
-        return (
-            f"server_name: hive\nhost: {LOOPBACK}\nport: {self.port}\n"
-            f"http: {LOOPBACK}:{self.http_port}\n"
-            f"max_payload: {MAX_PAYLOAD_BYTES}\nlogtime_utc: true\n"
-            f'jetstream {{\n  store_dir: "{self.folder / "data"}"\n{sync}}}\n'
-            f"{render_authorization(self.passwords)}"
+        return render_config(
+            host=LOOPBACK,
+            port=self.port,
+            http=f"{LOOPBACK}:{self.http_port}",
+            store=self.folder / "data",
+            durability=self.durability,
+            passwords=self.passwords,
         )
 
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.nats.config import Durability
 from ops.nats.permissions import USER_NAMES
 from ops.stack import credentials, ports
 from ops.stack.layout import Layout
 from ops.stack.mongo import MongoConfig, MongoServer
-from ops.stack.nats import Durability, NatsConfig, NatsServer
+from ops.stack.nats import NatsConfig, NatsServer
 from ops.stack.server import Server
 
 

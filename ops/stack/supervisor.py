@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from ops.nats.config import Durability
 from ops.nats.permissions import USER_NAMES
 from ops.stack import spec, state
 from ops.stack.errors import NotReadyError, StackError
 from ops.stack.keeper import Keeper, Kept, Service
 from ops.stack.layout import Layout
-from ops.stack.nats import Durability
 from ops.stack.processes import STOP_GRACE_S, start_time, tail
 from ops.stack.server import READY_TIMEOUT_S, Server
 from ops.stack.servers import EmbeddedServers, prepare

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ops.nats.config import Durability
 from ops.nats.permissions import USER_NAMES, render_authorization
 from ops.stack import credentials, ports, spec, state
 from ops.stack.errors import PortTakenError, StackError
 from ops.stack.keeper import FIRST_DELAY_S, MAX_DELAY_S, Keeper, Service
 from ops.stack.layout import Layout
 from ops.stack.logs import Follower
-from ops.stack.nats import Durability, NatsConfig
+from ops.stack.nats import NatsConfig
 from ops.stack.processes import Child, start_time
 from ops.stack.spec import ServerUrls, ServiceSpec
 from ops.stack.urls import with_user, without_password

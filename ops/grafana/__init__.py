@@ -1,0 +1,1 @@
+"""Grafana: one dashboard, written from a table of panels, and its provisioning."""

@@ -1,0 +1,404 @@
+"""What the dashboard shows: rows of panels, each a question to Prometheus in words and PromQL.
+
+`$instance` is the executors chosen at the top of the dashboard, `$command` the commands;
+`$__rate_interval` is filled in by Grafana. Units are Grafana's names. Thresholds are the same as in
+`ops/prometheus/alerts.yml` where an alert exists.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Shape(StrEnum):
+    """Kinds of panels that are used, by Grafana's names."""
+
+    STAT = "stat"
+    LINES = "timeseries"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression and the name of its lines."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel. `width` is of 24 columns. `warn` and `bad` colour values at or above them, or at
+    or below them where `bad` is the smaller one.
+    """
+
+    title: str
+    about: str
+    queries: tuple[Query, ...]
+    unit: str = "short"
+    shape: Shape = Shape.LINES
+    width: int = 8
+    warn: float | None = None
+    bad: float | None = None
+    stacked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A titled row of panels."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+def _quantiles(metric: str, selector: str = "") -> tuple[Query, ...]:
+    rate = f"sum by (le) (rate({metric}_bucket{selector}[$__rate_interval]))"
+    return tuple(
+        Query(f"histogram_quantile({q}, {rate})", name)
+        for q, name in ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
+    )
+
+
+_EXECUTOR: Final = '{instance=~"$instance"}'
+_RATE: Final = "[$__rate_interval]"
+
+OVERVIEW: Final = Row(
+    "Overview",
+    (
+        Panel(
+            "Executions, last hour",
+            "Executions that were created.",
+            (Query("sum(increase(hive_executions_started_total[1h]))"),),
+            shape=Shape.STAT,
+            width=4,
+        ),
+        Panel(
+            "Steps",
+            "Attempts at steps that ended, per second.",
+            (Query(f"sum(rate(hive_steps_ended_total{_RATE}))"),),
+            unit="ops",
+            shape=Shape.STAT,
+            width=4,
+        ),
+        Panel(
+            "Executions failed, last 15 min",
+            "Share of the executions that ended with a failure.",
+            (
+                Query(
+                    'sum(increase(hive_executions_ended_total{status="failed"}[15m])) '
+                    "/ (sum(increase(hive_executions_ended_total[15m])) > 0)"
+                ),
+            ),
+            unit="percentunit",
+            shape=Shape.STAT,
+            width=4,
+            warn=0.05,
+            bad=0.2,
+        ),
+        Panel(
+            "Live agents",
+            "Agents that announced themselves within the time to live.",
+            (Query("max(hive_agents_live)"),),
+            shape=Shape.STAT,
+            width=4,
+            warn=1,
+            bad=0,
+        ),
+        Panel(
+            "Partitions with an owner",
+            "All 16 must have one; an execution of a partition without owner stands still.",
+            (Query("count(sum by (partition) (hive_partition_owned) > 0)"),),
+            shape=Shape.STAT,
+            width=4,
+            warn=15,
+            bad=12,
+        ),
+        Panel(
+            "Quarantined, last hour",
+            "Journal messages that could not be applied.",
+            (Query("sum(increase(hive_quarantined_messages_total[1h]))"),),
+            shape=Shape.STAT,
+            width=4,
+            warn=0.5,
+            bad=1,
+        ),
+        Panel(
+            "Executions",
+            "Executions started, and ended by status, per second.",
+            (
+                Query(f"sum(rate(hive_executions_started_total{_RATE}))", "started"),
+                Query(f"sum by (status) (rate(hive_executions_ended_total{_RATE}))", "{{status}}"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Steps by outcome",
+            "Attempts at steps that ended, per second, by outcome.",
+            (Query(f"sum by (outcome) (rate(hive_steps_ended_total{_RATE}))", "{{outcome}}"),),
+            unit="ops",
+            stacked=True,
+        ),
+        Panel(
+            "Errors by kind",
+            "Handled and reported errors per second, over all services.",
+            (Query(f"sum by (kind) (rate(hive_errors_total{_RATE}))", "{{kind}}"),),
+            unit="ops",
+            warn=0.1,
+            bad=1,
+        ),
+    ),
+)
+
+ENGINE: Final = Row(
+    "Engine",
+    (
+        Panel(
+            "Journal lag by partition",
+            "Messages not acknowledged yet. It rises when MongoDB is slow or an owner died.",
+            (
+                Query(
+                    f"max by (partition) (hive_journal_lag_messages{_EXECUTOR})",
+                    "partition {{partition}}",
+                ),
+            ),
+            warn=1000,
+            bad=5000,
+        ),
+        Panel(
+            "Partitions by coordinator",
+            "How the partitions are shared.",
+            (Query(f"sum by (instance) (hive_partition_owned{_EXECUTOR})", "{{instance}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "Time of an execution",
+            "From creation to final status, waiting for people included.",
+            _quantiles("hive_execution_duration_seconds", _EXECUTOR),
+            unit="s",
+        ),
+        Panel(
+            "Time of a turn",
+            "Folding a batch and deciding; nothing is waited for.",
+            _quantiles("hive_coordinator_turn_seconds", _EXECUTOR),
+            unit="s",
+        ),
+        Panel(
+            "Time of a commit",
+            "Until decisions are durable on NATS.",
+            _quantiles("hive_coordinator_commit_seconds", _EXECUTOR),
+            unit="s",
+        ),
+        Panel(
+            "Time of a flush",
+            "Until states are durable in MongoDB.",
+            _quantiles("hive_coordinator_flush_seconds", _EXECUTOR),
+            unit="s",
+            warn=0.5,
+            bad=1,
+        ),
+        Panel(
+            "Batch size",
+            "Messages per turn: near 1 when idle, in the hundreds when busy.",
+            (
+                Query(
+                    f"sum(rate(hive_coordinator_batch_messages_sum{_EXECUTOR}{_RATE})) "
+                    f"/ sum(rate(hive_coordinator_batch_messages_count{_EXECUTOR}{_RATE}))",
+                    "mean",
+                ),
+            ),
+        ),
+        Panel(
+            "Effects on their way",
+            "Decided tasks, timers and events that are not durable yet.",
+            (Query(f"sum by (instance) (hive_effects_pending{_EXECUTOR})", "{{instance}}"),),
+        ),
+        Panel(
+            "Size of the streams",
+            "Bytes stored by JetStream. The journals should stay small.",
+            (Query("max by (stream) (hive_stream_bytes)", "{{stream}}"),),
+            unit="bytes",
+        ),
+    ),
+)
+
+AGENTS: Final = Row(
+    "Agents",
+    (
+        Panel(
+            "Slots in use",
+            "Commands that run, and the most that may run at once.",
+            (
+                Query(f"sum(hive_runner_running{_EXECUTOR})", "running"),
+                Query(f"sum(hive_runner_slots{_EXECUTOR})", "slots"),
+            ),
+        ),
+        Panel(
+            "Waiting for an agent",
+            "From the scheduling of a step to an agent's claim.",
+            _quantiles("hive_step_queue_seconds"),
+            unit="s",
+            warn=5,
+            bad=30,
+        ),
+        Panel(
+            "Tasks in the queues",
+            "Tasks that no runner has taken, by kind of pool.",
+            (Query("max by (pool) (hive_task_queue_messages)", "{{pool}}"),),
+            warn=100,
+            bad=1000,
+            stacked=True,
+        ),
+        Panel(
+            "Commands by name",
+            "Commands that ended, per second.",
+            (
+                Query(
+                    "sum by (command) (rate(hive_commands_ended_total"
+                    f'{{instance=~"$instance", command=~"$command"}}{_RATE}))',
+                    "{{command}}",
+                ),
+            ),
+            unit="ops",
+            stacked=True,
+        ),
+        Panel(
+            "Time of a command (95 %)",
+            "How long commands run, by name.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le, command) (rate("
+                    'hive_command_duration_seconds_bucket{instance=~"$instance", '
+                    f'command=~"$command"}}{_RATE})))',
+                    "{{command}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Commands that did not succeed",
+            "Failed, timed out and cancelled commands per second.",
+            (
+                Query(
+                    "sum by (command, outcome) (rate(hive_commands_ended_total"
+                    '{outcome!~"succeeded|deferred", instance=~"$instance", '
+                    f'command=~"$command"}}{_RATE}))',
+                    "{{command}} {{outcome}}",
+                ),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Lost attempts, last hour",
+            "Attempts whose worker died midway.",
+            (Query("sum(increase(hive_runner_lost_total[1h]))"),),
+            shape=Shape.STAT,
+            width=6,
+            warn=0.5,
+            bad=1,
+        ),
+        Panel(
+            "Time of a step",
+            "From an agent's claim to the end of the step.",
+            _quantiles("hive_step_duration_seconds"),
+            unit="s",
+            width=18,
+        ),
+    ),
+)
+
+GATEWAY: Final = Row(
+    "Gateway",
+    (
+        Panel(
+            "Requests by status",
+            "Answered requests per second.",
+            (Query(f"sum by (status) (rate(hive_http_requests_total{_RATE}))", "{{status}}"),),
+            unit="reqps",
+            stacked=True,
+        ),
+        Panel(
+            "Server errors",
+            "Share of the requests that were answered with a server error.",
+            (
+                Query(
+                    f'sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) '
+                    f"/ sum(rate(hive_http_requests_total{_RATE}))",
+                    "5xx",
+                ),
+            ),
+            unit="percentunit",
+            warn=0.01,
+            bad=0.05,
+        ),
+        Panel(
+            "Time of an answer (95 %)",
+            "The slowest ten routes.",
+            (
+                Query(
+                    "topk(10, histogram_quantile(0.95, sum by (le, route) (rate("
+                    f"hive_http_request_duration_seconds_bucket{_RATE}))))",
+                    "{{route}}",
+                ),
+            ),
+            unit="s",
+            warn=1,
+            bad=2,
+        ),
+        Panel(
+            "WebSockets",
+            "Connections that are open.",
+            (Query("sum(hive_websockets_open)", "open"),),
+        ),
+        Panel(
+            "Webhook deliveries",
+            "Attempts per second, by outcome; `dead` ones need a person.",
+            (
+                Query(
+                    f"sum by (outcome) (rate(hive_webhook_deliveries_total{_RATE}))",
+                    "{{outcome}}",
+                ),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Busiest routes, last 15 min",
+            "Requests by route and method.",
+            (Query("topk(15, sum by (route, method) (increase(hive_http_requests_total[15m])))"),),
+            shape=Shape.TABLE,
+        ),
+    ),
+)
+
+PROCESSES: Final = Row(
+    "Processes",
+    (
+        Panel(
+            "Processor",
+            "Cores in use by each service.",
+            (
+                Query(
+                    f"sum by (job, instance) (rate(process_cpu_seconds_total{_RATE}))",
+                    "{{job}} {{instance}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Memory",
+            "Resident memory of each service.",
+            (
+                Query(
+                    "sum by (job, instance) (process_resident_memory_bytes)", "{{job}} {{instance}}"
+                ),
+            ),
+            unit="bytes",
+        ),
+        Panel(
+            "What runs",
+            "Service, version and address of every process.",
+            (Query("max by (service, version, instance) (hive_build_info)"),),
+            shape=Shape.TABLE,
+        ),
+    ),
+)
+
+ROWS: Final = (OVERVIEW, ENGINE, AGENTS, GATEWAY, PROCESSES)

@@ -1,0 +1,141 @@
+"""The Grafana dashboard: its queries parse, ask for what exists, and find it on a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, start_http_server
+
+from ops.grafana import dashboard
+from shared.runtime import meters
+from shared.runtime.metrics import EXECUTION_ENDS, STEP_OUTCOMES, TABLE, series_names
+from tests.dashboard_queries import DASHBOARD, filled_in, load
+from tests.prometheus_server import Prometheus, run_prometheus
+from tests.promql import metric_names
+from tests.promtool import promtool
+
+QUERIES = list(filled_in())
+PROCESS_METRICS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
+
+
+def test_dashboard_is_current() -> None:
+    """The stored JSON is what the table of panels says; `./hv proto` writes it."""
+    (text,) = dashboard.files().values()
+    assert DASHBOARD.read_text(encoding="utf-8") == text
+
+
+def test_every_query_parses(tmp_path: Path) -> None:
+    """Each panel's PromQL is accepted by promtool, as the expression of a rule."""
+    rules = [{"record": f"panel:{n}:query", "expr": expr} for n, (_, expr) in enumerate(QUERIES)]
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    assert f"{len(rules)} rules found" in promtool("check", "rules", path)
+
+
+@pytest.mark.parametrize(("title", "expr"), QUERIES)
+def test_queries_ask_for_metrics_that_exist(title: str, expr: str) -> None:
+    """Every metric in a panel is in the table of metrics, or one of the process's."""
+    known = {name for metric in TABLE for name in series_names(metric)} | PROCESS_METRICS
+    assert metric_names(expr)
+    assert metric_names(expr) <= known
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    """No metric is collected for nobody: each is on a panel or behind an alert."""
+    shown = {name for _, expr in QUERIES for name in metric_names(expr)}
+    rules = (DASHBOARD.parents[2] / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    unseen = [
+        metric.name
+        for metric in TABLE
+        if not shown & set(series_names(metric)) and metric.name not in rules
+    ]
+    assert unseen == ["hive_stream_messages"]  # the bytes beside it are what fills a disk
+
+
+def test_panels_do_not_overlap() -> None:
+    """Every panel has its own place on the grid of 24 columns, its own id, and says what it is."""
+    taken: set[tuple[int, int]] = set()
+    panels = load()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not taken & cells
+        taken |= cells
+        assert panel["type"] == "row" or panel["description"]
+
+
+def test_provisioning_fits_the_dashboard() -> None:
+    """The provisioned data source is of the kind that the dashboard chooses from."""
+    folder = DASHBOARD.parents[1] / "provisioning"
+    sources = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())
+    providers = yaml.safe_load((folder / "dashboards" / "hive.yml").read_text())
+    (variable,) = [v for v in load()["templating"]["list"] if v["type"] == "datasource"]
+    assert [source["type"] for source in sources["datasources"]] == [variable["query"]]
+    compose = (DASHBOARD.parents[3] / "docker-compose.yml").read_text(encoding="utf-8")
+    assert providers["providers"][0]["options"]["path"] in compose
+
+
+class BusySystem:
+    """Counts as a busy system does, so that no rate is zero."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.coordinator = meters.CoordinatorMeter(registry)
+        self.runner = meters.RunnerMeter(registry, ["shell", "http"], slots=8)
+        self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
+        self.errors = meters.ErrorMeter(registry)
+        self.coordinator.hold(range(16))
+        self.coordinator.agents_live.set(3)
+        self.coordinator.stream("JOURNAL_0", 10, 2_000)
+        self.coordinator.queue("any", 4)
+
+    def work(self) -> None:
+        for event in ("created", *EXECUTION_ENDS):
+            self.coordinator.event(f"execution.{event}")
+        for outcome in STEP_OUTCOMES:
+            self.coordinator.event(f"step.{outcome}")
+        timings = ("step_duration", "step_queue", "execution_duration", "turn", "commit", "flush")
+        for name in timings:
+            getattr(self.coordinator, name).observe(0.02)
+        self.coordinator.batch.observe(20)
+        for outcome in ("succeeded", "failed"):
+            self.runner.ended("shell", outcome, 0.3)
+        for status in (200, 500):
+            self.gateway.request("/api/v1/agents", "GET", status, 0.01)
+        self.gateway.delivery("delivered")
+        self.errors.count("nats")
+
+
+@pytest.fixture
+def scraped(tmp_path: Path) -> Iterator[tuple[Prometheus, BusySystem]]:
+    """A Prometheus that scrapes one busy process ten times a second."""
+    registry = meters.new_registry("executor", "1.0.0")
+    system = BusySystem(registry)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    target = {"targets": [f"127.0.0.1:{server.server_port}"]}
+    scrape = {"job_name": "executor", "scrape_interval": "100ms", "static_configs": [target]}
+    config = tmp_path / "prometheus.yml"
+    timeout = {"scrape_interval": "100ms", "scrape_timeout": "100ms"}
+    config.write_text(yaml.safe_dump({"global": timeout, "scrape_configs": [scrape]}))
+    with run_prometheus(config, tmp_path / "data") as prometheus:
+        yield prometheus, system
+    server.shutdown()
+    thread.join()
+
+
+@pytest.mark.slow
+def test_every_panel_finds_something(scraped: tuple[Prometheus, BusySystem]) -> None:
+    """On a real server that scrapes real metrics, no panel's query is refused or stays empty."""
+    prometheus, system = scraped
+    prometheus.wait_for("hive_build_info")
+    for steps in (1, 2, 3):
+        system.work()
+        prometheus.wait_for(f"hive_executions_started_total == {steps}")
+    for _title, expr in filled_in("1m"):
+        prometheus.wait_for(expr, timeout_s=15)
