@@ -11,6 +11,7 @@ import structlog
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.programs import Programs
+from services.executor.coordinator.sampler import Sampler
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
 from services.executor.runner.announcer import AgentIdentity, Announcer
@@ -28,12 +29,16 @@ from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.log_sink import NatsLogSink
 from shared.adapters.nats.orders import NatsOrders
 from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
 from shared.runtime.clock import SystemClock
+from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service
 from shared.runtime.logging import configure_logging
+from shared.runtime.meters import CoordinatorMeter, RunnerMeter, new_registry
+from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.sealing import Sealer, key_from_file
 from shared.version import VERSION
 from shared.workflow.program import CommandSignature
@@ -58,11 +63,25 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     await publisher.start()
     closers: list[Closer] = [publisher.close, bus.close]
     catalog = CommandCatalog.installed()
+    registry = new_registry("executor", VERSION)
+    probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus)}
     try:
         if settings.role in (Role.COORDINATOR, Role.BOTH):
-            closers[:0] = await _start_coordinator(settings, bus, publisher, catalog.registry)
+            mongo = Mongo(settings.mongo_url, journaled=settings.durability is Durability.SAFE)
+            closers[:0] = [mongo.close]
+            probes["mongo"] = mongo.ping
+            meter = CoordinatorMeter(registry)
+            closers[:0] = await _start_coordinator(
+                settings, bus, mongo, publisher, catalog.registry, meter
+            )
         if settings.role in (Role.RUNNER, Role.BOTH):
-            closers[:0] = await _start_runner(settings, bus, publisher, catalog)
+            runner_meter = RunnerMeter(registry, catalog, settings.agent_slots)
+            closers[:0] = await _start_runner(settings, bus, publisher, catalog, runner_meter)
+        server = MetricsServer(
+            registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
+        )
+        await server.start()
+        closers.append(server.stop)
         log.info("executor runs", agent=settings.agent_name, role=settings.role.value)
         await stop.wait()
     finally:
@@ -78,9 +97,13 @@ def signatures(registry: CommandRegistry) -> Mapping[str, CommandSignature]:
 
 
 async def _start_coordinator(
-    settings: ExecutorSettings, bus: Bus, publisher: Publisher, registry: CommandRegistry
+    settings: ExecutorSettings,
+    bus: Bus,
+    mongo: Mongo,
+    publisher: Publisher,
+    registry: CommandRegistry,
+    meter: CoordinatorMeter,
 ) -> list[Closer]:
-    mongo = Mongo(settings.mongo_url, journaled=settings.durability is Durability.SAFE)
     store = MongoExecutionStore(mongo)
     await store.ensure_indexes()
     agents = LiveAgents(NatsAgentDirectory(bus))
@@ -93,14 +116,26 @@ async def _start_coordinator(
         programs=Programs(MongoTemplateStore(mongo), signatures(registry)),
         leases=NatsLeases(bus),
         agents=lambda: agents.now,
+        meter=meter,
     )
+    sampler = Sampler(NatsBusSamples(bus), coordinator, agents, lambda: publisher.pending, meter)
     await NatsOrders(bus).answer_claims(coordinator.answer_claim)
     await coordinator.start()
-    return [coordinator.close, agents.close, mongo.close]
+    await sampler.start()
+    return [sampler.close, coordinator.close, agents.close]
+
+
+async def _probe_nats(bus: Bus) -> None:
+    if not bus.connected:
+        raise ConnectionError("not connected")
 
 
 async def _start_runner(
-    settings: ExecutorSettings, bus: Bus, publisher: Publisher, catalog: CommandCatalog
+    settings: ExecutorSettings,
+    bus: Bus,
+    publisher: Publisher,
+    catalog: CommandCatalog,
+    meter: RunnerMeter,
 ) -> list[Closer]:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
@@ -125,6 +160,7 @@ async def _start_runner(
         orders=NatsOrders(bus),
         logs=NatsLogSink(bus),
         slots=settings.agent_slots,
+        meter=meter,
     )
     announcer = Announcer(
         directory=NatsAgentDirectory(bus),

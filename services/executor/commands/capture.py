@@ -62,12 +62,16 @@ def shortened(text: str, limit_bytes: int) -> tuple[str, bool]:
     Control and replacement characters take up to six bytes as JSON, so a bound on raw bytes is
     none.
     """
-    kept, size = text, _json_bytes(text)
-    while size > limit_bytes and kept:
-        half = int(len(kept) * min(limit_bytes / size, 1.0) * 0.45)
-        kept = f"{kept[:half]}\n… cut …\n{kept[-half:]}" if half > 16 else ""
-        size = _json_bytes(kept)
-    return kept, kept != text
+    size = _json_bytes(text)
+    if size <= limit_bytes:
+        return text, False
+    half = len(text) * limit_bytes // size // 2
+    while half > 0:
+        kept = f"{text[:half]}\n… cut …\n{text[-half:]}"
+        if _json_bytes(kept) <= limit_bytes:
+            return kept, True
+        half = half * 9 // 10
+    return "", True
 
 
 class LineStream:

@@ -84,7 +84,8 @@ def _invalid(problems: list[ParameterProblem]) -> Failed:
 
 
 def _problem(detail: Any) -> ParameterProblem:
-    path = ".".join(str(part) for part in detail["loc"])
+    # Deeper parts of a location may name the branch of a union, not a place in the parameters.
+    path = str(detail["loc"][0]) if detail["loc"] else ""
     return ParameterProblem(path, detail["msg"], "change the value to fit")
 
 

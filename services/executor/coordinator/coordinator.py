@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -26,6 +26,7 @@ from shared.ports.effects import Effects
 from shared.ports.journal import JournalReader, RawEntry
 from shared.ports.leases import Leases
 from shared.ports.store import ExecutionStore
+from shared.runtime.meters import CoordinatorMeter
 
 log = structlog.get_logger()
 
@@ -47,13 +48,17 @@ class Coordinator:
         programs: Programs,
         leases: Leases,
         agents: Agents,
-        on_partitions: Callable[[set[int]], None] = lambda _held: None,
+        meter: CoordinatorMeter,
     ) -> None:
         self._reader = reader
-        self._on_partitions = on_partitions
+        self._meter = meter
         self.cache = StateCache()
         self.writer = WriteBehind(
-            store, reader, on_superseded=self._on_superseded, on_written=self._on_written
+            store,
+            reader,
+            on_superseded=self._on_superseded,
+            on_written=self._on_written,
+            meter=meter,
         )
         self.turns = Turns(
             store=store,
@@ -62,6 +67,7 @@ class Coordinator:
             translator=Translator(effects, agents),
             writer=self.writer,
             cache=self.cache,
+            meter=meter,
         )
         self.keeper = PartitionKeeper(leases, owner, on_gained=self._open, on_lost=self._close)
         self.claims = ClaimDesk(reader, self.turns, self.cache, store)
@@ -122,12 +128,12 @@ class Coordinator:
     async def _open(self, partition: int) -> None:
         await self._reader.open(partition)
         log.info("partition opened", partition=partition)
-        self._on_partitions(self.keeper.held)
+        self._meter.hold(self.keeper.held)
 
     async def _close(self, partition: int) -> None:
         await self._reader.close(partition)
         self._forget(partition)
-        self._on_partitions(self.keeper.held)
+        self._meter.hold(self.keeper.held)
 
     def _forget(self, partition: int) -> None:
         self.writer.forget(partition)

@@ -22,6 +22,7 @@ from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry
 from shared.ports.store import ExecutionStore
 from shared.runtime.clock import created_ms
+from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.decide import decide
 from shared.workflow.errors import WorkflowError
 from shared.workflow.messages import JOURNAL_MESSAGE, Entry, ExecutionRequested, JournalMessage
@@ -47,6 +48,7 @@ class Turns:
         translator: Translator,
         writer: WriteBehind,
         cache: StateCache,
+        meter: CoordinatorMeter,
     ) -> None:
         self._store = store
         self._effects = effects
@@ -54,15 +56,18 @@ class Turns:
         self._translator = translator
         self._writer = writer
         self._cache = cache
+        self._meter = meter
         self.applied: dict[int, int] = {}
         """By partition, the last sequence taken."""
 
     async def apply(self, entries: Sequence[RawEntry]) -> None:
         """Apply a batch whose states are loaded, send its effects, hand the rest to the writer."""
         floors: dict[int, int] = {}
-        for raw in entries:
-            floors[raw.partition] = raw.seq
-            await self._apply_one(raw)
+        self._meter.batch.observe(len(entries))
+        with timed(self._meter.turn):
+            for raw in entries:
+                floors[raw.partition] = raw.seq
+                await self._apply_one(raw)
         self._writer.turn_done(self._effects.commit(), floors)
         self.applied.update(floors)
 
@@ -100,6 +105,7 @@ class Turns:
         self._translator.carry_out(
             before, decided.state, decided.events, raw.at_ms, again=raw.redelivered
         )
+        self._meter.decided(before, decided.state, decided.events, raw.at_ms)
         history = HistoryEntry.model_construct(
             seq=raw.seq, at_ms=raw.at_ms, message=message, events=decided.events
         )
@@ -125,6 +131,7 @@ class Turns:
                 self._cache.put(stored)
 
     async def _quarantine(self, raw: RawEntry, reason: str) -> None:
+        self._meter.quarantined.inc()
         log.warning("quarantined", execution=raw.execution_id, seq=raw.seq, reason=reason[:500])
         await self._store.quarantine(
             Quarantined(

@@ -21,6 +21,7 @@ import structlog
 from shared.contracts.history import StoredState
 from shared.ports.journal import JournalReader
 from shared.ports.store import ExecutionStore, StateWrite
+from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.replay import HistoryEntry
 
 log = structlog.get_logger()
@@ -50,11 +51,13 @@ class WriteBehind:
         *,
         on_superseded: Callable[[int], None],
         on_written: Callable[[frozenset[str]], None],
+        meter: CoordinatorMeter,
     ) -> None:
         self._store = store
         self._reader = reader
         self._on_superseded = on_superseded
         self._on_written = on_written
+        self._meter = meter
         self._dirty: dict[str, _Dirty] = {}
         self._flights: list[Awaitable[None]] = []
         self._floors: dict[int, int] = {}
@@ -64,7 +67,6 @@ class WriteBehind:
         self._room.set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.last_flush_s = 0.0
 
     @property
     def pending(self) -> int:
@@ -112,24 +114,24 @@ class WriteBehind:
             await self._work.wait()
             await asyncio.sleep(GATHER_S)
             self._work.clear()
-            await self._flush()
+            with timed(self._meter.flush):
+                await self._flush()
             if not self._work.is_set():
                 self._idle.set()
 
     async def _flush(self) -> None:
-        started = asyncio.get_running_loop().time()
         dirty, self._dirty = self._dirty, {}
         flights, self._flights = self._flights, []
         floors, self._floors = self._floors, {}
         self._waiting_entries = 0
         self._room.set()
         await self._write(dirty)
-        for flight in flights:
-            await flight
+        with timed(self._meter.commit):
+            for flight in flights:
+                await flight
         for partition, seq in floors.items():
             await self._reader.acknowledge(partition, seq)
         self._on_written(frozenset(dirty))
-        self.last_flush_s = asyncio.get_running_loop().time() - started
 
     async def _write(self, dirty: Mapping[str, _Dirty]) -> None:
         writes = [StateWrite(d.stored, tuple(d.entries)) for d in dirty.values()]

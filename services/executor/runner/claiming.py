@@ -12,6 +12,7 @@ earlier delivery may have started it. Then the coordinator is asked, who knows e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -44,11 +45,20 @@ class Verdict(Enum):
 class Claims:
     """Claims tasks for one agent."""
 
-    def __init__(self, journal: Journal, orders: Orders, agent: str, host: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        orders: Orders,
+        agent: str,
+        host: str,
+        *,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self._journal = journal
         self._orders = orders
         self._agent = agent
         self._host = host
+        self._on_lost = on_lost
 
     async def claim(self, held: Held) -> Verdict:
         """Decide whether this runner may start a task, and claim it."""
@@ -104,4 +114,5 @@ class Claims:
         lost = AttemptLost(
             step=task.step, attempt=task.attempt, leg=task.leg, agent=agent, reason=reason
         )
+        self._on_lost()
         await self._journal.append(task.execution_id, lost, f"l.{held.name}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -28,15 +27,14 @@ from shared.ports.journal import Journal
 from shared.ports.logs import LogSink
 from shared.ports.orders import Orders
 from shared.ports.tasks import TaskDelivery, TaskFeed
+from shared.runtime.meters import RunnerMeter
+from shared.workflow.messages import AttemptDeferred, AttemptFinished
 
 log = structlog.get_logger()
 
 TAKE: Final = 64
 HEARTBEAT_S: Final = 4.0
 STOP_GRACE_S: Final = 10.0
-
-OnRun = Callable[[str, str, float], None]
-"""Told of every leg that was run: command, outcome, seconds."""
 
 
 class Runner:
@@ -51,15 +49,17 @@ class Runner:
         orders: Orders,
         logs: LogSink,
         slots: int,
-        on_run: OnRun = lambda _command, _outcome, _seconds: None,
+        meter: RunnerMeter,
     ) -> None:
         self._workbench = workbench
         self._feed = feed
         self._journal = journal
         self._orders = orders
         self._logs = logs
-        self._on_run = on_run
-        self._claims = Claims(journal, orders, workbench.agent, workbench.host)
+        self._meter = meter
+        self._claims = Claims(
+            journal, orders, workbench.agent, workbench.host, on_lost=meter.lost.inc
+        )
         self._reporter = Reporter(workbench.agent, workbench.sealer, workbench.output_limit_bytes)
         self._free = asyncio.Semaphore(slots)
         self._held: dict[Key, Held] = {}
@@ -146,7 +146,8 @@ class Runner:
             return
         verdict = await self._claims.claim(held)
         if verdict is Verdict.RUN:
-            await self._run(held)
+            with self._meter.running.track_inprogress():
+                await self._run(held)
         if verdict is not Verdict.BACK:
             await held.delivery.acknowledge()
 
@@ -159,9 +160,7 @@ class Runner:
         await progress.close()
         finished_ms = clock.now_ms()
         report = self._reporter.report(held, outcome, started_ms, finished_ms)
-        self._on_run(
-            held.task.command, type(outcome).__name__.lower(), (finished_ms - started_ms) / 1000
-        )
+        self._meter.ended(held.task.command, _word(report), (finished_ms - started_ms) / 1000)
         await self._journal.append(held.task.execution_id, report, f"r.{held.name}")
 
     def _stop(self, order: StopOrder) -> None:
@@ -175,3 +174,7 @@ class Runner:
             for held in list(self._held.values()):
                 with contextlib.suppress(OSError):
                     await held.delivery.in_progress()
+
+
+def _word(report: AttemptFinished | AttemptDeferred) -> str:
+    return report.outcome if isinstance(report, AttemptFinished) else "deferred"
