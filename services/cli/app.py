@@ -7,10 +7,14 @@ Only the module of the command that was typed is imported, so that `hv status` d
 
 import importlib
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import typer
+
+EXIT_DEFECT = 70
+"""The exit code for a defect of `hv` itself (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,14 @@ class CommandModule:
 
 
 MODULES: tuple[CommandModule, ...] = (
-    CommandModule("services.cli.stack", ("up", "down", "status", "logs")),
+    CommandModule("services.cli.stack", ("up", "down", "status")),
+    CommandModule("services.cli.templates", ("templates",)),
+    CommandModule("services.cli.workflows", ("run", "watch")),
+    CommandModule(
+        "services.cli.executions",
+        ("executions", "show", "approve", "reject", "cancel", "pause", "resume"),
+    ),
+    CommandModule("services.cli.logs", ("logs",)),
     CommandModule("services.cli.develop", ("test", "check", "lock")),
 )
 
@@ -55,7 +66,25 @@ def main(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; what Python flushes at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _defect(error)
     return 0
+
+
+def _defect(error: Exception) -> int:
+    """Say that `hv` itself is at fault; the traceback is for who asks for it."""
+    if os.environ.get("HIVE_DEBUG"):
+        raise error
+    reason = " ".join(str(error).split())[:300]
+    sys.stderr.write(
+        f"hv: this is a defect of hv: {type(error).__name__}: {reason}\n"
+        "  HIVE_DEBUG=1 shows where it happened.\n"
+    )
+    return EXIT_DEFECT
 
 
 def _root() -> None:

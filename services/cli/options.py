@@ -16,9 +16,9 @@ COMPLETION_TIMEOUT_S = 2.0
 
 T = TypeVar("T")
 
-Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway [env: HIVE_URL].")]
+Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway (or set HIVE_URL).")]
 KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", help="File with the API key [env: HIVE_API_KEY].")
+    Path | None, typer.Option("--key-file", help="File with the API key (or set HIVE_API_KEY).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 

@@ -1,8 +1,7 @@
-"""`hv up`, `down`, `status`, `logs`: the embedded stack from the terminal."""
+"""`hv up`, `down`, `status`: the embedded stack from the terminal."""
 
 import json
 import sys
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -13,9 +12,6 @@ from ops.stack.layout import Layout
 
 if TYPE_CHECKING:
     from ops.stack.state import StackRecord
-
-FOLLOW_INTERVAL_S = 0.2
-SHOWN_LINES = 200
 
 
 class DurabilityChoice(StrEnum):
@@ -30,7 +26,6 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(down)
     app.command()(status)
-    app.command()(logs)
 
 
 def up(
@@ -86,28 +81,6 @@ def status(
         _print_status(facts)
     if record is None:
         raise typer.Exit(1)
-
-
-def logs(
-    service: Annotated[str, typer.Argument(help="For example gateway, executor-1, nats, mongo.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more lines.")] = False,
-) -> None:
-    """Print the last lines of a service's log."""
-    from ops.stack.logs import Follower, services_with_logs
-    from ops.stack.processes import tail
-
-    layout = Layout.from_environment()
-    names = services_with_logs(layout)
-    if service not in names:
-        known = ", ".join(names) or "nothing yet"
-        _fail(f"There is no log of {service!r}. There are logs of: {known}.")
-    path = layout.log(service)
-    follower = Follower(path)
-    typer.echo(tail(path, SHOWN_LINES, limit_bytes=SHOWN_LINES * 1024))
-    while follow:
-        for line in follower.lines():
-            typer.echo(line)
-        time.sleep(FOLLOW_INTERVAL_S)
 
 
 def _up_in_background(layout: Layout, durability: DurabilityChoice, executors: int) -> None:

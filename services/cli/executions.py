@@ -1,0 +1,220 @@
+"""`hv executions`, `show`, and what can be asked of an execution: approve, reject, cancel, pause,
+resume.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from services.cli import rendering
+from services.cli.faces import now_ms
+from services.cli.options import AsJson, ExecutionId, KeyFile, Url, WaitingId, open_gateway
+from services.cli.outcome import print_json, told
+from services.cli.progress import Progress
+from shared.contracts.api.executions import ExecutionView, StepView
+from shared.workflow.machines.execution import ExecutionStatus
+
+OUTPUT_LIMIT = 400
+"""Longest output of a step that `hv show` prints, in characters, without `--full`."""
+
+Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the history.")]
+Comment = Annotated[str, typer.Option("--comment", "-c", help="It stands in the history.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(executions)
+    app.command()(show)
+    app.command()(approve)
+    app.command()(reject)
+    app.command()(cancel)
+    app.command()(pause)
+    app.command()(resume)
+
+
+@told
+def executions(
+    status: Annotated[
+        list[ExecutionStatus] | None, typer.Option(help="Only in this status; repeatable.")
+    ] = None,
+    template: Annotated[str | None, typer.Option(help="Only of this template.")] = None,
+    category: Annotated[str | None, typer.Option(help="Only of this category.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 20,
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List executions, newest first."""
+    with open_gateway(url, key_file) as gateway:
+        found = list(
+            gateway.executions(
+                limit,
+                status=tuple(one.value for one in status or ()),
+                template_id=template,
+                category=category,
+            )
+        )
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+        return
+    if not found:
+        typer.echo("No execution fits.")
+        return
+    rows = (
+        (
+            one.id,
+            one.template_id,
+            Text.assemble(rendering.sign(one.status), " ", rendering.status_text(one.status)),
+            rendering.moment(one.created_at_ms),
+            rendering.duration(one.duration_ms),
+            one.requested_by,
+        )
+        for one in found
+    )
+    columns = ("EXECUTION", "TEMPLATE", "STATUS", "CREATED", "TOOK", "BY")
+    rendering.console().print(rendering.table(columns, rows))
+
+
+@told
+def show(
+    execution: ExecutionId,
+    full: Annotated[bool, typer.Option("--full", help="Print outputs whole.")] = False,
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an execution: steps, attempts, agents, durations, outputs."""
+    with open_gateway(url, key_file) as gateway:
+        view = gateway.execution(execution)
+    if as_json:
+        print_json(view.model_dump(mode="json"))
+        return
+    console = rendering.console()
+    for part in described(view, limit=None if full else OUTPUT_LIMIT):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+@told
+def approve(
+    execution: WaitingId,
+    comment: Comment = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve an execution that waits for it."""
+    _ask(execution, "approve", {"comment": comment}, url, key_file, as_json=as_json)
+
+
+@told
+def reject(
+    execution: WaitingId,
+    comment: Comment = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reject an execution that waits for approval."""
+    _ask(execution, "reject", {"comment": comment}, url, key_file, as_json=as_json)
+
+
+@told
+def cancel(
+    execution: ExecutionId,
+    reason: Why = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop an execution; what runs is stopped, with proof."""
+    _ask(execution, "cancel", {"reason": reason}, url, key_file, as_json=as_json)
+
+
+@told
+def pause(
+    execution: ExecutionId,
+    reason: Why = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start nothing new of an execution; what runs may finish."""
+    _ask(execution, "pause", {"reason": reason}, url, key_file, as_json=as_json)
+
+
+@told
+def resume(
+    execution: ExecutionId, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
+) -> None:
+    """Let a paused execution go on."""
+    _ask(execution, "resume", {}, url, key_file, as_json=as_json)
+
+
+def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
+    """Everything about an execution that a person wants to see; texts cut at `limit`."""
+    parts: list[RenderableType] = [rendering.tree(Progress.of(view), now_ms())]
+    parts.append(
+        Text(f"\nrequested by {view.requested_by.id}, {rendering.moment(view.created_at_ms)}")
+    )
+    if view.approved_by is not None:
+        parts.append(Text(f"approval {view.approval} by {view.approved_by.id}"))
+    parts += _mapping("Parameters", view.parameters, limit)
+    parts.append(Text("\nSteps", style="bold"))
+    columns = ("STEP", "STATUS", "AGENT", "ATTEMPTS", "TOOK", "STARTED")
+    parts.append(rendering.table(columns, map(_row, view.steps)))
+    for step in view.steps:
+        parts += _mapping(f"Output of {step.id}", step.output, limit)
+        if step.failure is not None:
+            parts.append(Text(f"\n{step.id}: {step.failure.code}: {step.failure.message}", "red"))
+    parts += _mapping("Outputs", view.outputs, limit)
+    if view.failure is not None:
+        parts.append(Text(f"\n{view.failure.code}: {view.failure.message}", style="red"))
+    parts.append(Text(f"\n  logs        hv logs {view.id}", style="dim"))
+    return parts
+
+
+def _row(step: StepView) -> tuple[object, ...]:
+    return (
+        Text(step.id, style="bold"),
+        Text.assemble(rendering.sign(step.status), " ", rendering.status_text(step.status)),
+        step.agent,
+        step.attempt or "",
+        rendering.duration(step.duration_ms),
+        rendering.clock(step.started_at_ms) if step.started_at_ms else "",
+    )
+
+
+def _mapping(title: str, values: dict[str, object], limit: int | None) -> list[RenderableType]:
+    shown = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    if not shown:
+        return []
+    lines = [Text(f"\n{title}", style="bold")]
+    for name, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = text.rstrip() if limit is None else rendering.shorten(text, limit)
+        lines.append(Text(f"  {name}: {text}"))
+    return list(lines)
+
+
+def _ask(
+    execution: str,
+    request: str,
+    body: dict[str, str],
+    url: str | None,
+    key_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    with open_gateway(url, key_file) as gateway:
+        answer = gateway.ask_execution(execution, request, body)
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    typer.echo(f"Asked {execution} to {request} (it was {answer.status_before}).")
+    typer.echo(f"  follow it   hv watch {execution}")

@@ -1,0 +1,1 @@
+"""The parts of `hv` that need no gateway."""
