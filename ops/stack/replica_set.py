@@ -3,7 +3,7 @@ imports the driver.
 
 Every step first looks whether it is already done, so a crash between any two leaves nothing that
 the next start does not finish. Before the first user exists, mongod grants connections from its own
-machine the right to make one.
+machine the right to make one. (In Docker, the image's own start makes `root`.)
 """
 
 import time
@@ -40,6 +40,7 @@ class ReplicaSet:
             if not self._has_root():
                 self._create(deadline)
             with self._connect(as_root=True) as client:
+                self._initiate(client)
                 self._fix_address(client)
                 self._wait_for_primary(client, deadline)
                 self._ensure_app_user(client, app_password)
@@ -66,14 +67,17 @@ class ReplicaSet:
 
     def _create(self, deadline: float) -> None:
         with self._connect(as_root=False) as client:
-            members = [{"_id": 0, "host": self.address}]
-            try:
-                client.admin.command("replSetInitiate", {"_id": self.name, "members": members})
-            except OperationFailure as error:
-                if error.code != _ALREADY_INITIALIZED:
-                    raise
+            self._initiate(client)
             self._wait_for_primary(client, deadline)
             client.admin.command("createUser", "root", pwd=self.root_password, roles=["root"])
+
+    def _initiate(self, client: Client) -> None:
+        members = [{"_id": 0, "host": self.address}]
+        try:
+            client.admin.command("replSetInitiate", {"_id": self.name, "members": members})
+        except OperationFailure as error:
+            if error.code != _ALREADY_INITIALIZED:
+                raise
 
     def _fix_address(self, client: Client) -> None:
         """Follow a port that changed since the last run: the old address would leave the set

@@ -1,0 +1,1 @@
+"""Docker: the image, and the passwords that docker-compose.yml reads."""

@@ -1,0 +1,1 @@
+"""MongoDB in Docker: the step that makes it a replica set."""
