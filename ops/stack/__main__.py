@@ -15,9 +15,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="ops.stack")
     parser.add_argument("--durability", choices=["safe", "relaxed"], default="safe")
     parser.add_argument("--executors", type=int, default=1)
+    parser.add_argument("--agent", action="append", default=[])
     options = parser.parse_args()
     try:
-        services = spec.services(options.executors)
+        agents = [spec.AgentSpec.parse(text) for text in options.agent]
+        services = spec.services(options.executors, agents)
         Supervisor(Layout.from_environment(), options.durability, services, report=_log).run()
     except StackError as error:
         sys.stderr.write(f"{error}\n")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ops.stack import state
 from ops.stack.errors import NotReadyError, StackError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.processes import rotate, start_time
+from ops.stack.spec import AgentSpec
 
 UP_TIMEOUT_S = 180.0
 DOWN_TIMEOUT_S = 60.0
@@ -24,7 +25,12 @@ _POLL_S = 0.05
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
-def start_detached(layout: Layout, durability: Durability, executors: int) -> state.StackRecord:
+def start_detached(
+    layout: Layout,
+    durability: Durability,
+    executors: int = 1,
+    agents: Sequence[AgentSpec] = (),
+) -> state.StackRecord:
     """Start a supervisor in a session of its own and wait until the stack is ready.
 
     Raises `NotReadyError` with what the supervisor said when it could not start.
@@ -42,6 +48,7 @@ def start_detached(layout: Layout, durability: Durability, executors: int) -> st
         durability,
         "--executors",
         str(executors),
+        *(part for agent in agents for part in ("--agent", str(agent))),
     ]
     path = os.pathsep.join(filter(None, [str(REPO_ROOT), os.environ.get("PYTHONPATH")]))
     with log.open("ab") as output:

@@ -1,6 +1,7 @@
 """The table of services that the supervisor runs, and what each is told through its environment."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,34 @@ GATEWAY_PORT = 8902
 GATEWAY_PORT_VARIABLE = "HIVE_GATEWAY_PORT"
 READY_PATH = "/health/ready"
 MAX_EXECUTORS = 64
+_AGENT = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9_-]{0,62})(?::(?P<labels>[^:]*)(?::(?P<caps>[^:]*))?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent: its name, and its labels and capabilities as the executor's settings take them
+    (`role=web,zone=a` and `nginx,tls`).
+    """
+
+    name: str
+    labels: str = ""
+    capabilities: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "AgentSpec":
+        """Read NAME[:LABELS[:CAPABILITIES]]. Raises `StackError`."""
+        match = _AGENT.fullmatch(text)
+        if match is None:
+            raise StackError(
+                f"{text!r} is not an agent: write NAME:LABELS:CAPABILITIES, "
+                "for example web-1:role=web,zone=a:nginx."
+            )
+        return cls(match["name"], match["labels"] or "", match["caps"] or "")
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.labels}:{self.capabilities}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +75,22 @@ class ServerUrls:
     mongo: str
 
 
-def services(executors: int = 1) -> tuple[ServiceSpec, ...]:
-    """Return the gateway and `executors` executors. Raises `StackError` for a count or a port that
-    cannot be.
+def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[ServiceSpec, ...]:
+    """Return the gateway and one executor per agent; without agents `executors` of them, named
+    `agent-1` and so on. Raises `StackError` for a count, a name or a port that cannot be.
     """
-    if not 0 <= executors <= MAX_EXECUTORS:
-        raise StackError(f"--executors must be between 0 and {MAX_EXECUTORS}, not {executors}.")
+    if not 0 <= executors <= MAX_EXECUTORS or len(agents) > MAX_EXECUTORS:
+        count = len(agents) or executors
+        raise StackError(f"Executors must be between 0 and {MAX_EXECUTORS}, not {count}.")
+    named = tuple(agents) or tuple(AgentSpec(f"agent-{n}") for n in range(1, executors + 1))
+    if len({agent.name for agent in named}) < len(named):
+        raise StackError("Two agents have the same name; names must be unique.")
     taken = {gateway_port()}
     specs = [_gateway()]
-    for number in range(1, executors + 1):
+    for number, agent in enumerate(named, 1):
         port = ports.pick(avoid=taken)
         taken.add(port)
-        specs.append(_executor(number, port))
+        specs.append(_executor(number, port, agent))
     return tuple(specs)
 
 
@@ -114,12 +147,14 @@ def _gateway() -> ServiceSpec:
     )
 
 
-def _executor(number: int, port: int) -> ServiceSpec:
+def _executor(number: int, port: int, agent: AgentSpec) -> ServiceSpec:
+    own = {"HIVE_AGENT_LABELS": agent.labels, "HIVE_AGENT_CAPABILITIES": agent.capabilities}
+    told = {name: text for name, text in own.items() if text}
     return ServiceSpec(
         name=f"executor-{number}",
         argv=_module("services.executor"),
         nats_user="executor",
-        env={"HIVE_AGENT_NAME": f"agent-{number}", "HIVE_METRICS_PORT": str(port)},
+        env={**told, "HIVE_AGENT_NAME": agent.name, "HIVE_METRICS_PORT": str(port)},
         health_port=port,
     )
 

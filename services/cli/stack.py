@@ -11,6 +11,9 @@ from ops.stack.errors import StackError
 from ops.stack.layout import Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.stack.spec import AgentSpec
     from ops.stack.state import StackRecord
 
 
@@ -34,9 +37,17 @@ def up(
         DurabilityChoice, typer.Option(help="safe: survives power loss; relaxed: faster.")
     ] = DurabilityChoice.safe,
     executors: Annotated[int, typer.Option(help="How many executors to run.")] = 1,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:LABELS:CAPABILITIES",
+            help="An executor with this agent, such as web-1:role=web:nginx; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Start NATS, MongoDB and the services, and wait until they are healthy."""
     from ops.stack import state
+    from ops.stack.spec import AgentSpec
 
     layout = Layout.from_environment()
     running = state.running(layout)
@@ -47,10 +58,11 @@ def up(
     if layout.record.exists():
         typer.echo("The last run ended without stopping; its data are intact.", err=True)
     try:
+        agents = [AgentSpec.parse(text) for text in agent or []]
         if detach:
-            _up_in_background(layout, durability, executors)
+            _up_in_background(layout, durability, executors, agents)
         else:
-            _up_in_foreground(layout, durability, executors)
+            _up_in_foreground(layout, durability, executors, agents)
     except StackError as error:
         _fail(str(error))
 
@@ -83,24 +95,34 @@ def status(
         raise typer.Exit(1)
 
 
-def _up_in_background(layout: Layout, durability: DurabilityChoice, executors: int) -> None:
+def _up_in_background(
+    layout: Layout,
+    durability: DurabilityChoice,
+    executors: int,
+    agents: "Sequence[AgentSpec]",
+) -> None:
     from rich.console import Console
 
     from ops.stack import control
 
     with Console(stderr=True).status("starting the stack …"):
-        record = control.start_detached(layout, durability.value, executors)
+        record = control.start_detached(layout, durability.value, executors, agents)
     typer.echo("The stack is ready and runs in the background.")
     _print_urls(layout, record)
     typer.echo("  stop it     hv down")
 
 
-def _up_in_foreground(layout: Layout, durability: DurabilityChoice, executors: int) -> None:
+def _up_in_foreground(
+    layout: Layout,
+    durability: DurabilityChoice,
+    executors: int,
+    agents: "Sequence[AgentSpec]",
+) -> None:
     from ops.stack import spec
     from ops.stack.supervisor import Supervisor
     from services.cli.log_printer import LogPrinter
 
-    specs = spec.services(executors)
+    specs = spec.services(executors, agents)
     printer = LogPrinter(layout, [one.name for one in specs])
 
     def report(sentence: str) -> None:

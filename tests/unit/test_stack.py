@@ -123,6 +123,31 @@ def test_each_service_gets_its_own_environment() -> None:
     assert not any("nats://a" in env.values() for env in environments)
 
 
+def test_agents_have_names_labels_and_capabilities() -> None:
+    """`hv up --agent web-1:role=web:nginx` gives the executor exactly that."""
+    agents = [spec.AgentSpec.parse(text) for text in ("web-1:role=web,zone=a:nginx,tls", "ops-1")]
+    assert [str(agent) for agent in agents] == ["web-1:role=web,zone=a:nginx,tls", "ops-1::"]
+    _, one, two = spec.services(1, agents)
+    assert one.env["HIVE_AGENT_LABELS"] == "role=web,zone=a"
+    assert one.env["HIVE_AGENT_CAPABILITIES"] == "nginx,tls"
+    assert two.env["HIVE_AGENT_NAME"] == "ops-1"
+    assert "HIVE_AGENT_LABELS" not in two.env
+    assert spec.AgentSpec.parse(str(agents[1])) == agents[1]
+
+
+@pytest.mark.parametrize("text", ["", "Web", "a b", "a:b:c:d"])
+def test_what_is_no_agent_is_refused(text: str) -> None:
+    """The refusal shows how to write one."""
+    with pytest.raises(StackError, match="NAME:LABELS:CAPABILITIES"):
+        spec.AgentSpec.parse(text)
+
+
+def test_agent_names_are_unique() -> None:
+    """Two executors must never answer to one name."""
+    with pytest.raises(StackError, match="unique"):
+        spec.services(1, [spec.AgentSpec("a"), spec.AgentSpec("a")])
+
+
 def test_restarts_slow_down(tmp_path: Path) -> None:
     """A process that keeps ending is restarted after delays that double up to a bound."""
     now = 0.0
