@@ -76,8 +76,10 @@ def _failing(state: ExecutionState, event: ev.ExecutionFailing, at_ms: int) -> C
 
 
 def _cancelling(state: ExecutionState, event: ev.ExecutionCancelling, at_ms: int) -> Changes:
+    """A failure from before stays known: it is what a deadline then reports."""
     kind = "timeout" if event.timed_out else "cancel"
-    stop = Stop(kind=kind, by=event.by, reason=event.reason)
+    first = state.stop or Stop(kind=kind)
+    stop = Stop(kind=kind, by=event.by, reason=event.reason, step=first.step, failure=first.failure)
     return _status(state, event, at_ms) | {"stop": stop}
 
 

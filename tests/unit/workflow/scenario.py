@@ -1,0 +1,143 @@
+"""One execution in the hands of an example: tell it what happened, look at what it decided."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.definition import Template
+from shared.workflow.messages import Entry, JournalMessage
+from shared.workflow.program import Program, compile_template
+from shared.workflow.replay import HistoryEntry
+from shared.workflow.state import ExecutionState, StepState
+from tests.simulation.checked import Transition, checked_decide
+
+E = TypeVar("E", bound=ev.Event)
+
+START_MS = 1_000_000
+
+
+def step(name: str, *depends_on: str, **fields: Any) -> dict[str, Any]:
+    """A step as an author writes it, of the command `noop` unless said otherwise."""
+    return {"id": name, "command": "noop", "depends_on": list(depends_on), **fields}
+
+
+def template(*steps: dict[str, Any], **fields: Any) -> Template:
+    """A template of these steps."""
+    return Template.model_validate({"id": "t", "name": "T", "steps": list(steps), **fields})
+
+
+class Run:
+    """An execution of a template of these steps; every decision is checked on the way."""
+
+    def __init__(self, *steps: dict[str, Any], **fields: Any) -> None:
+        self.template = template(*steps, **fields)
+        self.program: Program = compile_template(self.template)
+        self.now = START_MS
+        self.history: list[HistoryEntry] = []
+        self.events: tuple[ev.AnyEvent, ...] = ()
+        self.seen: set[Transition] = set()
+        self._state: ExecutionState | None = None
+
+    @property
+    def state(self) -> ExecutionState:
+        assert self._state is not None
+        return self._state
+
+    @property
+    def status(self) -> str:
+        return self.state.status.value
+
+    @property
+    def types(self) -> list[str]:
+        """The types of what was decided last."""
+        return [event.type for event in self.events]
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {name: s.status.value for name, s in self.state.steps.items()}
+
+    def step(self, name: str) -> StepState:
+        return self.state.steps[name]
+
+    def the(self, kind: type[E]) -> E:
+        """The only event of this kind among the last ones."""
+        (event,) = [e for e in self.events if isinstance(e, kind)]
+        return event
+
+    def tell(self, message: JournalMessage, after_ms: int = 1) -> list[str]:
+        """Put a message into the journal, and return the types of what it led to."""
+        self.now += after_ms
+        seq = len(self.history) + 1
+        entry = Entry(execution_id="x1", seq=seq, at_ms=self.now, message=message)
+        decided = checked_decide(self.program, self._state, entry, self.seen)
+        self._state, self.events = decided.state, decided.events
+        self.history.append(
+            HistoryEntry(seq=seq, at_ms=self.now, message=message, events=decided.events)
+        )
+        return self.types
+
+    def request(self, **parameters: Any) -> list[str]:
+        return self.tell(
+            msg.ExecutionRequested(template_id="t", template_version="1.0.0", parameters=parameters)
+        )
+
+    def start(self, name: str, agent: str = "a1") -> list[str]:
+        return self.tell(msg.AttemptStarted(**self._place(name), agent=agent, host="h"))
+
+    def finish(self, name: str, outcome: Any = "succeeded", **fields: Any) -> list[str]:
+        report = {"agent": "a1", "outcome": outcome, **fields}
+        return self.tell(msg.AttemptFinished(**self._place(name), **report))
+
+    def succeed(self, name: str, **output: Any) -> list[str]:
+        """Start and finish an attempt."""
+        self.start(name)
+        return self.finish(name, output=output, output_bytes=10)
+
+    def fail(self, name: str, retryable: bool = True) -> list[str]:
+        failure = msg.Failure(code="exit_1", message="exit code 1", retryable=retryable)
+        self.start(name)
+        return self.finish(name, "failed", failure=failure)
+
+    def defer(self, name: str, key: str = "k", wake_at_ms: int | None = None) -> list[str]:
+        return self.tell(msg.AttemptDeferred(**self._place(name), token=key, wake_at_ms=wake_at_ms))
+
+    def wake(self, name: str, key: str = "k") -> list[str]:
+        return self.tell(msg.AttemptWoken(**self._place(name), token=key))
+
+    def lose(self, name: str) -> list[str]:
+        return self.tell(msg.AttemptLost(**self._place(name), reason="the worker died"))
+
+    def unplace(self, name: str) -> list[str]:
+        return self.tell(msg.AttemptUnplaced(**self._place(name), reason="nobody fits"))
+
+    def hand_back(self, name: str) -> list[str]:
+        return self.tell(msg.AttemptReturned(**self._place(name), agent="a1"))
+
+    def resolve(self, name: str, verdict: Any, **fields: Any) -> list[str]:
+        return self.tell(
+            msg.LostResolved(step=name, attempt=self.step(name).attempt, verdict=verdict, **fields)
+        )
+
+    def cancel(self, reason: str = "") -> list[str]:
+        return self.tell(msg.CancelRequested(reason=reason))
+
+    def pause(self) -> list[str]:
+        return self.tell(msg.PauseRequested(reason="lunch"))
+
+    def resume(self) -> list[str]:
+        return self.tell(msg.ResumeRequested())
+
+    def answer(self, approved: bool, comment: str = "") -> list[str]:
+        return self.tell(msg.ApprovalAnswered(approved=approved, comment=comment))
+
+    def fire(self, timer: str) -> list[str]:
+        """Let a timer that is set come in exactly when it is due."""
+        kept = self.state.timers[timer]
+        fired = msg.TimerFired(timer=timer, generation=kept.generation)
+        return self.tell(fired, max(kept.due_ms - self.now, 0))
+
+    def _place(self, name: str) -> dict[str, Any]:
+        now = self.step(name)
+        return {"step": name, "attempt": max(now.attempt, 1), "leg": now.leg}

@@ -1,0 +1,103 @@
+"""The tables: every pair is either declared or an error, and every declared one is reached."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.workflow.errors import UndefinedTransitionError
+from shared.workflow.machines import approval, execution, step, timer
+from shared.workflow.machines.diagrams import render
+from shared.workflow.machines.table import Machine
+from tests.simulation.checked import Transition
+from tests.simulation.core_world import CoreWorld
+from tests.unit.workflow import scenario
+from tests.unit.workflow.scenario import Run
+
+MACHINES: list[Machine[Any]] = [execution.EXECUTION, step.STEP, timer.TIMER, approval.APPROVAL]
+EVENTS = sorted({event for machine in MACHINES for event in machine.rows} | {"step.unheard_of"})
+SEEDS = 120
+PAGE = Path(__file__).resolve().parents[3] / "docs/reference/state-machines.md"
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_pair_is_declared_or_undefined(machine: Machine[Any]) -> None:
+    """Each status and event either has an entry in the table or raises."""
+    for status in type(machine.initial):
+        for event in EVENTS:
+            declared = machine.rows.get(event, {})
+            assert machine.allows(status, event) == (status in declared)
+            if status in declared:
+                assert machine.next(status, event) is declared[status]
+                continue
+            with pytest.raises(UndefinedTransitionError) as raised:
+                machine.next(status, event)
+            assert (raised.value.status, raised.value.event) == (status, event)
+
+
+@pytest.mark.parametrize("machine", [execution.EXECUTION, step.STEP, approval.APPROVAL])
+def test_ends_are_final(machine: Machine[Any]) -> None:
+    """No event leads out of an end."""
+    for row in machine.rows.values():
+        for before, after in row.items():
+            assert before not in machine.terminal or after is before
+
+
+def test_the_step_sets_are_whole() -> None:
+    """Every open step is pending, busy or outside, and nothing is two of them."""
+    sets = [step.STEP_ENDED, step.BUSY, step.OUTSIDE, {step.StepStatus.PENDING}]
+    assert sum(len(s) for s in sets) == len(step.StepStatus)
+    assert set().union(*sets) == set(step.StepStatus)
+
+
+def rare_ways() -> set[Transition]:
+    """Return transitions that need a certain order of messages, taken one by one."""
+    run = Run(scenario.step("a", on_lost="ask"))
+    run.request()
+    run.lose("a")
+    run.resolve("a", "failed")
+    blocked = Run(scenario.step("a", retry={"max_attempts": 2}))
+    blocked.request()
+    blocked.start("a")
+    blocked.defer("a")
+    blocked.start("a", agent="a2")
+    blocked.wake("a")
+    blocked.unplace("a")
+    blocked.start("a", agent="a2")
+    blocked.finish("a", "failed")
+    blocked.start("a", agent="a3")
+    blocked.fire("retry-a")
+    blocked.unplace("a")
+    blocked.lose("a")
+    stopping = Run(scenario.step("a"), scenario.step("b", continue_on_failure=True))
+    stopping.request()
+    stopping.start("a")
+    stopping.finish("a")
+    stopping.start("b")
+    stopping.pause()
+    stopping.start("b", agent="a2")
+    stopping.resume()
+    stopping.cancel()
+    stopping.fire("stop")
+    stopping.start("b", agent="a2")
+    stopping.lose("b")
+    return run.seen | blocked.seen | stopping.seen
+
+
+def test_every_transition_is_reached() -> None:
+    """Real decisions reach every entry of every table; an entry that none reaches is no rule."""
+    seen = rare_ways()
+    for seed in range(SEEDS):
+        CoreWorld(seed, seen).run()
+    declared = {
+        (machine.name, status.value, event)
+        for machine in MACHINES
+        for event, row in machine.rows.items()
+        for status in row
+    }
+    assert sorted(declared - seen) == []
+
+
+def test_the_diagrams_are_drawn_from_the_tables() -> None:
+    """The page in the documentation is what the tables draw today."""
+    assert PAGE.read_text(encoding="utf-8") == render(), f"write `render()` into {PAGE.name} anew"
