@@ -62,6 +62,9 @@ def is_excused(error: ValidationError) -> bool:
     content is open. A choice (anyOf, oneOf) is excused if one of its branches has nothing but
     excused errors.
     """
+    # Names are not evaluated, only values.
+    if "propertyNames" in error.absolute_schema_path:
+        return False
     if is_expression(error.instance):
         return True
     instance: Any = error.instance
@@ -163,6 +166,8 @@ def _bound(path: str, error: ValidationError) -> ParameterProblem:
         "format": f"must be a {limit}",
     }
     message = wording.get(str(error.validator), f"breaks the rule '{error.validator}'")
+    if "propertyNames" in error.absolute_schema_path:
+        return ParameterProblem(path, f"has a name that {message}", "change the name to fit")
     return ParameterProblem(path, message, "change the value to fit")
 
 

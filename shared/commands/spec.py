@@ -146,6 +146,14 @@ class _PlainSchema(GenerateJsonSchema):
             del plain["default"]
         return plain
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        # patternProperties would say nothing about names that do not match.
+        plain = super().dict_schema(schema)
+        for pattern, value in plain.pop("patternProperties", {}).items():
+            names = {**plain.get("propertyNames", {}), "pattern": pattern}
+            plain |= {"additionalProperties": value, "propertyNames": names}
+        return plain
+
 
 def schema_of(model: type[BaseModel], *, mode: str = "validation") -> JsonSchema:
     """The JSON Schema of a model, by alias; `mode` is 'validation' or 'serialization'."""
