@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -192,10 +192,19 @@ class DelegationSweep:
         for delegation in await self._delegations.find(overdue):
             expire = ExpireDelegation(reason="not completed by its deadline")
             await self._end(delegation, expire, now_ms)
-        unended = DelegationFilter(statuses=_UNENDED, limit=SWEEP_LIMIT)
-        open_ones = [d for d in await self._delegations.find(unended) if d.execution_id]
-        states = await self._executions.load([d.execution_id for d in open_ones if d.execution_id])
-        for delegation in open_ones:
+        before_ms: int | None = None
+        while page := await self._unended(before_ms):
+            await self._cancel_unwanted(page, now_ms)
+            before_ms = page[-1].created_at_ms
+
+    async def _unended(self, before_ms: int | None) -> Sequence[Delegation]:
+        return await self._delegations.find(
+            DelegationFilter(statuses=_UNENDED, before_ms=before_ms, limit=SWEEP_LIMIT)
+        )
+
+    async def _cancel_unwanted(self, page: Sequence[Delegation], now_ms: int) -> None:
+        states = await self._executions.load([d.execution_id for d in page if d.execution_id])
+        for delegation in page:
             stored = states.get(delegation.execution_id or "")
             if stored is not None and not is_wanted(delegation, stored.state):
                 cancel = CancelDelegation(reason="the step that asked for it has ended")

@@ -1,8 +1,8 @@
 """What the hive keeps together: memories, delegations, broadcasts, participants.
 
 Every implementation raises `NotFoundError` for an id that is not there and is to be changed,
-`ConflictError` where somebody else was quicker, and `HiveUnavailableError` where the store cannot
-be reached now.
+`ConflictError` where somebody else was quicker. Over the bus, `HiveUnavailableError` means that
+nobody answers now; an adapter of a database raises its driver's own error then.
 """
 
 from __future__ import annotations

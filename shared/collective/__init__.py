@@ -1,0 +1,1 @@
+"""Pure rules of the collective: how delegations change, how memories score, who is asked."""

@@ -1,0 +1,1 @@
+"""The ports of the collective: in memory, in MongoDB, and over the bus."""
