@@ -31,10 +31,11 @@ MODULES: tuple[CommandModule, ...] = (
     CommandModule("services.cli.workflows", ("run", "watch")),
     CommandModule(
         "services.cli.executions",
-        ("executions", "show", "approve", "reject", "cancel", "pause", "resume"),
+        ("executions", "show", "approve", "reject", "cancel", "pause", "resume", "resolve"),
     ),
     CommandModule("services.cli.logs", ("logs",)),
     CommandModule("services.cli.develop", ("test", "check", "lock")),
+    CommandModule("services.cli.bench.commands", ("bench",)),
 )
 
 

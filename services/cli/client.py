@@ -80,7 +80,7 @@ class Gateway:
         self, *, category: str | None = None, search: str | None = None, tag: str | None = None
     ) -> Iterator[TemplateSummary]:
         """The newest version of each template, by id."""
-        query = {"category": category, "search": search, "tag": tag}
+        query = {"category": category, "text": search, "tag": tag}
         for page in self._pages(_TEMPLATES, TemplatePage, query, limit=None):
             yield from page.items
 
@@ -93,6 +93,11 @@ class Gateway:
         """Every version of a template, newest first."""
         path = f"{_TEMPLATES}/{_segment(template_id)}/versions"
         return self.get(path, TemplateVersions).items
+
+    def template_text(self, template_id: str, version: str | None = None) -> str:
+        """One version of a template as YAML."""
+        path = f"{_TEMPLATES}/{_segment(template_id)}/export"
+        return self._send("GET", path, query={"version": version}).text
 
     def store_template(self, template: Template) -> TemplateStored:
         """Store a new version."""
@@ -124,22 +129,35 @@ class Gateway:
                 yield item
                 count += 1
 
-    def execution(self, execution_id: str) -> ExecutionView:
-        """One execution as last stored."""
-        return self.get(f"{_EXECUTIONS}/{_segment(execution_id)}", ExecutionView)
+    def execution(self, execution_id: str, *, wait_s: float = 0) -> ExecutionView:
+        """One execution as last stored, or (`wait_s`, at most 60) once it has ended."""
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}"
+        return self.get(path, ExecutionView, {"wait": wait_s or None}, wait_s + self._timeout_s)
 
     def execution_events(self, execution_id: str) -> Iterator[PublicEvent]:
         """Every stored event of an execution, in order."""
         for page in self._after(f"{_EXECUTIONS}/{_segment(execution_id)}/events", ExecutionEvents):
             yield from page.items
 
-    def log_page(
-        self, execution_id: str, *, step: str | None, after: int | None
-    ) -> tuple[tuple[LogRecord, ...], int | None]:
-        """Lines of an execution after a position, and the position to ask from next time."""
+    def logs(self, execution_id: str, step: str | None = None) -> Iterator[LogRecord]:
+        """Every line that the commands of an execution wrote so far."""
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
-        page = self.get(path, ExecutionLogs, {"step": step, "after": after})
-        return page.items, page.next_after
+        for page in self._after(path, ExecutionLogs, {"step": step}):
+            yield from page.items
+
+    def follow_logs(self, execution_id: str, step: str | None = None) -> Iterator[LogRecord]:
+        """The same, and further lines as they are written, until the execution has ended."""
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
+        query = _present({"step": step, "follow": True})
+        try:
+            with self._http.stream("GET", path, params=query, timeout=None) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _refusal(answer)
+                for line in filter(None, answer.iter_lines()):
+                    yield LogRecord.model_validate_json(line)
+        except httpx.HTTPError as error:
+            raise _unreachable(self.connection.url, error) from None
 
     def ask_execution(
         self, execution_id: str, request: str, body: Mapping[str, Any]
@@ -150,9 +168,15 @@ class Gateway:
 
     # What all of them are made of
 
-    def get(self, path: str, model: type[ModelT], query: Mapping[str, Any] | None = None) -> ModelT:
+    def get(
+        self,
+        path: str,
+        model: type[ModelT],
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> ModelT:
         """GET as a contract; parameters that are None are left out."""
-        return _read(model, self._send("GET", path, query=query))
+        return _read(model, self._send("GET", path, query=query, timeout_s=timeout_s))
 
     def post(
         self,
@@ -182,10 +206,12 @@ class Gateway:
             if not cursor:
                 return
 
-    def _after(self, path: str, model: type[ModelT]) -> Iterator[ModelT]:
+    def _after(
+        self, path: str, model: type[ModelT], query: Mapping[str, Any] | None = None
+    ) -> Iterator[ModelT]:
         after: int | None = None
         while True:
-            page = self.get(path, model, {"after": after})
+            page = self.get(path, model, {**(query or {}), "after": after})
             yield page
             after = getattr(page, "next_after", None)
             if after is None:
@@ -201,16 +227,11 @@ class Gateway:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> httpx.Response:
-        params = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in (query or {}).items()
-            if value not in (None, ())
-        }
         try:
             answer = self._http.request(
                 method,
                 path,
-                params=params,
+                params=_present(query or {}),
                 json=json,
                 headers=headers,
                 timeout=timeout_s or self._timeout_s,
@@ -220,6 +241,15 @@ class Gateway:
         if answer.is_success:
             return answer
         raise _refusal(answer)
+
+
+def _present(query: Mapping[str, Any]) -> dict[str, Any]:
+    """A query without what was not given; a tuple becomes a repeated parameter."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in query.items()
+        if value not in (None, ())
+    }
 
 
 def _read(model: type[ModelT], answer: httpx.Response) -> ModelT:

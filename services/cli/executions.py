@@ -5,6 +5,7 @@ resume.
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,15 @@ from shared.workflow.machines.execution import ExecutionStatus
 OUTPUT_LIMIT = 400
 """Longest output of a step that `hv show` prints, in characters, without `--full`."""
 
+
+class Verdict(StrEnum):
+    """What became of a lost attempt, by the word of a person."""
+
+    completed = "completed"
+    failed = "failed"
+    rerun = "rerun"
+
+
 Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the history.")]
 Comment = Annotated[str, typer.Option("--comment", "-c", help="It stands in the history.")]
 
@@ -36,6 +46,7 @@ def register(app: typer.Typer) -> None:
     app.command()(cancel)
     app.command()(pause)
     app.command()(resume)
+    app.command()(resolve)
 
 
 @told
@@ -56,7 +67,7 @@ def executions(
             gateway.executions(
                 limit,
                 status=tuple(one.value for one in status or ()),
-                template_id=template,
+                template=template,
                 category=category,
             )
         )
@@ -156,6 +167,21 @@ def resume(
     _ask(execution, "resume", {}, url, key_file, as_json=as_json)
 
 
+@told
+def resolve(
+    execution: ExecutionId,
+    step: Annotated[str, typer.Argument(help="A step that is lost.")],
+    verdict: Annotated[Verdict, typer.Argument(help="What became of it.")],
+    reason: Why = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a step whose worker died midway."""
+    body = {"verdict": verdict.value, "reason": reason}
+    _ask(execution, f"steps/{step}/resolve", body, url, key_file, as_json=as_json)
+
+
 def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
     """Everything about an execution that a person wants to see; texts cut at `limit`."""
     parts: list[RenderableType] = [rendering.tree(Progress.of(view), now_ms())]
@@ -216,5 +242,5 @@ def _ask(
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    typer.echo(f"Asked {execution} to {request} (it was {answer.status_before}).")
+    typer.echo(f"Accepted: {answer.request} {execution} (it was {answer.status_before}).")
     typer.echo(f"  follow it   hv watch {execution}")

@@ -40,10 +40,14 @@ def follow(gateway: Gateway, execution_id: str, face: Face) -> ExecutionView:
     return view
 
 
-def stored_if_there(gateway: Gateway, execution_id: str) -> ExecutionView | None:
-    """The execution as stored, or None: it may have been accepted a moment ago."""
+def stored_if_there(
+    gateway: Gateway, execution_id: str, *, wait_s: float = 0
+) -> ExecutionView | None:
+    """The execution as stored (`wait_s`: at most so long for its end), or None: it may have been
+    accepted a moment ago.
+    """
     try:
-        return gateway.execution(execution_id)
+        return gateway.execution(execution_id, wait_s=wait_s)
     except CliError as error:
         if error.status != 404:
             raise

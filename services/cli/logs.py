@@ -115,34 +115,16 @@ def _of_execution(
         steps = [one.id for one in view.steps]
         if step is not None and step not in steps:
             raise CliError(f"{execution_id} has no step {step!r}; it has: {', '.join(steps)}.")
-        after: int | None = None
-        seen: dict[tuple[str, int], int] = {}
-        while True:
-            page, following = gateway.log_page(execution_id, step=step, after=after)
-            records = [record for record in page if _is_new(record, seen)]
-            for record in records:
-                if as_json:
-                    print_json_line(record.model_dump(mode="json"))
-                else:
-                    console.print(_line(record), soft_wrap=True)
-            if following is not None:
-                after = following
-            elif not follow or (view.ended and not records):
-                break
+        written = gateway.follow_logs if follow else gateway.logs
+        empty = True
+        for record in written(execution_id, step):
+            empty = False
+            if as_json:
+                print_json_line(record.model_dump(mode="json"))
             else:
-                time.sleep(FOLLOW_INTERVAL_S)
-                view = gateway.execution(execution_id)  # once more after the end: late lines
-    if not seen:
+                console.print(_line(record), soft_wrap=True)
+    if empty:
         typer.echo(f"The commands of {execution_id} wrote nothing.", err=True)
-
-
-def _is_new(record: LogRecord, seen: dict[tuple[str, int], int]) -> bool:
-    """Whether a line was not printed before: the last page is asked for again while it grows."""
-    attempt = (record.step, record.attempt)
-    if record.number <= seen.get(attempt, -1):
-        return False
-    seen[attempt] = record.number
-    return True
 
 
 def _line(record: LogRecord) -> Text:

@@ -121,15 +121,14 @@ def export(
     """Write a template as YAML (or JSON) that `hv templates create` takes again."""
     import json
 
-    from shared.templates.loader import dump_yaml
+    from shared.templates.loader import load
 
     with open_gateway(url, key_file) as gateway:
-        definition = gateway.template(template, version).definition
+        text = gateway.template_text(template, version)
+    definition = load(text)
     if as_json:
         data = definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = dump_yaml(definition)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -188,17 +187,22 @@ def _row(one: TemplateSummary) -> tuple[object, ...]:
 
 def _described(view: TemplateView) -> Group:
     template = view.definition
+    required: list[str] = view.parameters_schema.get("required", [])
     head = Text.assemble((template.name, "bold"), f"  {template.id} {template.version}")
     parts: list[RenderableType] = [head]
     if template.description:
         parts.append(Text(template.description.strip()))
     if template.parameters:
-        rows = (_parameter(name, one) for name, one in template.parameters.items())
+        rows = (
+            _parameter(name, one, required=name in required)
+            for name, one in template.parameters.items()
+        )
         parts.append(_section("Parameters"))
         parts.append(rendering.table(("NAME", "TYPE", "DEFAULT", "WHAT IT IS"), rows))
     parts += [_section("Steps"), rendering.table(_STEP_COLUMNS, map(_step, template.steps))]
     parts += [Text(f"\n{sentence}") for sentence in _facts(template)]
-    parts.append(Text(f"\nhv run {template.id}{_required(template)} --watch", style="dim"))
+    given = "".join(f" -p {name}=…" for name in required)
+    parts.append(Text(f"\nhv run {template.id}{given} --watch", style="dim"))
     return Group(*parts)
 
 
@@ -209,10 +213,10 @@ def _section(title: str) -> Text:
     return Text(f"\n{title}", style="bold")
 
 
-def _parameter(name: str, one: Parameter) -> tuple[object, ...]:
+def _parameter(name: str, one: Parameter, *, required: bool) -> tuple[object, ...]:
     choices = f" One of: {', '.join(map(str, one.enum))}." if one.enum else ""
     example = f" For example: {one.examples[0]}." if one.examples else ""
-    default = "required" if one.is_required else ("" if one.default is None else str(one.default))
+    default = "required" if required else ("" if one.default is None else str(one.default))
     text = f"{one.description.strip()}{choices}{example}"
     return (Text(name, style="bold"), one.type.value, rendering.shorten(default, 40), text)
 
@@ -235,10 +239,6 @@ def _facts(template: Template) -> list[str]:
     if template.estimated_duration_s is not None:
         facts.append(f"Takes about {rendering.duration(template.estimated_duration_s * 1000)}.")
     return facts
-
-
-def _required(template: Template) -> str:
-    return "".join(f" -p {name}=…" for name, one in template.parameters.items() if one.is_required)
 
 
 def _located(file: Path, line: int, path: str, message: str, fix: str) -> FieldProblem:

@@ -19,7 +19,8 @@ from services.cli.outcome import CliError, exit_code_of, print_json, print_json_
 from services.cli.values import parameters_of, read_parameters
 from shared.contracts.api.executions import ExecuteRequest, ExecutionAccepted, ExecutionView
 
-POLL_S = 0.25
+ASK_S = 20.0
+"""How long one request lets the gateway wait; longer waits are several requests."""
 
 
 def register(app: typer.Typer) -> None:
@@ -109,12 +110,10 @@ def _wait(gateway: Gateway, execution_id: str, timeout_s: float | None) -> Execu
     """The execution at its end, or as it is when the time is over."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        view = stored_if_there(gateway, execution_id)
-        if view is not None and view.ended:
+        left = ASK_S if deadline is None else max(0.0, deadline - time.monotonic())
+        view = stored_if_there(gateway, execution_id, wait_s=min(ASK_S, left))
+        if (view is not None and view.ended) or left == 0:
             return view
-        if deadline is not None and time.monotonic() >= deadline:
-            return view
-        time.sleep(POLL_S)
 
 
 def _end(execution_id: str, view: ExecutionView | None, *, as_json: bool) -> None:
