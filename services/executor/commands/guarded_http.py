@@ -38,8 +38,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._inner = httpx.AsyncHTTPTransport(verify=_tls_context(), trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises PolicyRefusedError, ResolveError, or what httpx raises."""
+        """Raises PolicyRefusedError, ResolveError, httpx.InvalidURL, or what httpx raises."""
         host = request.url.host
+        if (request.url.port or 0) > 65535:
+            raise httpx.InvalidURL("the port is larger than 65535")
         addresses = await _resolve(host)
         for address in addresses:
             decision = self._policy.host(host, address)

@@ -5,8 +5,6 @@ import errno
 import hashlib
 import os
 import stat
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -305,18 +303,6 @@ async def test_full_disk_leaves_the_old_file(stage: Stage) -> None:
     assert written == 10
     assert [entry.name for entry in stage.workdir.iterdir()] == ["a"]
     assert (stage.workdir / "a").read_text() == "old"
-
-
-@pytest.fixture
-def tiny_disk(stage: Stage) -> Iterator[Path]:
-    """A file system of 64 KiB, mounted in the working directory."""
-    mounted = stage.workdir / "tiny"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("mounting is not permitted here")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
 
 
 async def test_real_full_disk(stage: Stage, tiny_disk: Path) -> None:
