@@ -1,0 +1,78 @@
+"""States and histories of executions in memory, as the coordinator writes them.
+
+Everything is kept as JSON text, as in the database, so that what cannot be read back shows here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from shared.contracts.history import Quarantined, StoredState
+from shared.memory.faults import Action, Faults
+from shared.ports.store import StateWrite
+from shared.workflow.replay import HistoryEntry
+
+
+class MemoryExecutionStore:
+    """Keeps states, histories and quarantined messages for as long as the process lives."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self._faults = faults or Faults()
+        self._states: dict[str, tuple[int, str]] = {}
+        self._histories: dict[str, dict[int, str]] = defaultdict(dict)
+        self._quarantined: dict[tuple[str, int], Quarantined] = {}
+
+    async def load(self, execution_ids: Sequence[str]) -> Mapping[str, StoredState]:
+        """The states of those that exist."""
+        await self._faults.before(Action.LOAD, "")
+        known = (e for e in execution_ids if e in self._states)
+        return {e: StoredState.model_validate_json(self._states[e][1]) for e in known}
+
+    async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:
+        """Store histories, then states; gives the ids that were stored with a higher sequence.
+
+        Faults are asked once for the histories and once for the states: a crash may come between.
+        """
+        await self._faults.before(Action.WRITE, "history")
+        for write in writes:
+            self._add_history(write)
+        await self._faults.before(Action.WRITE, "states")
+        superseded = frozenset(self._refused(writes))
+        await self._faults.after(Action.WRITE, "states")
+        return superseded
+
+    async def quarantine(self, message: Quarantined) -> None:
+        """Keep a message that could not be applied."""
+        await self._faults.before(Action.QUARANTINE, message.execution_id)
+        self._quarantined[message.execution_id, message.seq] = message
+
+    @property
+    def quarantined(self) -> Sequence[Quarantined]:
+        """What could not be applied, by execution and sequence."""
+        return [self._quarantined[key] for key in sorted(self._quarantined)]
+
+    def execution_ids(self) -> Sequence[str]:
+        """Every execution that is stored."""
+        return sorted(self._states)
+
+    def history(self, execution_id: str) -> Sequence[HistoryEntry]:
+        """All entries of an execution, each once, in order."""
+        entries = self._histories.get(execution_id, {})
+        return [HistoryEntry.model_validate_json(entries[seq]) for seq in sorted(entries)]
+
+    def _add_history(self, write: StateWrite) -> None:
+        entries = self._histories[write.stored.state.execution_id]
+        for entry in write.entries:
+            entries.setdefault(entry.seq, entry.model_dump_json())
+
+    def _refused(self, writes: Sequence[StateWrite]) -> list[str]:
+        refused = []
+        for write in writes:
+            execution_id, seq = write.stored.state.execution_id, write.stored.seq
+            known = self._states.get(execution_id, (-1, ""))[0]
+            if known > seq:
+                refused.append(execution_id)
+            elif known < seq:
+                self._states[execution_id] = (seq, write.stored.model_dump_json())
+        return refused
