@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from shared.contracts.events import PublicEvent
 from shared.contracts.tasks import LogChunk
@@ -19,7 +19,7 @@ class MemoryEvents:
         self._ids: set[str] = set()
         self._more = asyncio.Condition()
 
-    async def publish(self, event: PublicEvent) -> None:
+    async def publish(self, event: PublicEvent, about: str = "") -> None:  # noqa: ARG002
         """Store an event; the same id again changes nothing."""
         async with self._more:
             if event.id not in self._ids:
@@ -31,7 +31,7 @@ class MemoryEvents:
         """Sequence of the newest event, 0 when there was none yet."""
         return len(self._events)
 
-    async def read(self, after: int | None = None) -> AsyncIterator[SequencedEvent]:
+    async def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
         """Every event after a sequence (default: those still to come), without end."""
         position = len(self._events) if after is None else after
         while True:
@@ -65,7 +65,7 @@ class MemoryLogs:
         attempt: int | None = None,
         after: int = 0,
         follow: bool = False,
-    ) -> AsyncIterator[SequencedLog]:
+    ) -> AsyncGenerator[SequencedLog, None]:
         """The chunks of an execution after a sequence, in order."""
         position = after
         while True:

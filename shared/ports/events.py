@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ class EventStream(Protocol):
         """Sequence of the newest event, 0 when there was none yet."""
         ...
 
-    def read(self, after: int | None = None) -> AsyncIterator[SequencedEvent]:
+    def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
         """Every event after a sequence (default: those still to come), in order, without end.
 
         Starts at the oldest that is kept when `after` is older. What cannot be read is left out
@@ -36,6 +36,9 @@ class EventStream(Protocol):
 class EventSink(Protocol):
     """Publishes events."""
 
-    async def publish(self, event: PublicEvent) -> None:
-        """Store an event durably; the same id again changes nothing."""
+    async def publish(self, event: PublicEvent, about: str = "") -> None:
+        """Store an event durably; the same id again changes nothing.
+
+        `about` is the id of what it is about, where that is not an execution.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class LogStream(Protocol):
         attempt: int | None = None,
         after: int = 0,
         follow: bool = False,
-    ) -> AsyncIterator[SequencedLog]:
+    ) -> AsyncGenerator[SequencedLog, None]:
         """The chunks of an execution after a sequence, in order; ends when none is left, or, with
         `follow`, never. Close the iterator (`aclose`) to release it."""
         ...

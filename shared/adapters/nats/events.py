@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -33,11 +33,11 @@ class NatsEventStream:
         """Sequence of the newest event, 0 when there was none yet."""
         return await last_sequence(self._bus, subjects.EVENTS)
 
-    async def read(self, after: int | None = None) -> AsyncIterator[SequencedEvent]:
+    async def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
         """Every event after a sequence (default: those still to come), without end."""
         start = await self.last_seq() if after is None else after
         reading = read_stream(self._bus, subjects.EVENTS, _ALL_EVENTS, after=start)
-        async with aclosing(reading):  # type: ignore[type-var]
+        async with aclosing(reading):
             async for message in reading:
                 try:
                     event = PublicEvent.model_validate_json(message.data)
@@ -53,11 +53,11 @@ class NatsEventSink:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    async def publish(self, event: PublicEvent) -> None:
+    async def publish(self, event: PublicEvent, about: str = "") -> None:
         """Store an event durably; the same id again changes nothing."""
         await self._publisher.publish(
             subjects.EVENTS,
-            subjects.event(event.type, event.execution_id or event.id),
+            subjects.event(event.type, event.execution_id or about or event.id),
             event.model_dump_json(exclude_defaults=True).encode(),
             event.id,
         )
@@ -77,14 +77,14 @@ class NatsLogStream:
         attempt: int | None = None,
         after: int = 0,
         follow: bool = False,
-    ) -> AsyncIterator[SequencedLog]:
+    ) -> AsyncGenerator[SequencedLog, None]:
         """The chunks of an execution after a sequence, in order."""
         number = "*" if attempt is None else str(attempt)
         subject = f"hive.log.{subjects.token(execution_id)}.{step or '*'}.{number}"
         reading = read_stream(
             self._bus, subjects.LOGS, (subject,), after=after, to_the_end=not follow
         )
-        async with aclosing(reading):  # type: ignore[type-var]
+        async with aclosing(reading):
             async for message in reading:
                 try:
                     chunk = LogChunk.model_validate_json(message.data)

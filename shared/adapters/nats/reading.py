@@ -8,7 +8,7 @@ the last message that it gave. So nothing is left out and nothing comes twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,7 +48,7 @@ async def last_sequence(bus: Bus, stream: str) -> int:
 
 async def read_stream(
     bus: Bus, stream: str, subjects: Sequence[str], *, after: int, to_the_end: bool = False
-) -> AsyncIterator[Read]:
+) -> AsyncGenerator[Read, None]:
     """Messages of these subjects behind a sequence, in order.
 
     Without `to_the_end` it goes on for ever, and through losses of the connection; with it, it
@@ -112,7 +112,7 @@ class _Pass:
         await made._pull.start()
         return made
 
-    async def messages(self) -> AsyncIterator[Read]:
+    async def messages(self) -> AsyncGenerator[Read, None]:
         """What comes, until one is missing or the consumer is gone."""
         expected = 1
         while not self._gone:

@@ -1,0 +1,125 @@
+"""Builds the gateway out of its parts: the only place where adapters are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from services.gateway.app import create_app
+from services.gateway.gateway import Gateway
+from services.gateway.keys import ensure_admin_key
+from services.gateway.parts import Collective, Parts
+from services.gateway.server import listen, serve_until
+from services.gateway.settings import GatewaySettings
+from shared.adapters.mongo.broadcasts import MongoBroadcasts
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.delegations import MongoDelegations
+from shared.adapters.mongo.execution_queries import MongoExecutionQueries
+from shared.adapters.mongo.idempotency import MongoIdempotencyStore
+from shared.adapters.mongo.keys import MongoKeyStore
+from shared.adapters.mongo.memories import MongoMemories
+from shared.adapters.mongo.participants import MongoParticipants
+from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.nats.agents import NatsAgentDirectory
+from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogStream
+from shared.adapters.nats.journal import NatsJournal
+from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.outages import outage_of
+from shared.commands.registry import CommandRegistry
+from shared.runtime.clock import SystemClock, TimeSortedIds
+from shared.runtime.health import Probe
+from shared.runtime.lifecycle import close_all, run_service
+from shared.runtime.logging import configure_logging
+from shared.templates import loader
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run the gateway until it is told to stop."""
+    settings = GatewaySettings()
+    configure_logging("gateway", form=settings.log_format, level=settings.log_level)
+    run_service(lambda stop: serve(settings, stop))
+
+
+async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Everything from connecting to the last goodbye."""
+    listener = listen(settings)
+    bus = await connect(settings.nats_url, "gateway")
+    mongo = Mongo(settings.mongo_url, journaled=settings.durability == "safe")
+    publisher = Publisher(bus, grouped=settings.durability == "safe")
+    closers = [publisher.close, bus.close, mongo.close]
+    try:
+        await ensure_streams(bus)
+        await publisher.start()
+        parts = await build_parts(bus, mongo, publisher)
+        gateway = Gateway.of(parts, settings)
+        await prepare(gateway)
+        await gateway.start()
+        closers.insert(0, gateway.close)
+        host, port = listener.getsockname()[:2]
+        log.info("gateway listens", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
+        await serve_until(stop, create_app(gateway), listener, settings.gateway_grace_s)
+    finally:
+        listener.close()
+        await close_all(*closers)
+
+
+async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
+    """The ports on NATS and MongoDB, with their indexes made."""
+    templates = MongoTemplateStore(mongo)
+    executions = MongoExecutionQueries(mongo)
+    keys = MongoKeyStore(mongo)
+    idempotency = MongoIdempotencyStore(mongo)
+    collective = Collective(
+        memories=MongoMemories(mongo),
+        delegations=MongoDelegations(mongo),
+        broadcasts=MongoBroadcasts(mongo),
+        participants=MongoParticipants(mongo),
+    )
+    await _ensure_indexes([templates, executions, keys, idempotency])
+    await _ensure_indexes([MongoMemories(mongo), MongoDelegations(mongo), MongoBroadcasts(mongo)])
+    return Parts(
+        journal=NatsJournal(publisher),
+        templates=templates,
+        executions=executions,
+        events=NatsEventStream(bus),
+        sink=NatsEventSink(publisher),
+        logs=NatsLogStream(bus),
+        keys=keys,
+        idempotency=idempotency,
+        agents=NatsAgentDirectory(bus),
+        collective=collective,
+        commands=CommandRegistry.installed(),
+        clock=SystemClock(),
+        ids=TimeSortedIds(),
+        probes={"nats": _nats_probe(bus), "mongodb": mongo.ping},
+        outage_of=outage_of,
+    )
+
+
+async def prepare(gateway: Gateway) -> None:
+    """What a first start needs: an admin key, and the templates that come with the product."""
+    await ensure_admin_key(gateway.keys, gateway.settings.home / "admin.key")
+    await gateway.templates.install(loader.builtin())
+
+
+class _Indexed(Protocol):
+    async def ensure_indexes(self) -> None: ...
+
+
+async def _ensure_indexes(stores: Sequence[_Indexed]) -> None:
+    for store in stores:
+        await store.ensure_indexes()
+
+
+def _nats_probe(bus: Bus) -> Probe:
+    async def ask() -> None:
+        await bus.jetstream.account_info()
+
+    return ask

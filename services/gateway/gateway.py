@@ -1,0 +1,56 @@
+"""The gateway without its doors: every operation, made from the parts, with one life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.gateway.audit import Audit
+from services.gateway.hub import EventHub
+from services.gateway.keys import KeyRing
+from services.gateway.operations.executions import ExecutionOperations
+from services.gateway.operations.requests import ExecutionRequests
+from services.gateway.operations.templates import TemplateOperations
+from services.gateway.parts import Parts
+from services.gateway.rates import RateLimiter
+from services.gateway.settings import GatewaySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What routes, tools and sockets work with. Call `start` before, `close` after."""
+
+    parts: Parts
+    settings: GatewaySettings
+    hub: EventHub
+    keys: KeyRing
+    audit: Audit
+    limiter: RateLimiter
+    templates: TemplateOperations
+    executions: ExecutionOperations
+    requests: ExecutionRequests
+
+    @classmethod
+    def of(cls, parts: Parts, settings: GatewaySettings) -> Gateway:
+        """Put the operations together."""
+        hub = EventHub(parts.events)
+        templates = TemplateOperations(parts)
+        executions = ExecutionOperations(parts, templates, hub)
+        return cls(
+            parts=parts,
+            settings=settings,
+            hub=hub,
+            keys=KeyRing(parts.keys, parts.clock, parts.ids),
+            audit=Audit(parts.sink, parts.clock, parts.ids),
+            limiter=RateLimiter(settings.gateway_rate_per_s, settings.gateway_rate_burst),
+            templates=templates,
+            executions=executions,
+            requests=ExecutionRequests(parts, executions),
+        )
+
+    async def start(self) -> None:
+        """Begin to listen to events."""
+        await self.hub.start()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self.hub.close()

@@ -1,0 +1,285 @@
+"""Executions: ask for one, wait for it, read it and what it left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from services.gateway import problems
+from services.gateway.hub import EventHub
+from services.gateway.operations.appending import append
+from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.views import execution_view
+from services.gateway.parts import Parts
+from services.gateway.permissions import Principal
+from shared.contracts.api.executions import (
+    ExecuteRequest,
+    ExecutionAccepted,
+    ExecutionEvents,
+    ExecutionHistory,
+    ExecutionLogs,
+    ExecutionPage,
+    ExecutionView,
+    LogRecord,
+)
+from shared.contracts.events import PublicEvent
+from shared.contracts.publishing import masked, public_event
+from shared.ports.executions import ExecutionQuery
+from shared.ports.idempotency import Remembered
+from shared.ports.logs import SequencedLog
+from shared.runtime.clock import created_ms
+from shared.workflow.definition import Template
+from shared.workflow.errors import ParameterError
+from shared.workflow.messages import ExecutionRequested
+from shared.workflow.parameters import prepare_parameters
+from shared.workflow.replay import HistoryEntry
+from shared.workflow.state import ExecutionState
+
+YOUNG_MS: Final = 10_000
+"""An id made less than this ago may name an execution that is not stored yet."""
+STORED_WITHIN_S: Final = 2.0
+"""How long to wait for such an execution."""
+FIRST_LOOK_S: Final = 0.01
+LAST_LOOK_S: Final = 0.5
+"""Pauses between looks at the store; they double from the first to the last."""
+LOGS_EVERY_S: Final = 0.25
+"""Pause between looks for new lines while they are followed."""
+HISTORY_PAGE: Final = 500
+
+
+class ExecutionOperations:
+    """Everything about executions but the requests to change one."""
+
+    def __init__(self, parts: Parts, templates: TemplateOperations, hub: EventHub) -> None:
+        self._parts = parts
+        self._templates = templates
+        self._hub = hub
+
+    async def execute(
+        self, request: ExecuteRequest, principal: Principal, idempotency_key: str | None = None
+    ) -> ExecutionAccepted:
+        """Ask for an execution; it is durable when this returns.
+
+        Under an idempotency key the same request again gives the same execution, also when the
+        first one was cut off midway; another request under the key is refused.
+        """
+        key = _particular(principal, idempotency_key) if idempotency_key else None
+        body_hash = _hash(request)
+        known = await self._parts.idempotency.find(key) if key else None
+        _check_same(known, body_hash)
+        version = known.template_version if known is not None else request.version
+        template = (await self._templates.find(request.template_id, version)).template
+        message = _requested(template, request, principal)
+        execution_id = known.execution_id if known else self._parts.ids.execution_id()
+        if key is not None and known is None:
+            now_ms = self._parts.clock.now_ms()
+            first = Remembered(body_hash, execution_id, template.version, now_ms)
+            kept = await self._parts.idempotency.remember(key, first)
+            if kept != first:  # another request under this key was quicker: as if it came before
+                return await self.execute(request, principal, idempotency_key)
+        if known is None or await self._parts.executions.get(execution_id) is None:
+            await append(self._parts.journal, execution_id, message, f"req.{execution_id}")
+        return ExecutionAccepted(
+            execution_id=execution_id,
+            template_id=template.id,
+            template_version=template.version,
+            replayed=known is not None,
+        )
+
+    async def get(self, execution_id: str) -> ExecutionView:
+        """One execution. Raises 404."""
+        return await self._view(await self.state(execution_id))
+
+    async def state(self, execution_id: str) -> ExecutionState:
+        """The state of one execution; one that was just asked for is waited for. Raises 404."""
+        state = await self._parts.executions.get(execution_id)
+        if state is None and self._is_young(execution_id):
+            state = await self._look_until(execution_id, STORED_WITHIN_S, ended=False)
+        if state is None:
+            raise problems.not_found(
+                "execution", execution_id, "GET /api/v1/workflows/executions lists them."
+            )
+        return state
+
+    async def wait(self, execution_id: str, seconds: float) -> ExecutionView | None:
+        """The execution as it is when it has ended, or after so many seconds; `None` when it is
+        not stored by then."""
+        state = await self._look_until(execution_id, seconds, ended=True)
+        return None if state is None else await self._view(state)
+
+    async def page(self, query: ExecutionQuery) -> ExecutionPage:
+        """One page, newest first."""
+        found = await self._parts.executions.find(query)
+        full = len(found) == query.limit
+        return ExecutionPage(
+            items=tuple(found),
+            next_cursor=f"{found[-1].created_at_ms}.{found[-1].id}" if full else None,
+        )
+
+    async def history(self, execution_id: str, after_seq: int, limit: int) -> ExecutionHistory:
+        """Journal entries after a sequence. Raises 404."""
+        await self.state(execution_id)
+        found = await self._parts.executions.history(execution_id, after_seq=after_seq, limit=limit)
+        return ExecutionHistory(
+            items=tuple(_masked_entry(entry) for entry in found),
+            next_after=found[-1].seq if len(found) == limit else None,
+        )
+
+    async def events(self, execution_id: str, after: int, limit: int) -> ExecutionEvents:
+        """Public events whose version is above `after`, as they were published. Raises 404."""
+        state = await self.state(execution_id)
+        items: list[PublicEvent] = []
+        async with aclosing(self._public_events(state)) as events:
+            async for event in events:
+                if event.version > after:
+                    items.append(event)
+                if len(items) == limit:
+                    return ExecutionEvents(items=tuple(items), next_after=items[-1].version)
+        return ExecutionEvents(items=tuple(items))
+
+    async def logs(
+        self, execution_id: str, step: str | None, attempt: int | None, after: int, limit: int
+    ) -> ExecutionLogs:
+        """At most about `limit` lines after a sequence (chunks are not cut). Raises 404."""
+        await self.state(execution_id)
+        items: list[LogRecord] = []
+        reading = self._parts.logs.read(execution_id, step=step, attempt=attempt, after=after)
+        async with aclosing(reading) as chunks:
+            async for kept in chunks:
+                items.extend(log_records(kept))
+                if len(items) >= limit:
+                    return ExecutionLogs(items=tuple(items), next_after=kept.seq)
+        return ExecutionLogs(items=tuple(items))
+
+    async def follow_logs(
+        self, execution_id: str, step: str | None, attempt: int | None, after: int
+    ) -> AsyncGenerator[SequencedLog, None]:
+        """Lines as they come, until the execution has ended and none is left. Raises 404."""
+        last = after
+        with self._hub.watch(execution_id) as end_decided:
+            ended = False
+            while not ended:
+                ended = end_decided.is_set() or (await self.state(execution_id)).ended
+                reading = self._parts.logs.read(
+                    execution_id, step=step, attempt=attempt, after=last
+                )
+                async with aclosing(reading) as chunks:
+                    async for kept in chunks:
+                        last = kept.seq
+                        yield kept
+                if not ended:
+                    await _heard(end_decided, LOGS_EVERY_S)
+
+    async def _view(self, state: ExecutionState) -> ExecutionView:
+        template = await self._parts.templates.get(state.template_id, state.template_version)
+        return execution_view(state, template)
+
+    def _is_young(self, execution_id: str) -> bool:
+        made_ms = created_ms(execution_id)
+        return made_ms is not None and abs(self._parts.clock.now_ms() - made_ms) < YOUNG_MS
+
+    async def _look_until(
+        self, execution_id: str, seconds: float, *, ended: bool
+    ) -> ExecutionState | None:
+        """Look at the store again and again; the event of its end cuts the pauses short."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        pause = FIRST_LOOK_S
+        heard = False
+        with self._hub.watch(execution_id) as end_decided:
+            while True:
+                state = await self._parts.executions.get(execution_id)
+                left = deadline - loop.time()
+                if left <= 0 or (state is not None and (state.ended or not ended)):
+                    return state
+                if heard:
+                    await asyncio.sleep(min(pause, left))
+                elif await _heard(end_decided, min(pause, left)):
+                    heard, pause = True, FIRST_LOOK_S  # decided, and stored in a moment
+                pause = min(pause * 2, LAST_LOOK_S)
+
+    async def _public_events(self, state: ExecutionState) -> AsyncGenerator[PublicEvent, None]:
+        version, seq = 0, 0
+        while True:
+            page = await self._parts.executions.history(
+                state.execution_id, after_seq=seq, limit=HISTORY_PAGE
+            )
+            for entry in page:
+                seq = entry.seq
+                for event in entry.events:
+                    version += 1
+                    if event.PUBLIC:
+                        yield public_event(state, event, version, entry.at_ms)
+            if len(page) < HISTORY_PAGE:
+                return
+
+
+async def _heard(event: asyncio.Event, seconds: float) -> bool:
+    """True as soon as the event is set, false after so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def log_records(kept: SequencedLog) -> list[LogRecord]:
+    """The lines of a chunk."""
+    chunk = kept.chunk
+    return [
+        LogRecord(
+            step=chunk.step,
+            attempt=chunk.attempt,
+            agent=chunk.agent,
+            number=line.number,
+            at_ms=line.at_ms,
+            stream=line.stream,
+            text=masked(line.text),
+        )
+        for line in chunk.lines
+    ]
+
+
+def _requested(
+    template: Template, request: ExecuteRequest, principal: Principal
+) -> ExecutionRequested:
+    try:
+        parameters = prepare_parameters(template, request.parameters)
+    except ParameterError as error:
+        raise problems.invalid_parameters(problems.field_problems(error.problems)) from None
+    return ExecutionRequested(
+        template_id=template.id,
+        template_version=template.version,
+        category=template.category,
+        parameters=parameters,
+        requested_by=principal.actor,
+        labels=request.labels,
+    )
+
+
+def _particular(principal: Principal, idempotency_key: str) -> str:
+    """An idempotency key as stored: particular to the API key, and of bounded length."""
+    return hashlib.sha256(f"{principal.key_id}\n{idempotency_key}".encode()).hexdigest()
+
+
+def _hash(request: ExecuteRequest) -> str:
+    text = json.dumps(request.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_same(known: Remembered | None, body_hash: str) -> None:
+    if known is not None and known.body_hash != body_hash:
+        raise problems.problem(
+            "idempotency-key-reused",
+            f"This Idempotency-Key stands for another request (execution {known.execution_id}). "
+            "Use a new key for a new request, or send exactly the first one again.",
+        )
+
+
+def _masked_entry(entry: HistoryEntry) -> HistoryEntry:
+    return HistoryEntry.model_validate(masked(entry.model_dump(mode="json")))

@@ -1,0 +1,61 @@
+"""Executions as callers see them: times worked out, sealed values masked."""
+
+from __future__ import annotations
+
+from shared.contracts.api.executions import ExecutionView, StepView
+from shared.contracts.publishing import masked
+from shared.workflow.definition import Step, Template
+from shared.workflow.state import ExecutionState, StepState
+
+
+def execution_view(state: ExecutionState, template: Template | None) -> ExecutionView:
+    """One execution; names and dependencies of its steps come from the template, if it is known."""
+    known = {step.id: step for step in template.steps} if template is not None else {}
+    return ExecutionView(
+        id=state.execution_id,
+        template_id=state.template_id,
+        template_version=state.template_version,
+        category=state.category,
+        status=state.status.value,
+        ended=state.ended,
+        parameters=masked(state.parameters),
+        requested_by=state.requested_by,
+        labels=state.labels,
+        approval=state.approval.value,
+        approved_by=state.approved_by,
+        steps=tuple(_step(name, step, known.get(name)) for name, step in state.steps.items()),
+        outputs=masked(state.outputs),
+        failure=state.failure,
+        stop_reason=state.stop.reason if state.stop is not None else "",
+        version=state.version,
+        created_at_ms=state.created_at_ms,
+        started_at_ms=state.started_at_ms,
+        updated_at_ms=state.updated_at_ms,
+        ended_at_ms=state.ended_at_ms,
+        duration_ms=_between(state.created_at_ms, state.ended_at_ms),
+    )
+
+
+def _step(name: str, state: StepState, step: Step | None) -> StepView:
+    return StepView(
+        id=name,
+        name=step.name if step is not None else "",
+        command=step.command if step is not None else "",
+        depends_on=step.depends_on if step is not None else (),
+        status=state.status.value,
+        attempt=state.attempt,
+        agent=state.agent,
+        scheduled_at_ms=state.scheduled_at_ms,
+        started_at_ms=state.started_at_ms,
+        ended_at_ms=state.ended_at_ms,
+        duration_ms=_between(state.started_at_ms, state.ended_at_ms),
+        output=masked(state.output),
+        failure=state.failure,
+        reason=state.reason,
+        tolerated=state.tolerated,
+        attempts=state.attempts,
+    )
+
+
+def _between(start_ms: int, end_ms: int) -> int | None:
+    return end_ms - start_ms if start_ms and end_ms else None

@@ -1,0 +1,54 @@
+"""What the gateway is built from: ports, made by `bootstrap` and by tests, used by operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from shared.commands.registry import CommandRegistry
+from shared.ports.agents import AgentDirectory
+from shared.ports.clock import Clock, Ids
+from shared.ports.collective import Broadcasts, Delegations, Memories, Participants
+from shared.ports.events import EventSink, EventStream
+from shared.ports.executions import ExecutionQueries
+from shared.ports.idempotency import IdempotencyStore
+from shared.ports.journal import Journal
+from shared.ports.keys import KeyStore
+from shared.ports.logs import LogStream
+from shared.ports.templates import TemplateStore
+from shared.runtime.health import Probe
+
+
+def _never(_error: BaseException) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Collective:
+    """What the hive keeps together."""
+
+    memories: Memories
+    delegations: Delegations
+    broadcasts: Broadcasts
+    participants: Participants
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every port. `outage_of` names the server that is away, for an error that means this."""
+
+    journal: Journal
+    templates: TemplateStore
+    executions: ExecutionQueries
+    events: EventStream
+    sink: EventSink
+    logs: LogStream
+    keys: KeyStore
+    idempotency: IdempotencyStore
+    agents: AgentDirectory
+    collective: Collective
+    commands: CommandRegistry
+    clock: Clock
+    ids: Ids
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    outage_of: Callable[[BaseException], str | None] = _never
