@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.contracts.api.executions import ExecutionView, StepView
 from shared.contracts.publishing import masked
+from shared.workflow import graph as graphs
 from shared.workflow.definition import Step, Template
 from shared.workflow.state import ExecutionState, StepState
 
@@ -11,6 +12,8 @@ from shared.workflow.state import ExecutionState, StepState
 def execution_view(state: ExecutionState, template: Template | None) -> ExecutionView:
     """One execution; names and dependencies of its steps come from the template, if it is known."""
     known = {step.id: step for step in template.steps} if template is not None else {}
+    graph = graphs.build(template.steps)[0] if template is not None else None
+    waits = graph.dependencies if graph is not None else {}
     return ExecutionView(
         id=state.execution_id,
         template_id=state.template_id,
@@ -23,7 +26,10 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         labels=state.labels,
         approval=state.approval.value,
         approved_by=state.approved_by,
-        steps=tuple(_step(name, step, known.get(name)) for name, step in state.steps.items()),
+        steps=tuple(
+            _step(name, step, known.get(name), waits.get(name, ()))
+            for name, step in state.steps.items()
+        ),
         outputs=masked(state.outputs),
         failure=state.failure,
         stop_reason=state.stop.reason if state.stop is not None else "",
@@ -36,12 +42,12 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
     )
 
 
-def _step(name: str, state: StepState, step: Step | None) -> StepView:
+def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str, ...]) -> StepView:
     return StepView(
         id=name,
         name=step.name if step is not None else "",
         command=step.command if step is not None else "",
-        depends_on=step.depends_on if step is not None else (),
+        depends_on=depends_on,
         status=state.status.value,
         attempt=state.attempt,
         agent=state.agent,

@@ -27,7 +27,8 @@ class ExecuteRequest(BaseModel):
 
 
 class StepView(BaseModel):
-    """One step of an execution. `attempts` are those that ended."""
+    """One step of an execution. `attempts` are those that ended; `depends_on` are steps (a parallel
+    group stands for its members)."""
 
     model_config = ConfigDict(frozen=True)
 
