@@ -138,6 +138,8 @@ async def _settle(
 def _write_stdin(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     stdin = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
     # A program that has already ended has closed its input: its exit code tells how that went.
+    if stdin.is_closing():  # uvloop raises RuntimeError then
+        return
     with contextlib.suppress(OSError):
         if data:
             stdin.write(data)

@@ -126,7 +126,8 @@ def _history_document(write: StateWrite) -> dict[str, Any]:
         "execution_id": execution_id,
         "first_seq": first,
         "last_seq": last,
-        "entries": [entry.model_dump_json(exclude_defaults=True) for entry in write.entries],
+        # Whole: to leave defaults out would leave `type` out, by which entries are read again.
+        "entries": [entry.model_dump_json() for entry in write.entries],
     }
 
 
