@@ -8,12 +8,19 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from shared.commands import file, http, noop, shell, wait
+from shared.commands import file, hive, http, noop, shell, wait
 from shared.commands.problems import ParameterProblem, describe_all
 from shared.commands.spec import CommandSpec
 from shared.commands.third_party import RegistryProblem, installed_entry_points, load_all
 
-BUILTIN: tuple[CommandSpec, ...] = (file.SPEC, http.SPEC, noop.SPEC, shell.SPEC, wait.SPEC)
+BUILTIN: tuple[CommandSpec, ...] = (
+    file.SPEC,
+    http.SPEC,
+    noop.SPEC,
+    shell.SPEC,
+    wait.SPEC,
+    *hive.SPECS,
+)
 """Every command that comes with the product; a new family adds its specs here."""
 
 
