@@ -18,7 +18,7 @@ from services.gateway.gateway import Gateway
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds
 from services.gateway.middleware.observation import Observation
-from services.gateway.routes import executions, health, keys, templates
+from services.gateway.routes import events_ws, executions, health, keys, templates
 from shared.contracts.api.problems import ProblemDetails
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
 from shared.version import VERSION
@@ -27,6 +27,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     executions.router,
     keys.router,
+    events_ws.router,
     health.router,
 )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
+from fastapi import FastAPI
 
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
@@ -35,9 +36,12 @@ from shared.runtime.clock import SystemClock, TimeSortedIds
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service
 from shared.runtime.logging import configure_logging
+from shared.runtime.metrics_server import MetricsServer
 from shared.templates import loader
 
 log = structlog.get_logger()
+
+Closer = Callable[[], Awaitable[None]]
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     bus = await connect(settings.nats_url, "gateway")
     mongo = Mongo(settings.mongo_url, journaled=settings.durability == "safe")
     publisher = Publisher(bus, grouped=settings.durability == "safe")
-    closers = [publisher.close, bus.close, mongo.close]
+    closers: list[Closer] = [publisher.close, bus.close, mongo.close]
     try:
         await ensure_streams(bus)
         await publisher.start()
@@ -64,10 +68,25 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
         closers.insert(0, gateway.close)
         host, port = listener.getsockname()[:2]
         log.info("gateway listens", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
-        await serve_until(stop, create_app(gateway), listener, settings.gateway_grace_s)
+        app = create_app(gateway)
+        if settings.metrics_port is not None:
+            closers.insert(0, await _start_metrics(settings, app, parts))
+        await serve_until(stop, app, listener, settings.gateway_grace_s)
     finally:
         listener.close()
         await close_all(*closers)
+
+
+async def _start_metrics(settings: GatewaySettings, app: FastAPI, parts: Parts) -> Closer:
+    """The extra port for metrics; returns what closes it."""
+    server = MetricsServer(
+        app.state.registry,
+        host=settings.metrics_host,
+        port=settings.metrics_port or 0,
+        probes=parts.probes,
+    )
+    await server.start()
+    return server.stop
 
 
 async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.gateway.audit import Audit
 from services.gateway.hub import EventHub
@@ -28,6 +28,8 @@ class Gateway:
     templates: TemplateOperations
     executions: ExecutionOperations
     requests: ExecutionRequests
+    sockets: set[object] = field(default_factory=set)
+    """The WebSockets that are open."""
 
     @classmethod
     def of(cls, parts: Parts, settings: GatewaySettings) -> Gateway:

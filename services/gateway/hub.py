@@ -99,15 +99,18 @@ class EventHub:
         accept: Accept,
         capacity: int,
         on_slow: Callable[[], None] = lambda: None,
+        execution_id: str | None = None,
     ) -> AsyncGenerator[SequencedEvent, None]:
         """Events after a sequence (default: those still to come) that `accept` lets through.
+
+        With `execution_id`, older ones are read of that execution alone.
 
         Raises `SlowFollowerError` once more than `capacity` wait; `on_slow` is called already when
         that happens, for a caller that is stuck sending.
         """
         position = self.last_seq if after is None else after
         if position < self._covered_from:
-            async with aclosing(self._stream.read(position)) as older:
+            async with aclosing(self._stream.read(position, execution_id)) as older:
                 async for event in older:
                     position = event.seq
                     if accept(event):

@@ -44,6 +44,13 @@ class GatewaySettings(BaseSettings):
         True,
         description="Serve /metrics without a key to callers on this machine. Others need a key.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="Serve /metrics here too, without a key, for a private network; 0: any port.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of that port.")
     gateway_max_sockets: int = Field(1_000, ge=1, description="Most WebSockets open at once.")
     gateway_socket_queue: int = Field(
         1_000, ge=10, description="Events that may wait for one WebSocket before it is dropped."

@@ -31,7 +31,9 @@ class MemoryEvents:
         """Sequence of the newest event, 0 when there was none yet."""
         return len(self._events)
 
-    async def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
+    async def read(
+        self, after: int | None = None, execution_id: str | None = None
+    ) -> AsyncGenerator[SequencedEvent, None]:
         """Every event after a sequence (default: those still to come), without end."""
         position = len(self._events) if after is None else after
         while True:
@@ -40,7 +42,8 @@ class MemoryEvents:
                     await self._more.wait()
                 found = self._events[position:]
             for event in found:
-                yield event
+                if execution_id in (None, event.event.execution_id):
+                    yield event
             position += len(found)
 
 

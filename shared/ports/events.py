@@ -24,8 +24,11 @@ class EventStream(Protocol):
         """Sequence of the newest event, 0 when there was none yet."""
         ...
 
-    def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
-        """Every event after a sequence (default: those still to come), in order, without end.
+    def read(
+        self, after: int | None = None, execution_id: str | None = None
+    ) -> AsyncGenerator[SequencedEvent, None]:
+        """Every event after a sequence (default: those still to come), in order, without end;
+        with `execution_id` only those of one execution.
 
         Starts at the oldest that is kept when `after` is older. What cannot be read is left out
         and logged. Close the iterator (`aclose`) to release it.

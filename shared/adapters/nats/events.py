@@ -20,7 +20,7 @@ from shared.ports.logs import SequencedLog
 
 log = structlog.get_logger()
 
-_ALL_EVENTS: Final = ("hive.event.>",)
+_ALL_EVENTS: Final = "hive.event.>"
 
 
 class NatsEventStream:
@@ -33,10 +33,13 @@ class NatsEventStream:
         """Sequence of the newest event, 0 when there was none yet."""
         return await last_sequence(self._bus, subjects.EVENTS)
 
-    async def read(self, after: int | None = None) -> AsyncGenerator[SequencedEvent, None]:
+    async def read(
+        self, after: int | None = None, execution_id: str | None = None
+    ) -> AsyncGenerator[SequencedEvent, None]:
         """Every event after a sequence (default: those still to come), without end."""
         start = await self.last_seq() if after is None else after
-        reading = read_stream(self._bus, subjects.EVENTS, _ALL_EVENTS, after=start)
+        subject = subjects.event("*.*", execution_id) if execution_id else _ALL_EVENTS
+        reading = read_stream(self._bus, subjects.EVENTS, (subject,), after=start)
         async with aclosing(reading):
             async for message in reading:
                 try:
