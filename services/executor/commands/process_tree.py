@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 
@@ -63,7 +63,7 @@ class ProcessTree:
                 break
             sent.append(number.name)
             left = self._signal_until_gone(number, wait_s)
-        return self._proof(left, sent)
+        return self.proof(sent)
 
     def _signal_until_gone(self, number: signal.Signals, wait_s: float) -> list[psutil.Process]:
         end = time.monotonic() + wait_s
@@ -77,7 +77,9 @@ class ProcessTree:
                 _send(left, number, self.leader)
         return left
 
-    def _proof(self, left: list[psutil.Process], sent: list[str]) -> StopProof:
+    def proof(self, sent: Sequence[str] = ()) -> StopProof:
+        """Look again: is anything of the tree alive? `sent` are the signals sent so far."""
+        left = self.alive()
         pids = tuple(sorted({self.leader, *self._seen}))
         if left:
             listed = ", ".join(_describe(process) for process in left)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from services.executor.commands.base import Cancelled, Completed, Failed, JsonObject, TimedOut
+from services.executor.commands.process_tree import ProcessTree
 from services.executor.commands.shell import ShellCommand
 from services.executor.policy import default_policy
 from shared.commands.shell import ShellParameters
@@ -263,10 +264,28 @@ async def test_background_is_stopped_or_left(stage: Stage) -> None:
 
 async def test_daemon_holding_the_pipe_does_not_block(stage: Stage) -> None:
     """A process that left the session with the output open does not keep the step waiting."""
-    output = await completed(stage, script="setsid sh -c 'echo $$ > d.pid; sleep 1000' & sleep 0.3")
+    output = await completed(
+        stage, script="setsid sh -c 'echo $$ > d.pid; exec sleep 1000' & sleep 0.3"
+    )
     assert output["exit_code"] == 0
     for pid in pids_in(stage.workdir):
         psutil.Process(pid).kill()
+
+
+async def test_what_is_still_there_is_named() -> None:
+    """Nothing counts as gone that can be seen: the proof names it, until it really is gone."""
+    stubborn = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]
+    child = await asyncio.create_subprocess_exec(
+        *stubborn, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout
+    await child.stdout.readline()
+    tree = ProcessTree(child.pid, "no-mark")
+    proof = await asyncio.to_thread(tree.proof)
+    assert not proof.gone
+    assert proof.reason.startswith(f"still there: {child.pid} (sh, ")
+    assert (await asyncio.to_thread(tree.stop, 0.1)).gone
+    await child.wait()
 
 
 async def test_cancelled_task_kills_the_group(stage: Stage) -> None:

@@ -1,0 +1,1 @@
+"""The commands: specifications, policy, and what runs without leaving this process."""

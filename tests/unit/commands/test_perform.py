@@ -1,5 +1,7 @@
 """Running by name: refusals, misfits and defects become clear failures."""
 
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from services.executor.commands.catalog import CommandCatalog, builtin_commands
 from services.executor.commands.perform import perform
 from services.executor.policy import Policy
 from shared.commands.noop import SPEC, NoopParameters
+from shared.commands.third_party import GROUP
 from tests.unit.commands.contexts import Stage
 
 CATALOG = CommandCatalog.installed(entries=[])
@@ -124,3 +127,23 @@ async def test_interrupted_through_perform(stage: Stage) -> None:
     """The deadline reaches the command."""
     context = stage.context(deadline_s=0.01)
     assert isinstance(await perform(CATALOG, "wait", {"seconds": 3}, context), TimedOut)
+
+
+def test_third_party_command_runs_or_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry point with a parameters model is in the catalogue; one without is a problem."""
+    (tmp_path / "acme_commands.py").write_text(
+        "from tests.unit.commands.test_perform import Scripted\n"
+        "good = Scripted(None)\n"
+        "bad = Scripted(None)\n"
+        "bad.spec = bad.spec.model_copy(update={'name': 'acme-bad'})\n"
+        "bad.parameters = dict\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entries = [EntryPoint(name, f"acme_commands:{name}", GROUP) for name in ("good", "bad")]
+    catalog = CommandCatalog.installed(entries=entries)
+    assert "acme-scripted" in catalog
+    assert "acme-scripted" in catalog.registry
+    (problem,) = catalog.registry.problems
+    assert "'parameters'" in problem.message
