@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from shared.workflow.state import ExecutionState, StepState
 
+_NO_OUTPUT: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 def bind(
-    needs: Iterable[str], state: ExecutionState, output: Mapping[str, Any] | None = None
+    needs: Iterable[str], state: ExecutionState, output: Mapping[str, Any] = _NO_OUTPUT
 ) -> dict[str, Any]:
     """The value of each needed variable that has one; `output` is the checked step's."""
     data: dict[str, Any] = {}
@@ -21,7 +24,7 @@ def bind(
             _bind_step(name, rest, state, data)
         elif root == "execution":
             data[name] = _execution_value(rest, state)
-        elif root == "output" and output is not None:
+        else:
             _bind_output(name, rest, output, data)
     return data
 

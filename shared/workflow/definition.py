@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,7 +32,18 @@ MAX_STEPS: Final = 1_000
 MAX_PARAMETERS: Final = 100
 MAX_TEXT: Final = 4_000
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+_CEL_WORDS: Final = frozenset({"true", "false", "null", "in"})
+
+
+def _not_a_cel_word(name: str) -> str:
+    if name in _CEL_WORDS:
+        raise ValueError(f"{name!r} has a meaning of its own in expressions")
+    return name
+
+
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_not_a_cel_word)
+]
 """A step, parameter or output name: lower case, so that it is also a CEL identifier."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]

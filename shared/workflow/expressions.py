@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -153,8 +153,9 @@ class Compiled:
         for name in self._numeric:
             if type(bound.get(name)) is int:
                 bound[name] = float(bound[name])
-        if self._builds and _longest_list(bound) > MAX_BUILD_ITEMS:
-            reason = f"a list has more than {MAX_BUILD_ITEMS} items, too many for map and filter"
+        limit = MAX_BUILD_ITEMS if self._builds else None
+        reason = next(_unfit(bound, limit), None)
+        if reason is not None:
             raise ExpressionError(self.source, reason)
         return bound
 
@@ -280,13 +281,20 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _longest_list(value: Any) -> int:
-    """The length of the longest list anywhere in a value."""
-    if isinstance(value, dict):
-        return max(map(_longest_list, value.values()), default=0)
-    if isinstance(value, list):
-        return max(len(value), max(map(_longest_list, value), default=0))
-    return 0
+def _unfit(value: Any, max_items: int | None) -> Iterator[str]:
+    """Why the library must not be given a value: it cuts texts off at a NUL character."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield "a text holds a NUL character, which expressions cannot hold"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unfit(key, max_items)
+            yield from _unfit(item, max_items)
+    elif isinstance(value, list):
+        if max_items is not None and len(value) > max_items:
+            yield f"a list has more than {max_items} items, too many to build from"
+        for item in value:
+            yield from _unfit(item, max_items)
 
 
 def _needed(code: str, names: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ What an expression may use:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -33,6 +34,7 @@ Schema = Mapping[str, Any]
 T = TypeVar("T")
 
 _OUTPUT_MAP: Final = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _EXECUTION: Final[Mapping[str, cel.Type]] = {
     "execution.id": cel.Type.STRING,
     "execution.template": cel.Type.STRING,
@@ -108,7 +110,7 @@ class _Compiler:
     def compile(self) -> Program:
         template = self._template
         steps = {step.id: self._step(index, step) for index, step in enumerate(template.steps)}
-        everything = self._scope(template_step.id for template_step in template.steps)
+        everything = self._scope(self._step_variables, template.outputs)
         outputs = self._rendered("outputs", template.outputs, everything)
         self._triggers()
         return Program(
@@ -120,7 +122,9 @@ class _Compiler:
 
     def _step(self, index: int, step: Step) -> CompiledStep:
         path = f"steps/{index}"
-        scope = self._scope(self._graph.ancestors[step.id])
+        checks = (*step.validation_checks, *step.success_criteria)
+        sources = (step.when, step.parameters, step.target.host, checks)
+        scope = self._scope(self._graph.ancestors[step.id], sources)
         over_output = scope.plus(self._output_variables(step.command, "output"))
         nothing = Rendered({}, scope)
         when = step.when
@@ -197,10 +201,13 @@ class _Compiler:
             )
         )
 
-    def _scope(self, steps: Iterable[str]) -> Scope:
+    def _scope(self, steps: Collection[str], sources: Any) -> Scope:
+        """What `sources` may use of `steps`: only steps that they mention are declared, because
+        declaring all would cost the square of their number."""
         variables: dict[str, cel.Type] = {}
-        for step in steps:
-            variables |= self._step_variables[step]
+        for word in sorted(_words(sources)):
+            if word in steps:
+                variables |= self._step_variables[word]
         return self._base.plus(variables)
 
     def _variables_of(self, step: Step) -> dict[str, cel.Type]:
@@ -222,6 +229,17 @@ class _Compiler:
         return {prefix: _OUTPUT_MAP} | {
             f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
         }
+
+
+def _words(value: Any) -> set[str]:
+    """All words in all texts of a value: among them every step that an expression mentions."""
+    if isinstance(value, str):
+        return set(_WORD.findall(value)) if "steps" in value else set()
+    if isinstance(value, Mapping):
+        return set().union(*map(_words, value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*map(_words, value))
+    return set()
 
 
 def _parameter_variables(parameters: Mapping[str, Parameter]) -> dict[str, cel.Type]:

@@ -27,8 +27,7 @@ from shared.workflow.turn import Turn
 def settle(turn: Turn) -> None:
     """Close a turn: see the module's law."""
     advance(turn)
-    if not turn.state.ended:
-        end_if_over(turn)
+    end_if_over(turn)
     if not turn.state.ended:
         _say_whether_waiting(turn)
 
