@@ -85,7 +85,7 @@ class Claims:
             execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
         )
         answer = await self._orders.ask_claim(question)
-        log.info("task in doubt", task=held.name, verdict=answer.verdict, agent=answer.agent)
+        log.debug("task in doubt", task=held.name, verdict=answer.verdict, agent=answer.agent)
         if answer.verdict == "drop":
             return Verdict.DONE
         if answer.verdict == "start" and not duplicate:

@@ -1,0 +1,117 @@
+"""`hv bench engine`: how fast the engine runs workflows, durably, with everything that is real.
+
+Requests are stated in the journal, as the gateway does, and the end of each execution is seen as
+its public event. What is counted as the stack's: NATS, MongoDB, the gateway, two executors. The
+benchmark's own process is counted apart, in `client_cpu_s_per_1k_steps`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+
+from ops.nats.config import Durability
+from services.cli.bench.driver import Driver
+from services.cli.bench.measure import Peak, cpu_seconds, percentile
+from services.cli.bench.stack import BenchStack, bench_stack
+from shared.workflow.definition import Template
+
+CHAIN: Final = 5
+SEQUENTIAL: Final = 2_000
+IN_FLIGHT: Final = 400
+IDLE: Final = 100
+FAN: Final = 500
+WARM_UP: Final = 50
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is run; the defaults are what the recorded figures were measured with."""
+
+    sequential: int = SEQUENTIAL
+    idle: int = IDLE
+    fan: int = FAN
+
+
+def chain_template() -> Template:
+    """Five no-op steps, one after another."""
+    steps = [
+        {"id": f"s{n}", "command": "noop", "depends_on": [f"s{n - 1}"] if n else []}
+        for n in range(CHAIN)
+    ]
+    return Template.model_validate({"id": "bench-chain", "name": "Five in a row", "steps": steps})
+
+
+def fan_template(width: int) -> Template:
+    """`width` no-op steps side by side."""
+    steps = [{"id": f"s{n}", "command": "noop"} for n in range(width)]
+    return Template.model_validate({"id": "bench-fan", "name": "Side by side", "steps": steps})
+
+
+def run(durabilities: tuple[Durability, ...], sizes: Sizes, console: Console) -> dict[str, Any]:
+    """The figures by durability."""
+    return {durability: _run_one(durability, sizes, console) for durability in durabilities}
+
+
+def _run_one(durability: Durability, sizes: Sizes, console: Console) -> dict[str, Any]:
+    def report(text: str) -> None:
+        console.print(f"[dim]{durability}:[/dim] {text}")
+
+    report("starting the stack")
+    with bench_stack(durability) as stack:
+        figures = asyncio.run(_measure(stack, sizes, report, grouped=durability == "safe"))
+    return figures | {"cold_start_s": round(stack.cold_start_s, 2)}
+
+
+async def _measure(
+    stack: BenchStack, sizes: Sizes, report: Report, *, grouped: bool
+) -> dict[str, Any]:
+    async with Driver.connected(stack, grouped=grouped) as driver:
+        await driver.store(chain_template())
+        await driver.store(fan_template(sizes.fan))
+        report(f"warming up with {WARM_UP} workflows")
+        await driver.run_many("bench-chain", WARM_UP, IN_FLIGHT)
+        report(f"latency of {sizes.idle} workflows, one at a time")
+        latency = await _latency(driver, sizes.idle)
+        report(f"fan-out of {sizes.fan} steps")
+        fanout = [await driver.run_one("bench-fan") for _ in range(3)]
+        report(f"throughput of {sizes.sequential} workflows of {CHAIN} steps")
+        sequential = await _sequential(stack, driver, sizes.sequential)
+    return {
+        "sequential": sequential,
+        "latency_ms": latency,
+        "fanout": {"steps": sizes.fan, "seconds": round(sorted(fanout)[1], 3)},
+    }
+
+
+async def _latency(driver: Driver, count: int) -> dict[str, float]:
+    took = [await driver.run_one("bench-chain") * 1000 for _ in range(count)]
+    return {f"p{share}": round(percentile(took, share / 100), 2) for share in (50, 95, 99)}
+
+
+async def _sequential(stack: BenchStack, driver: Driver, count: int) -> dict[str, float]:
+    steps = count * CHAIN
+    before = {name: cpu_seconds([pid]) for name, pid in stack.pids_by_name.items()}
+    client = time.process_time()
+    async with Peak(stack.pids) as peak:
+        started = time.perf_counter()
+        await driver.run_many("bench-chain", count, IN_FLIGHT)
+        took = time.perf_counter() - started
+    used = {n: cpu_seconds([pid]) - before[n] for n, pid in stack.pids_by_name.items()}
+    return {
+        "workflows": count,
+        "seconds": round(took, 3),
+        "workflows_per_s": round(count / took, 1),
+        "steps_per_s": round(steps / took, 1),
+        "cpu_s_per_1k_steps": round(sum(used.values()) / steps * 1000, 3),
+        "client_cpu_s_per_1k_steps": round((time.process_time() - client) / steps * 1000, 3),
+        "peak_pss_mib": round(peak.mib, 1),
+        **{f"cpu_s_per_1k_steps.{n}": round(s / steps * 1000, 3) for n, s in used.items()},
+    }

@@ -1,0 +1,1 @@
+"""Real processes are killed midway; nothing may be lost, and nothing done twice unseen."""
