@@ -18,7 +18,17 @@ from services.gateway.gateway import Gateway
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds
 from services.gateway.middleware.observation import Observation
-from services.gateway.routes import events_ws, executions, health, keys, templates
+from services.gateway.routes import (
+    agents,
+    broadcasts,
+    delegations,
+    events_ws,
+    executions,
+    health,
+    keys,
+    memories,
+    templates,
+)
 from shared.contracts.api.problems import ProblemDetails
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
 from shared.version import VERSION
@@ -26,6 +36,10 @@ from shared.version import VERSION
 ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     executions.router,
+    agents.router,
+    delegations.router,
+    memories.router,
+    broadcasts.router,
     keys.router,
     events_ws.router,
     health.router,

@@ -26,12 +26,21 @@ from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.control import NatsControl
 from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogStream
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.streams import ensure_streams
 from shared.adapters.outages import outage_of
+from shared.collective.announcing import (
+    AnnouncedBroadcasts,
+    AnnouncedDelegations,
+    AnnouncedMemories,
+)
 from shared.commands.registry import CommandRegistry
+from shared.ports.clock import Clock
+from shared.ports.events import EventSink
+from shared.ports.journal import Journal
 from shared.runtime.clock import SystemClock, TimeSortedIds
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service
@@ -95,30 +104,38 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     executions = MongoExecutionQueries(mongo)
     keys = MongoKeyStore(mongo)
     idempotency = MongoIdempotencyStore(mongo)
-    collective = Collective(
-        memories=MongoMemories(mongo),
-        delegations=MongoDelegations(mongo),
-        broadcasts=MongoBroadcasts(mongo),
-        participants=MongoParticipants(mongo),
-    )
     await _ensure_indexes([templates, executions, keys, idempotency])
-    await _ensure_indexes([MongoMemories(mongo), MongoDelegations(mongo), MongoBroadcasts(mongo)])
+    journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
-        journal=NatsJournal(publisher),
+        journal=journal,
         templates=templates,
         executions=executions,
         events=NatsEventStream(bus),
-        sink=NatsEventSink(publisher),
+        sink=sink,
         logs=NatsLogStream(bus),
         keys=keys,
         idempotency=idempotency,
         agents=NatsAgentDirectory(bus),
-        collective=collective,
+        collective=await _collective(mongo, sink, journal, clock),
+        control=NatsControl(bus),
         commands=CommandRegistry.installed(),
-        clock=SystemClock(),
+        clock=clock,
         ids=TimeSortedIds(),
         probes={"nats": _nats_probe(bus), "mongodb": mongo.ping},
         outage_of=outage_of,
+    )
+
+
+async def _collective(mongo: Mongo, sink: EventSink, journal: Journal, clock: Clock) -> Collective:
+    """The collective in MongoDB, which says what happens to it and wakes who waits."""
+    memories, broadcasts = MongoMemories(mongo), MongoBroadcasts(mongo)
+    delegations = MongoDelegations(mongo)
+    await _ensure_indexes([memories, broadcasts, delegations])
+    return Collective(
+        memories=AnnouncedMemories(memories, sink, clock),
+        delegations=AnnouncedDelegations(delegations, sink, journal),
+        broadcasts=AnnouncedBroadcasts(broadcasts, sink, clock),
+        participants=MongoParticipants(mongo),
     )
 
 

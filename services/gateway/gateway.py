@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from services.gateway.audit import Audit
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
+from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.requests import ExecutionRequests
+from services.gateway.operations.sharing import (
+    BroadcastOperations,
+    FleetOperations,
+    MemoryOperations,
+)
 from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
@@ -28,6 +34,10 @@ class Gateway:
     templates: TemplateOperations
     executions: ExecutionOperations
     requests: ExecutionRequests
+    delegations: DelegationOperations
+    fleet: FleetOperations
+    memories: MemoryOperations
+    broadcasts: BroadcastOperations
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -47,6 +57,10 @@ class Gateway:
             templates=templates,
             executions=executions,
             requests=ExecutionRequests(parts, executions),
+            delegations=DelegationOperations(parts),
+            fleet=FleetOperations(parts),
+            memories=MemoryOperations(parts),
+            broadcasts=BroadcastOperations(parts),
         )
 
     async def start(self) -> None:

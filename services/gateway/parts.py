@@ -9,6 +9,7 @@ from shared.commands.registry import CommandRegistry
 from shared.ports.agents import AgentDirectory
 from shared.ports.clock import Clock, Ids
 from shared.ports.collective import Broadcasts, Delegations, Memories, Participants
+from shared.ports.control import Control
 from shared.ports.events import EventSink, EventStream
 from shared.ports.executions import ExecutionQueries
 from shared.ports.idempotency import IdempotencyStore
@@ -47,6 +48,7 @@ class Parts:
     idempotency: IdempotencyStore
     agents: AgentDirectory
     collective: Collective
+    control: Control
     commands: CommandRegistry
     clock: Clock
     ids: Ids

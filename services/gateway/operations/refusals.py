@@ -1,0 +1,29 @@
+"""What the collective refuses, as problems for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.gateway import problems
+from shared.ports.collective import (
+    ConflictError,
+    HiveUnavailableError,
+    InvalidRequestError,
+    NotFoundError,
+)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the collective's ports raise into `ProblemError`."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise problems.problem("not-found", f"{error}.") from None
+    except ConflictError as error:
+        raise problems.conflict(f"{error}.") from None
+    except InvalidRequestError as error:
+        raise problems.problem("invalid-request", f"{error}.") from None
+    except HiveUnavailableError:
+        raise problems.unavailable("The hive") from None
