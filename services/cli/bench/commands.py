@@ -42,12 +42,12 @@ def bench(
 ) -> None:
     """Measure on this machine, on a stack of its own, and print the figures."""
     from ops.nats.config import Durability
-    from services.cli.bench import engine, report
+    from services.cli.bench import engine_bench, report
 
     progress = Console(stderr=True)
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
-    figures = engine.run(chosen, engine.Sizes(sequential=workflows), progress)
+    figures = engine_bench.run(chosen, engine_bench.Sizes(sequential=workflows), progress)
     Console().print(report.table(f"hv bench {name.value}", figures))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
