@@ -10,6 +10,7 @@ The law of a command:
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,7 +30,8 @@ JsonObject = dict[str, Any]
 class CommandContext:
     """Where and for whom a command runs.
 
-    `workdir` exists, is private to this attempt, and is removed after it. `emit(stream, line)`
+    `workdir` is private to this attempt, made (by `make_workdir`) when it is first asked for, and
+    removed after the attempt. `emit(stream, line)`
     takes a progress line for the streams `stdout`, `stderr` or `progress`; it returns at once.
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
     counts the parts of an attempt that waits: 0 runs, each later one resumes.
@@ -41,12 +43,17 @@ class CommandContext:
     leg: int
     agent: str
     policy: Policy
-    workdir: Path
+    make_workdir: Callable[[], Path]
     emit: Callable[[str, str], None]
     cancelled: asyncio.Event
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
     deadline_s: float | None = None
     hive: HivePort | None = None
+
+    @cached_property
+    def workdir(self) -> Path:
+        """The attempt's private directory."""
+        return self.make_workdir()
 
 
 @dataclass(frozen=True)

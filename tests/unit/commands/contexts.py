@@ -30,7 +30,7 @@ class Stage:
             leg=0,
             agent="agent-1",
             policy=policy or default_policy(self.workdir),
-            workdir=self.workdir,
+            make_workdir=lambda: self.workdir,
             emit=lambda stream, line: self.lines.append((stream, line)),
             cancelled=self.cancelled,
             output_limit_bytes=output_limit_bytes,
