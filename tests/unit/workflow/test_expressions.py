@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cel_expr_python import cel
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.workflow.errors import ExpressionError
@@ -228,12 +228,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_a_name_takes_its_value_over(data: Any) -> None:
     """A value that is only passed on comes out as it went in."""
     assert Rendered(["${{ params.any }}"], SCOPE).render({"params.any": data}) == [data]
 
 
+@settings(deadline=None)
 @given(JSON.filter(lambda data: not re.search(r"Infinity|\\u0000", json.dumps(data))))
 def test_computed_values_come_out_as_they_went_in(data: Any) -> None:
     """A value that goes through the library is the same JSON afterwards."""
@@ -342,6 +344,7 @@ def test_an_empty_place_is_an_error() -> None:
         Rendered("${{ }}", SCOPE)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_without_places_stays(text: str) -> None:
     """Any text that opens no place is rendered as it is."""

@@ -1,6 +1,6 @@
 """What holds for any graph, any version, any chain of steps."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.workflow import graph
@@ -37,6 +37,7 @@ def ends(dependencies: dict[str, set[str]]) -> bool:
     return len(done) == len(dependencies)
 
 
+@settings(deadline=None)
 @given(drawn_steps())
 def test_graphs_are_ordered_or_cyclic(steps: list[Step]) -> None:
     """A graph is built exactly when every step can end, and its order respects every edge."""
@@ -55,6 +56,7 @@ def test_graphs_are_ordered_or_cyclic(steps: list[Step]) -> None:
         assert all(name in built.dependents[other] for other in before)
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, NUMBERS, PARTS, PARTS)
 def test_versions_have_one_order(
     major: int, minor: int, patch: int, pre: list[str], other: list[str]
@@ -69,6 +71,7 @@ def test_versions_have_one_order(
         assert version_key(written) < version_key(longer) < version_key(core)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=8))
 def test_a_chain_runs_each_step_once(outcomes: list[bool]) -> None:
     """A chain of tolerated outcomes runs to its end, and the end names each failure."""

@@ -1,6 +1,6 @@
 """How long a retry waits."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.workflow.definition import Retry
@@ -38,6 +38,7 @@ def test_jitter_spreads_and_can_be_replayed() -> None:
     assert delay_ms(retry, "x1", "a", 1) == delay_ms(retry, "x1", "a", 1)
 
 
+@settings(deadline=None)
 @given(RETRIES, st.integers(1, 1_000))
 def test_delays_are_bounded(retry: Retry, failed: int) -> None:
     """No rule and no number of failures leads to a negative delay or one above the maximum."""
