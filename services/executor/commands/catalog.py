@@ -8,18 +8,37 @@ from typing import cast
 from pydantic import BaseModel
 
 from services.executor.commands.base import Command
+from services.executor.commands.broadcast import BroadcastCommand
+from services.executor.commands.delegate import DelegateCommand
 from services.executor.commands.file import FileCommand
 from services.executor.commands.http import HttpCommand
 from services.executor.commands.noop import NoopCommand
+from services.executor.commands.query import QueryCommand, RecallCommand
+from services.executor.commands.remember import RememberCommand
 from services.executor.commands.shell import ShellCommand
+from services.executor.commands.status import StatusCommand
+from services.executor.commands.sync import SyncCommand
 from services.executor.commands.wait import WaitCommand
 from shared.commands.registry import BUILTIN, CommandRegistry
 from shared.commands.third_party import RegistryProblem, installed_entry_points, load_all
 
 
 def builtin_commands() -> tuple[Command, ...]:
-    """One of each built-in command that needs nothing but this host."""
-    return (FileCommand(), HttpCommand(), NoopCommand(), ShellCommand(), WaitCommand())
+    """One of each built-in command. The hive commands reach the hive through their context."""
+    return (
+        FileCommand(),
+        HttpCommand(),
+        NoopCommand(),
+        ShellCommand(),
+        WaitCommand(),
+        StatusCommand(),
+        BroadcastCommand(),
+        DelegateCommand(),
+        QueryCommand(),
+        RecallCommand(),
+        RememberCommand(),
+        SyncCommand(),
+    )
 
 
 class CommandCatalog(Mapping[str, Command]):

@@ -10,7 +10,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
@@ -37,9 +37,9 @@ class NatsControl:
         deadline_s: float,
     ) -> Answers[AnswerT]:
         """Ask every agent; done when all expected ones have answered, or after the deadline."""
-        return await self._ask(
-            verb, question, [subjects.control_all(verb.name)], expected, deadline_s
-        )
+        gathering = _Gathering(verb, expected)
+        asked = [(subjects.control_all(verb.name), tuple(expected))]
+        return await self._ask(gathering, question, asked, deadline_s)
 
     async def ask(
         self,
@@ -49,26 +49,27 @@ class NatsControl:
         deadline_s: float,
     ) -> Answers[AnswerT]:
         """Ask these agents only."""
-        asked = [subjects.control_agent(agent, verb.name) for agent in agents]
-        return await self._ask(verb, question, asked, agents, deadline_s)
+        gathering = _Gathering(verb, agents)
+        asked = [(subjects.control_agent(agent, verb.name), (agent,)) for agent in agents]
+        return await self._ask(gathering, question, asked, deadline_s)
 
     async def _ask(
         self,
-        verb: Verb[QuestionT, AnswerT],
-        question: QuestionT,
-        asked: Sequence[str],
-        expected: Sequence[str],
+        gathering: _Gathering,
+        question: BaseModel,
+        asked: Sequence[tuple[str, tuple[str, ...]]],
         deadline_s: float,
-    ) -> Answers[AnswerT]:
+    ) -> Answers[Any]:
+        """Each subject gets an inbox of its own, which tells whom a 503 is about: nobody there."""
         client = self._bus.client
         inbox = client.new_inbox()
-        gathering = _Gathering(verb, expected, unheard=len(asked))
+        payload = question.model_dump_json().encode()
         try:
-            subscription = await client.subscribe(inbox)
+            subscription = await client.subscribe(f"{inbox}.*")
             try:
-                for subject in asked:
-                    await client.publish(subject, question.model_dump_json().encode(), reply=inbox)
-                await gathering.run(subscription, deadline_s)
+                for number, (subject, _) in enumerate(asked):
+                    await client.publish(subject, payload, reply=f"{inbox}.{number}")
+                await gathering.run(subscription, [names for _, names in asked], deadline_s)
             finally:
                 if client.is_connected:
                     await subscription.unsubscribe()
@@ -80,18 +81,25 @@ class NatsControl:
 class _Gathering:
     """The answers to one question as they come."""
 
-    def __init__(self, verb: Verb[Any, Any], expected: Sequence[str], unheard: int) -> None:
+    def __init__(self, verb: Verb[Any, Any], expected: Sequence[str]) -> None:
         self._verb = verb
         self._expected = tuple(dict.fromkeys(expected))
-        self._unheard = unheard
+        self._absent: set[str] = set()
         self._answers: dict[str, Any] = {}
         self._errors: dict[str, str] = {}
 
-    async def run(self, subscription: Subscription, deadline_s: float) -> None:
+    async def run(
+        self, subscription: Subscription, asked: Sequence[tuple[str, ...]], deadline_s: float
+    ) -> None:
         try:
             async with asyncio.timeout(deadline_s):
-                while self._missing() and self._unheard:
-                    self._take(await subscription.next_msg(timeout=None))
+                while set(self._missing()) - self._absent:
+                    message = await subscription.next_msg(timeout=None)
+                    if message.headers and message.headers.get("Status") == "503":
+                        number = int(message.subject.rpartition(".")[2])
+                        self._absent.update(asked[number])
+                    else:
+                        self._take(message)
         except TimeoutError:
             return
 
@@ -102,9 +110,6 @@ class _Gathering:
         return [n for n in self._expected if n not in self._answers and n not in self._errors]
 
     def _take(self, message: Msg) -> None:
-        if message.headers and message.headers.get("Status") == "503":
-            self._unheard -= 1  # nobody listens where this was asked
-            return
         try:
             reply = ControlReply.model_validate_json(message.data)
             if reply.error is not None:
