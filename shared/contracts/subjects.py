@@ -16,8 +16,11 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Final
+
+_NOT_IN_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 PARTITIONS: Final = 16
 JOURNAL_STREAMS: Final = 4
@@ -97,4 +100,4 @@ def rpc(service: str, endpoint: str) -> str:
 
 def token(name: str) -> str:
     """A name as one subject token."""
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)
+    return _NOT_IN_TOKEN.sub("_", name)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
 
 from services.executor.placement import place
 from shared.contracts.agents import AgentRecord
-from shared.contracts.events import PublicEvent
+from shared.contracts.publishing import public_event
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
@@ -16,9 +14,6 @@ from shared.workflow import events as ev
 from shared.workflow.machines.execution import ENDED
 from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, TimerFired
 from shared.workflow.state import ExecutionState
-
-SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
-MASK: Final = "***"
 
 Agents = Callable[[], Sequence[AgentRecord]]
 
@@ -47,7 +42,7 @@ class Translator:
         for event in events:
             version += 1
             if event.PUBLIC:
-                self._effects.event(_public(after, event, version, at_ms))
+                self._effects.event(public_event(after, event, version, at_ms))
             match event:
                 case ev.StepScheduled():
                     self._task(after, event, again=again)
@@ -90,31 +85,6 @@ class Translator:
         )
         identity = f"u.{state.execution_id}.{event.step}.{event.attempt}.{event.leg}"
         self._effects.append(state.execution_id, message, identity)
-
-
-def _public(state: ExecutionState, event: ev.AnyEvent, version: int, at_ms: int) -> PublicEvent:
-    return PublicEvent(
-        id=f"{state.execution_id}.{version}",
-        type=event.type,
-        at_ms=at_ms,
-        execution_id=state.execution_id,
-        version=version,
-        template_id=state.template_id,
-        template_version=state.template_version,
-        category=state.category,
-        data=masked(event.model_dump(mode="json", exclude={"type"}, exclude_defaults=True)),
-    )
-
-
-def masked(value: Any) -> Any:
-    """JSON data with every sealed value replaced by `***`."""
-    if isinstance(value, str):
-        return SEALED.sub(MASK, value) if "sealed:" in value else value
-    if isinstance(value, dict):
-        return {key: masked(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [masked(item) for item in value]
-    return value
 
 
 def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:
