@@ -18,13 +18,14 @@ log = structlog.get_logger()
 class NatsAgentDirectory:
     """Agents in the bucket `agents`; who does not announce itself for its time to live is gone."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, bucket: str = subjects.AGENTS_BUCKET) -> None:
         self._bus = bus
+        self._bucket = bucket
 
     async def announce(self, record: AgentRecord) -> None:
         """Say that this agent lives."""
         await self._bus.jetstream.publish(
-            f"$KV.{subjects.AGENTS_BUCKET}.{subjects.token(record.name)}",
+            f"$KV.{self._bucket}.{subjects.token(record.name)}",
             record.model_dump_json().encode(),
             timeout=5,
         )
@@ -32,13 +33,13 @@ class NatsAgentDirectory:
     async def withdraw(self, name: str) -> None:
         """Say that it is gone."""
         await self._bus.jetstream.purge_stream(
-            f"KV_{subjects.AGENTS_BUCKET}",
-            subject=f"$KV.{subjects.AGENTS_BUCKET}.{subjects.token(name)}",
+            f"KV_{self._bucket}",
+            subject=f"$KV.{self._bucket}.{subjects.token(name)}",
         )
 
     async def live(self) -> Sequence[AgentRecord]:
         """All live agents, by name."""
-        entries = await read_all(self._bus, subjects.AGENTS_BUCKET)
+        entries = await read_all(self._bus, self._bucket)
         records = (_parse(entry.key, entry.value) for entry in entries)
         return sorted((r for r in records if r is not None), key=lambda r: r.name)
 

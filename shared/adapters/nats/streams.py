@@ -30,8 +30,8 @@ async def ensure_streams(
     """Make every stream and bucket that is missing, and bring the others up to date."""
     for config in _streams(replicas, partitions):
         await _ensure(bus, config)
-    await _ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, replicas)
-    await _ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, replicas)
+    await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, replicas)
+    await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, replicas)
 
 
 def _streams(replicas: int, partitions: int) -> list[StreamConfig]:
@@ -98,7 +98,7 @@ async def _ensure(bus: Bus, config: StreamConfig) -> None:
             await bus.jetstream.update_stream(config)
 
 
-async def _ensure_bucket(bus: Bus, name: str, ttl_s: float, replicas: int) -> None:
+async def ensure_bucket(bus: Bus, name: str, ttl_s: float, replicas: int = 1) -> None:
     """A key-value bucket, except that a key can be deleted at once (a lease that is given up)."""
     config = StreamConfig(
         name=f"KV_{name}",
