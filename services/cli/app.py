@@ -34,7 +34,7 @@ MODULES: tuple[CommandModule, ...] = (
         ("executions", "show", "approve", "reject", "cancel", "pause", "resume", "resolve"),
     ),
     CommandModule("services.cli.logs", ("logs",)),
-    CommandModule("services.cli.develop", ("test", "check", "lock")),
+    CommandModule("services.cli.develop", ("test", "check", "lock", "proto")),
     CommandModule("services.cli.bench.commands", ("bench",)),
 )
 

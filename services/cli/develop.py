@@ -1,10 +1,11 @@
-"""`hv test`, `check`, `lock`: what a developer of this repository types."""
+"""`hv test`, `check`, `lock`, `proto`: what a developer of this repository types."""
 
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
     Check("types", ("-m", "mypy", "--no-error-summary")),
     Check("layers", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
+    Check("drift", ("-m", "services.cli.generated", "--check")),
     Check("tidy", ("-m", "pytest", "-q", "tests/architecture")),
 )
 
@@ -43,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command(context_settings=_PASS_THROUGH)(test)
     app.command()(check)
     app.command()(lock)
+    app.command()(proto)
 
 
 def test(context: typer.Context) -> None:
@@ -51,7 +54,7 @@ def test(context: typer.Context) -> None:
 
 
 def check() -> None:
-    """Run every check, even after one failed: lint, format, types, layers, tidy."""
+    """Run every check, even after one failed: lint, format, types, layers, drift, tidy."""
     failed = [one.name for one in CHECKS if not _passes(one)]
     if failed:
         typer.echo(f"failed: {', '.join(failed)}")
@@ -69,6 +72,25 @@ def lock() -> None:
         if code:
             raise typer.Exit(code)
         typer.echo(f"{target} is up to date with {source}")
+
+
+def proto(
+    freeze: Annotated[
+        str, typer.Option(help="Keep today's golden samples as those of a release, such as v2.")
+    ] = "",
+) -> None:
+    """Write what is generated from the code: proto/, the metrics page, dashboard, nats.conf."""
+    from services.cli import generated
+    from shared.contracts import generate
+
+    for path in generated.write():
+        typer.echo(f"wrote {path}")
+    if freeze:
+        try:
+            typer.echo(f"kept {generate.freeze(REPO_ROOT, freeze)} samples as {freeze}")
+        except (FileExistsError, ValueError) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from error
 
 
 def _passes(one: Check) -> bool:
