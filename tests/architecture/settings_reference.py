@@ -1,0 +1,73 @@
+"""Draws docs/reference/settings.md from the settings models:
+`python -m tests.architecture.settings_reference > docs/reference/settings.md`.
+
+It stands here because services may not import each other, and only the tests know them all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from services.executor.settings import ExecutorSettings
+from services.gateway.settings import GatewaySettings
+
+HEAD = """# Settings
+
+Every service reads its settings once, at its start, from environment variables. A value that does
+not fit ends the service with a sentence that names it. `./hv up` sets what the embedded stack needs;
+`docker-compose.yml` sets the rest.
+
+This page is drawn from the code; `./hv test` fails when it is out of date.
+"""
+
+TAIL = """
+## For `hv` itself
+
+| variable | default | what |
+|---|---|---|
+| `HIVE_HOME` | `.hive` in the repository | where the embedded stack keeps its data and keys |
+| `HIVE_NATS_URL` | none | use this NATS instead of starting one |
+| `HIVE_MONGO_URL` | none | use this MongoDB instead of starting one |
+| `HIVE_GATEWAY_PORT` | `8902` | the gateway's port |
+| `HIVE_URL` | the running stack's | the gateway that `hv run`, `hv show` … talk to |
+| `HIVE_API_KEY` | the content of `admin.key` | the key they use |
+| `HIVE_LOG_FORMAT` | `console` | `json` for machines |
+"""
+
+
+def render() -> str:
+    """The page."""
+    parts = [HEAD]
+    for title, model in (("Executor", ExecutorSettings), ("Gateway", GatewaySettings)):
+        parts.append(f"\n## {title}\n\n| variable | default | what |\n|---|---|---|\n")
+        parts.extend(_rows(model))
+    return "".join([*parts, TAIL])
+
+
+def _rows(model: type[BaseSettings]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        description = (field.description or "").replace("|", "\\|")
+        yield f"| `HIVE_{name.upper()}` | {_default(name, field)} | {description} |\n"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if name == "agent_name":
+        return "the host's name"
+    value: Any = field.get_default(call_default_factory=True)
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or value in ({}, (), ""):
+        return "none"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
