@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.programs import Programs
@@ -122,7 +123,8 @@ async def _start_coordinator(
     await NatsOrders(bus).answer_claims(coordinator.answer_claim)
     await coordinator.start()
     await sampler.start()
-    return [sampler.close, coordinator.close, agents.close]
+    desk = await start_desk(bus, mongo, publisher, store)
+    return [*desk, sampler.close, coordinator.close, agents.close]
 
 
 async def _probe_nats(bus: Bus) -> None:
@@ -140,6 +142,7 @@ async def _start_runner(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
     clock = SystemClock()
+    hive = await hive_over(bus)
     workbench = Workbench(
         agent=settings.agent_name,
         host=socket.gethostname(),
@@ -149,7 +152,7 @@ async def _start_runner(
         sealer=Sealer(key_from_file(settings.home / "seal.key")),
         data_dir=settings.data_dir,
         output_limit_bytes=settings.output_limit_bytes,
-        hive=None,
+        hive=hive,
     )
     capabilities = _capabilities(settings, catalog.registry, policy)
     feed = NatsTaskFeed(bus, settings.agent_name, capabilities, slots=settings.agent_slots)
@@ -175,10 +178,16 @@ async def _start_runner(
         ),
         data_dir=settings.data_dir,
     )
+    responder = responder_for(settings.agent_name, bus, hive, settings.data_dir, announcer.record)
+    await responder.start()
     await runner.start()
     await feed.start()
     await announcer.start()
-    return [lambda: runner.close(settings.shutdown_grace_s), announcer.close]
+    return [
+        lambda: runner.close(settings.shutdown_grace_s),
+        announcer.close,
+        responder.close,
+    ]
 
 
 def _policy(settings: ExecutorSettings) -> Policy:
