@@ -41,6 +41,7 @@ from shared.runtime.logging import configure_logging
 from shared.runtime.meters import CoordinatorMeter, RunnerMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.sealing import Sealer, key_from_file
+from shared.runtime.settings import load_settings
 from shared.version import VERSION
 from shared.workflow.program import CommandSignature
 
@@ -51,7 +52,7 @@ Closer = Callable[[], Awaitable[None]]
 
 def main() -> None:
     """Run one executor process until it is told to stop."""
-    settings = ExecutorSettings()
+    settings = load_settings(ExecutorSettings)
     configure_logging("executor", form=settings.log_format, level=settings.log_level)
     run_service(lambda stop: serve(settings, stop))
 

@@ -46,6 +46,7 @@ from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics_server import MetricsServer
+from shared.runtime.settings import load_settings
 from shared.templates import loader
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ Closer = Callable[[], Awaitable[None]]
 
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    settings = GatewaySettings()
+    settings = load_settings(GatewaySettings)
     configure_logging("gateway", form=settings.log_format, level=settings.log_level)
     run_service(lambda stop: serve(settings, stop))
 

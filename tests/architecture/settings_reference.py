@@ -20,8 +20,8 @@ from services.gateway.settings import GatewaySettings
 HEAD = """# Settings
 
 Every service reads its settings once, at its start, from environment variables. A value that does
-not fit ends the service with a sentence that names it. `./hv up` sets what the embedded stack needs;
-`docker-compose.yml` sets the rest.
+not fit ends the service with a sentence that names it. `./hv up` sets what the embedded stack
+needs; `docker-compose.yml` the rest.
 
 This page is drawn from the code; `./hv test` fails when it is out of date.
 """
