@@ -4,6 +4,7 @@ is printed here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,9 @@ from rich.tree import Tree
 
 from services.cli.progress import Progress, StepProgress
 from shared.contracts.events import PublicEvent
+
+PIPE_WIDTH = 160
+"""Width of what is printed where there is no terminal, in characters."""
 
 NOTE_LIMIT = 160
 """Longest note behind a step, in characters."""
@@ -39,8 +43,11 @@ _WORDLESS: Final = ("completed", "pending")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The terminal, without guesses about numbers and paths."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    """The terminal, without guesses about numbers and paths; pipes and files get wide lines."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPE_WIDTH
+    return made
 
 
 def sign(status: str) -> Text:
@@ -79,8 +86,11 @@ def event_line(event: PublicEvent) -> Text:
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> RenderableType:
     """A plain table; cells are text or renderables, None is empty."""
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    names = list(columns)
+    for number, name in enumerate(names):
+        # Names and ids stay whole, so that they can be copied; the last column gives way.
+        last = number == len(names) - 1
+        made.add_column(name, no_wrap=not last, overflow="fold", ratio=1 if last else None)
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
     return made
