@@ -1,4 +1,6 @@
-"""One gateway for a whole module of tests: use `world` with `loop_scope="module"`."""
+"""One gateway for a whole module of tests: import one of the fixtures, both named `world`, and mark
+the tests with `pytest.mark.asyncio(loop_scope="module")`.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,10 @@ async def executor(nats_url: str, mongo_url: str, home: Path) -> AsyncIterator[N
         await running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(name="world", scope="module", loop_scope="module")
+async def quiet_world(
+    servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """A gateway without an executor, with a database of its own."""
     home = tmp_path_factory.mktemp("gateway")
     with own_database(servers) as mongo_url:
@@ -51,7 +55,7 @@ async def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> A
             yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(name="world", scope="module", loop_scope="module")
 async def busy_world(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:

@@ -23,11 +23,6 @@ SAY = {"id": "say", "command": "shell", "parameters": {"argv": ["echo", "hello"]
 LONG = {"id": "long", "command": "shell", "parameters": {"argv": ["sleep", "60"]}}
 
 
-@pytest.fixture
-def world(busy_world: World) -> World:  # noqa: F811
-    return busy_world
-
-
 async def store(world: World, template_id: str, *steps: dict[str, Any], **more: Any) -> None:
     definition = {"id": template_id, "name": template_id, "steps": list(steps), **more}
     stored = await world.client.post(TEMPLATES, json=definition)
