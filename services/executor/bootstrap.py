@@ -36,9 +36,9 @@ from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import close_all, run_service
+from shared.runtime.lifecycle import close_all, run_service, until_stopped
 from shared.runtime.logging import configure_logging
-from shared.runtime.meters import CoordinatorMeter, RunnerMeter, new_registry
+from shared.runtime.meters import CoordinatorMeter, ErrorMeter, RunnerMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.sealing import Sealer, key_from_file
 from shared.runtime.settings import load_settings
@@ -63,29 +63,33 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     await ensure_streams(bus)
     publisher = Publisher(bus, grouped=settings.durability is Durability.SAFE)
     await publisher.start()
+    loops: list[asyncio.Task[None]] = []
     closers: list[Closer] = [publisher.close, bus.close]
     catalog = CommandCatalog.installed()
     registry = new_registry("executor", VERSION)
+    errors = ErrorMeter(registry)
     probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus)}
     try:
         if settings.role in (Role.COORDINATOR, Role.BOTH):
             mongo = Mongo(settings.mongo_url, journaled=settings.durability is Durability.SAFE)
             closers[:0] = [mongo.close]
             probes["mongo"] = mongo.ping
-            meter = CoordinatorMeter(registry)
+            meter = CoordinatorMeter(registry, errors)
             closers[:0] = await _start_coordinator(
-                settings, bus, mongo, publisher, catalog.registry, meter
+                settings, bus, mongo, publisher, catalog.registry, meter, loops
             )
         if settings.role in (Role.RUNNER, Role.BOTH):
-            runner_meter = RunnerMeter(registry, catalog, settings.agent_slots)
-            closers[:0] = await _start_runner(settings, bus, publisher, catalog, runner_meter)
+            runner_meter = RunnerMeter(registry, errors, catalog, settings.agent_slots)
+            closers[:0] = await _start_runner(
+                settings, bus, publisher, catalog, runner_meter, loops
+            )
         server = MetricsServer(
             registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
         )
         await server.start()
         closers.append(server.stop)
         log.info("executor runs", agent=settings.agent_name, role=settings.role.value)
-        await stop.wait()
+        await until_stopped(stop, loops)
     finally:
         await close_all(*closers)
 
@@ -105,6 +109,7 @@ async def _start_coordinator(
     publisher: Publisher,
     registry: CommandRegistry,
     meter: CoordinatorMeter,
+    loops: list[asyncio.Task[None]],
 ) -> list[Closer]:
     store = MongoExecutionStore(mongo)
     await store.ensure_indexes()
@@ -123,6 +128,7 @@ async def _start_coordinator(
     sampler = Sampler(NatsBusSamples(bus), coordinator, agents, lambda: publisher.pending, meter)
     await NatsOrders(bus).answer_claims(coordinator.answer_claim)
     await coordinator.start()
+    loops += coordinator.loops
     await sampler.start()
     desk = await start_desk(bus, mongo, publisher, store)
     return [*desk, sampler.close, coordinator.close, agents.close]
@@ -139,6 +145,7 @@ async def _start_runner(
     publisher: Publisher,
     catalog: CommandCatalog,
     meter: RunnerMeter,
+    loops: list[asyncio.Task[None]],
 ) -> list[Closer]:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
@@ -182,6 +189,7 @@ async def _start_runner(
     responder = responder_for(settings.agent_name, bus, hive, settings.data_dir, announcer.record)
     await responder.start()
     await runner.start()
+    loops += runner.loops
     await feed.start()
     await announcer.start()
     return [

@@ -73,6 +73,11 @@ class Coordinator:
         self.claims = ClaimDesk(reader, self.turns, self.cache, store)
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """What must run for as long as this coordinator does."""
+        return self._tasks
+
     async def start(self) -> None:
         """Take partitions and begin."""
         self._tasks = [
@@ -118,12 +123,13 @@ class Coordinator:
         """Apply a batch; while the store cannot be read, wait and try the whole batch again."""
         while True:
             try:
-                await self.turns.load_missing(entries)
+                await self.turns.prepare(entries)
                 break
             except Exception as error:
+                self._meter.errors.count("mongo")
                 log.warning("store not read, trying again", error=str(error)[:300])
                 await asyncio.sleep(STORE_RETRY_S)
-        await self.turns.apply(entries)
+        self.turns.apply(entries)
 
     async def _open(self, partition: int) -> None:
         await self._reader.open(partition)

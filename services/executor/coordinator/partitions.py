@@ -110,7 +110,9 @@ class PartitionKeeper:
     async def _gain(self, partition: int) -> None:
         if await self._leases.acquire(f"{PARTITION}{partition}", self._owner):
             self.held.add(partition)
+            self._reopen.add(partition)  # until it is open: opening can fail
             await self._on_gained(partition)
+            self._reopen.discard(partition)
 
     async def _drop(self, partition: int) -> None:
         self.held.discard(partition)

@@ -50,8 +50,10 @@ class Sampler:
             try:
                 await self._sample()
             except (TimeoutError, OSError) as error:
+                self._meter.errors.count("nats")
                 log.debug("no samples now", error=str(error) or type(error).__name__)
             except Exception as error:
+                self._meter.errors.count("nats")
                 log.info("no samples now", error=str(error) or type(error).__name__)
             await asyncio.sleep(EVERY_S)
 

@@ -31,6 +31,7 @@ from shared.workflow.replay import HistoryEntry
 
 log = structlog.get_logger()
 
+_REQUESTED: Final = b'"execution_requested"'
 FRESH_MS: Final = 60_000
 """An execution younger than this whose request is delivered first cannot be in the store: the
 journal remembers the request's message id for longer."""
@@ -57,34 +58,53 @@ class Turns:
         self._writer = writer
         self._cache = cache
         self._meter = meter
+        self._broken: dict[tuple[str, str], WorkflowError] = {}
         self.applied: dict[int, int] = {}
         """By partition, the last sequence taken."""
 
-    async def apply(self, entries: Sequence[RawEntry]) -> None:
-        """Apply a batch whose states are loaded, send its effects, hand the rest to the writer."""
+    async def prepare(self, entries: Sequence[RawEntry]) -> None:
+        """Bring the states and programs of a batch into hand; raises what the store raises.
+
+        After it `apply` waits for nothing, so that no outage can look like a broken message.
+        """
+        missing = {
+            raw.execution_id
+            for raw in entries
+            if self._cache.get(raw.execution_id) is None and not _is_fresh(raw)
+        }
+        if missing:
+            for stored in (await self._store.load(sorted(missing))).values():
+                self._cache.put(stored)
+        for wanted in {self._wanted(raw) for raw in entries}:
+            if wanted is not None and self._programs.cached(*wanted) is None:
+                await self._prepare_program(wanted)
+
+    def apply(self, entries: Sequence[RawEntry]) -> None:
+        """Apply a prepared batch, send its effects, hand the rest to the writer."""
         floors: dict[int, int] = {}
         self._meter.batch.observe(len(entries))
         with timed(self._meter.turn):
             for raw in entries:
                 floors[raw.partition] = raw.seq
-                await self._apply_one(raw)
+                self._apply_one(raw)
+        self._broken.clear()
         self._writer.turn_done(self._effects.commit(), floors)
         self.applied.update(floors)
 
-    async def _apply_one(self, raw: RawEntry) -> None:
+    def _apply_one(self, raw: RawEntry) -> None:
         stored = self._cache.get(raw.execution_id)
         if stored is not None and raw.seq <= stored.seq:
             return
         try:
             message = JOURNAL_MESSAGE.validate_json(raw.payload)
-            program = await self._program(stored, message)
+            program = self._program(stored, message)
             if program is not None:
                 self._decide(raw, stored, message, program)
         except (ValidationError, WorkflowError) as error:
-            await self._quarantine(raw, str(error))
+            self._quarantine(raw, str(error))
         except Exception as error:
             log.exception("entry could not be applied", execution=raw.execution_id, seq=raw.seq)
-            await self._quarantine(raw, f"{type(error).__name__}: {error}")
+            self._quarantine(raw, f"{type(error).__name__}: {error}")
 
     def _decide(
         self,
@@ -101,39 +121,47 @@ class Turns:
         if decided.state is None or not decided.events:
             return
         now = StoredState.model_construct(partition=raw.partition, seq=raw.seq, state=decided.state)
-        self._cache.put(now)
         self._translator.carry_out(
             before, decided.state, decided.events, raw.at_ms, again=raw.redelivered
         )
+        self._cache.put(now)
         self._meter.decided(before, decided.state, decided.events, raw.at_ms)
         history = HistoryEntry.model_construct(
             seq=raw.seq, at_ms=raw.at_ms, message=message, events=decided.events
         )
         self._writer.changed(now, history)
 
-    async def _program(self, stored: StoredState | None, message: JournalMessage) -> Program | None:
+    def _wanted(self, raw: RawEntry) -> tuple[str, str] | None:
+        """Template and version whose program an entry needs."""
+        stored = self._cache.get(raw.execution_id)
         if stored is not None:
-            state = stored.state
-            return await self._programs.get(state.template_id, state.template_version)
-        if isinstance(message, ExecutionRequested):
-            return await self._programs.get(message.template_id, message.template_version)
-        return None  # about an execution that does not exist
+            return stored.state.template_id, stored.state.template_version
+        request = _request_in(raw)
+        return (request.template_id, request.template_version) if request is not None else None
 
-    async def load_missing(self, entries: Sequence[RawEntry]) -> None:
-        """Bring the states of a batch into the cache; raises what the store raises."""
-        missing = {
-            raw.execution_id
-            for raw in entries
-            if self._cache.get(raw.execution_id) is None and not _is_fresh(raw)
-        }
-        if missing:
-            for stored in (await self._store.load(sorted(missing))).values():
-                self._cache.put(stored)
+    async def _prepare_program(self, wanted: tuple[str, str]) -> None:
+        """Load a program; why it cannot be had is kept for the quarantine."""
+        try:
+            await self._programs.get(*wanted)
+        except WorkflowError as error:
+            self._broken[wanted] = error
 
-    async def _quarantine(self, raw: RawEntry, reason: str) -> None:
+    def _program(self, stored: StoredState | None, message: JournalMessage) -> Program | None:
+        if stored is not None:
+            wanted = stored.state.template_id, stored.state.template_version
+        elif isinstance(message, ExecutionRequested):
+            wanted = message.template_id, message.template_version
+        else:
+            return None  # about an execution that does not exist
+        program = self._programs.cached(*wanted)
+        if program is None:
+            raise self._broken.get(wanted) or WorkflowError(f"template {wanted} is not in hand")
+        return program
+
+    def _quarantine(self, raw: RawEntry, reason: str) -> None:
         self._meter.quarantined.inc()
         log.warning("quarantined", execution=raw.execution_id, seq=raw.seq, reason=reason[:500])
-        await self._store.quarantine(
+        self._writer.quarantine(
             Quarantined(
                 execution_id=raw.execution_id,
                 partition=raw.partition,
@@ -145,8 +173,17 @@ class Turns:
         )
 
 
+def _request_in(raw: RawEntry) -> ExecutionRequested | None:
+    if _REQUESTED not in raw.payload[:64]:
+        return None
+    try:
+        return ExecutionRequested.model_validate_json(raw.payload)
+    except ValidationError:
+        return None  # quarantined when its turn comes
+
+
 def _is_fresh(raw: RawEntry) -> bool:
-    if raw.redelivered or b'"execution_requested"' not in raw.payload[:64]:
+    if raw.redelivered or _REQUESTED not in raw.payload[:64]:
         return False
     made_ms = created_ms(raw.execution_id)
     return made_ms is not None and 0 <= raw.at_ms - made_ms < FRESH_MS

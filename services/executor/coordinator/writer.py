@@ -14,17 +14,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import structlog
 
-from shared.contracts.history import StoredState
+from shared.contracts.history import Quarantined, StoredState
 from shared.ports.journal import JournalReader
 from shared.ports.store import ExecutionStore, StateWrite
 from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.replay import HistoryEntry
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 GATHER_S: Final = 0.03
 """How long changes are gathered before they are written."""
@@ -61,6 +64,7 @@ class WriteBehind:
         self._dirty: dict[str, _Dirty] = {}
         self._flights: list[Awaitable[None]] = []
         self._floors: dict[int, int] = {}
+        self._quarantined: list[Quarantined] = []
         self._waiting_entries = 0
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -84,6 +88,10 @@ class WriteBehind:
         dirty.stored = stored
         dirty.entries.append(entry)
         self._waiting_entries += 1
+
+    def quarantine(self, message: Quarantined) -> None:
+        """A message that could not be applied: kept with its reason, before it is acknowledged."""
+        self._quarantined.append(message)
 
     def turn_done(self, flight: Awaitable[None], floors: Mapping[int, int]) -> None:
         """A turn is over: its effects are under way, and it took each partition up to here."""
@@ -123,9 +131,12 @@ class WriteBehind:
         dirty, self._dirty = self._dirty, {}
         flights, self._flights = self._flights, []
         floors, self._floors = self._floors, {}
+        quarantined, self._quarantined = self._quarantined, []
         self._waiting_entries = 0
         self._room.set()
         await self._write(dirty)
+        for message in quarantined:
+            await self._until_stored(partial(self._store.quarantine, message))
         with timed(self._meter.commit):
             for flight in flights:
                 await flight
@@ -136,14 +147,16 @@ class WriteBehind:
     async def _write(self, dirty: Mapping[str, _Dirty]) -> None:
         writes = [StateWrite(d.stored, tuple(d.entries)) for d in dirty.values()]
         for start in range(0, len(writes), MOST_WRITES):
-            superseded = await self._write_until_stored(writes[start : start + MOST_WRITES])
+            some = writes[start : start + MOST_WRITES]
+            superseded = await self._until_stored(partial(self._store.write, some))
             for execution_id in superseded:
                 self._on_superseded(dirty[execution_id].stored.partition)
 
-    async def _write_until_stored(self, writes: list[StateWrite]) -> frozenset[str]:
+    async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await self._store.write(writes)
+                return await write()
             except Exception as error:
+                self._meter.errors.count("mongo")
                 log.warning("store not written, trying again", error=str(error)[:300])
                 await asyncio.sleep(RETRY_S)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -77,6 +78,11 @@ class Runner:
         """True once no more tasks are taken."""
         return self._closing
 
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """What must run for as long as this runner does."""
+        return self._loops
+
     def holds(self, question: ClaimQuestion) -> bool:
         """Whether this runner is at that attempt."""
         held = self._held.get(key_of(question))
@@ -136,6 +142,7 @@ class Runner:
             finally:
                 self._held.pop(held.key, None)
         except Exception:
+            self._meter.errors.count("internal")
             log.exception("task could not be handled")
         finally:
             await self._feed.done()
