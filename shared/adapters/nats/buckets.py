@@ -23,8 +23,13 @@ class BucketEntry:
     seq: int
 
 
+class BucketError(Exception):
+    """The server refused to read a bucket."""
+
+
 async def read_all(bus: Bus, bucket: str) -> list[BucketEntry]:
-    """Every key of a bucket. Raises `TimeoutError` when the server does not answer."""
+    """Every key of a bucket. Raises `TimeoutError` when the server does not answer, and
+    `BucketError` when it refuses, for example because there are more than 1,024 keys."""
     stream = f"KV_{bucket}"
     prefix = f"$KV.{bucket}."
     request = json.dumps({"multi_last": [prefix + ">"]}).encode()
@@ -47,7 +52,10 @@ async def read_all(bus: Bus, bucket: str) -> list[BucketEntry]:
 
 def _is_last(message: Msg) -> bool:
     """204 ends the answer; 404 means that the bucket is empty."""
-    status = (message.headers or {}).get("Status")
+    headers = message.headers or {}
+    status = headers.get("Status")
+    if status in (None, "204", "404"):
+        return status is not None
     if status == "503":
         raise TimeoutError("the bucket's stream does not answer")
-    return status in ("204", "404")
+    raise BucketError(f"{status} {headers.get('Description', '')}")

@@ -29,6 +29,11 @@ class Bus:
         """True while the server answers."""
         return bool(self.client.is_connected)
 
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew: what was under way before may be lost."""
+        return int(self.client.stats["reconnects"])
+
     async def close(self) -> None:
         """Send what is buffered, then close."""
         if self.client.is_connected:

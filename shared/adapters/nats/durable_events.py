@@ -17,7 +17,8 @@ from nats.js.errors import BadRequestError, NotFoundError
 from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
-from shared.adapters.nats.pull import Mailbox, StandingPull
+from shared.adapters.nats.mailbox import Mailbox
+from shared.adapters.nats.pull import StandingPull
 from shared.contracts import subjects
 from shared.contracts.events import PublicEvent
 from shared.ports.webhooks import FedEvent

@@ -1,13 +1,21 @@
-"""What the coordinator decided, carried out on JetStream."""
+"""What the coordinator decided, carried out on JetStream.
+
+Removing (cleared timers, what is left of an ended execution) is a purge of a subject, which the
+server may carry out later than messages sent after it. So each purge waits for what was published
+before it, and reaches no further than that: a timer set again right after it was cleared stays.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from nats.errors import Error as NatsError
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.publisher import RESENT, Publisher, RefusedError, Stored
@@ -15,9 +23,28 @@ from shared.contracts import subjects
 from shared.contracts.events import PublicEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.journal import TimerOrder
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, JournalMessage
 
 log = structlog.get_logger()
+
+Instead = Callable[[str], Awaitable[Stored]]
+"""What to do instead of an effect that the server refuses for the given reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    stored: asyncio.Future[Stored]
+    instead: Instead | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Purge:
+    stream: str
+    subject: str
+    known: int
+    """A sequence of the stream that had been reached when the purge was decided."""
+    last: asyncio.Future[Stored] | None
+    """What was published to the stream before it."""
 
 
 class NatsEffects:
@@ -29,8 +56,9 @@ class NatsEffects:
         self._bus = bus
         self._publisher = publisher
         self._partitions = partitions
-        self._durable: list[asyncio.Future[Stored]] = []
-        self._orders: list[tuple[str, bytes]] = []
+        self._published: list[_Publication] = []
+        self._purges: list[_Purge] = []
+        self._orders: list[StopOrder] = []
 
     def task(self, pool: str, task: Task, *, again: bool) -> None:
         """Offer a task to a pool of agents; `again` marks it as perhaps not the first copy."""
@@ -39,7 +67,8 @@ class NatsEffects:
             subjects.task(pool, task.execution_id, task.step, task.attempt, task.leg),
             task.model_dump_json(exclude_defaults=True).encode(),
             f"t.{task.execution_id}.{task.step}.{task.attempt}.{task.leg}",
-            {RESENT: "1"} if again else None,
+            headers={RESENT: "1"} if again else None,
+            instead=lambda reason: self._unplaced(task, reason),
         )
 
     def event(self, event: PublicEvent) -> None:
@@ -49,6 +78,7 @@ class NatsEffects:
             subjects.event(event.type, event.execution_id or event.id),
             event.model_dump_json(exclude_none=True).encode(),
             event.id,
+            instead=lambda reason: self._without_data(event, reason),
         )
 
     def timer(self, order: TimerOrder) -> None:
@@ -59,11 +89,10 @@ class NatsEffects:
             subjects.journal_stream(partition),
             subjects.timer(partition, order.execution_id, order.name),
             order.payload,
-            f"timer.{order.execution_id}.{order.name}.{order.due_ms}",
-            {
-                "Nats-Schedule": f"@at {due.isoformat(timespec='milliseconds')}".replace(
-                    "+00:00", "Z"
-                ),
+            # The payload too: cleared and set again for the same time, it is another setting.
+            f"timer.{order.execution_id}.{order.name}.{order.due_ms}.{zlib.crc32(order.payload)}",
+            headers={
+                "Nats-Schedule": f"@at {due:%Y-%m-%dT%H:%M:%S}.{order.due_ms % 1000:03d}Z",
                 "Nats-Schedule-Target": subjects.journal(partition, order.execution_id),
             },
         )
@@ -87,7 +116,7 @@ class NatsEffects:
 
     def stop(self, order: StopOrder) -> None:
         """Tell the agents to stop an attempt."""
-        self._orders.append((subjects.control_all("stop"), order.model_dump_json().encode()))
+        self._orders.append(order)
 
     def forget(self, execution_id: str, *, timers: bool, tasks: bool) -> None:
         """Remove what is left of an ended execution."""
@@ -101,20 +130,20 @@ class NatsEffects:
 
     def commit(self) -> Awaitable[None]:
         """Send what was collected; done when all of it is durable."""
-        durable, self._durable = self._durable, []
+        published, self._published = self._published, []
+        purges, self._purges = self._purges, []
         orders, self._orders = self._orders, []
-        return asyncio.ensure_future(self._sent(durable, orders))
+        return asyncio.ensure_future(self._sent(published, purges, orders))
 
     async def _sent(
-        self, durable: list[asyncio.Future[Stored]], orders: list[tuple[str, bytes]]
+        self, published: list[_Publication], purges: list[_Purge], orders: list[StopOrder]
     ) -> None:
-        for subject, payload in orders:
-            await self._bus.client.publish(subject, payload)
-        for future in durable:
-            try:
-                await future
-            except RefusedError as error:
-                log.error("refused by the server", reason=str(error))  # noqa: TRY400
+        for order in orders:
+            await self._tell(subjects.control_all("stop"), order.model_dump_json())
+        for publication in published:
+            await _durable(publication)
+        for purge in purges:
+            await self._carry_out(purge)
 
     def _publish(
         self,
@@ -122,11 +151,70 @@ class NatsEffects:
         subject: str,
         payload: bytes,
         message_id: str,
+        *,
         headers: dict[str, str] | None = None,
+        instead: Instead | None = None,
     ) -> None:
-        self._durable.append(self._publisher.publish(stream, subject, payload, message_id, headers))
+        stored = self._publisher.publish(stream, subject, payload, message_id, headers)
+        self._published.append(_Publication(stored, instead))
 
     def _purge(self, stream: str, subject: str) -> None:
-        """Without waiting: what stays behind is ignored by the engine, and only takes room."""
-        request = json.dumps({"filter": subject}).encode()
-        self._orders.append((f"$JS.API.STREAM.PURGE.{stream}", request))
+        known, last = self._publisher.newest(stream), self._publisher.last(stream)
+        self._purges.append(_Purge(stream, subject, known, last))
+
+    async def _carry_out(self, purge: _Purge) -> None:
+        """Without waiting for it: what stays is ignored by the engine, and only takes room."""
+        upto = max(purge.known, await _reached(purge.last))
+        if upto:
+            request = json.dumps({"filter": purge.subject, "seq": upto + 1})
+            await self._tell(f"$JS.API.STREAM.PURGE.{purge.stream}", request)
+
+    async def _tell(self, subject: str, text: str) -> None:
+        try:
+            await self._bus.client.publish(subject, text.encode())
+        except (NatsError, OSError) as error:
+            log.info("not sent", subject=subject, error=str(error) or type(error).__name__)
+
+    def _unplaced(self, task: Task, reason: str) -> Awaitable[Stored]:
+        """A task that the server does not take, for its size, is one that no agent can get."""
+        message = AttemptUnplaced(
+            step=task.step, attempt=task.attempt, leg=task.leg, reason=f"task refused: {reason}"
+        )
+        partition = subjects.partition_of(task.execution_id, self._partitions)
+        return self._publisher.publish(
+            subjects.journal_stream(partition),
+            subjects.journal(partition, task.execution_id),
+            JOURNAL_MESSAGE.dump_json(message),
+            f"u.{task.execution_id}.{task.step}.{task.attempt}.{task.leg}",
+        )
+
+    def _without_data(self, event: PublicEvent, reason: str) -> Awaitable[Stored]:
+        """An event that is too large is published all the same, and says what it lacks."""
+        small = event.model_copy(update={"data": {"omitted": reason}})
+        return self._publisher.publish(
+            subjects.EVENTS,
+            subjects.event(event.type, event.execution_id or event.id),
+            small.model_dump_json(exclude_none=True).encode(),
+            event.id,
+        )
+
+
+async def _durable(publication: _Publication) -> None:
+    try:
+        await publication.stored
+    except RefusedError as error:
+        log.warning("effect refused by the server", reason=str(error))
+        if publication.instead is not None:
+            await publication.instead(str(error))
+
+
+async def _reached(last: asyncio.Future[Stored] | None) -> int:
+    """The sequence of the last message before a purge. One that was sent again may stand behind
+    messages that came after the purge, so it tells nothing."""
+    if last is None:
+        return 0
+    await asyncio.wait([last])  # not ours to cancel, and it may have been
+    if last.cancelled() or last.exception() is not None:
+        return 0
+    stored = last.result()
+    return 0 if stored.resent else stored.seq

@@ -2,8 +2,8 @@
 
 A coordinator reads a partition through a consumer of its own, kept in the server's memory. Opening
 a partition deletes every other consumer of it, so that an earlier owner, alive or not, reads no
-more. What has been acknowledged is truncated now and then; the rest of it is delivered again to
-the next owner, which knows by sequence what it has applied.
+more, and begins behind what they acknowledged. What has been acknowledged is truncated now and
+then; the rest is delivered again to the next owner, which knows by sequence what it has applied.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.nats.connection import Bus
-from shared.adapters.nats.publisher import Publisher
-from shared.adapters.nats.pull import Mailbox, StandingPull
+from shared.adapters.nats.delivery import delivery_info
+from shared.adapters.nats.mailbox import Mailbox
+from shared.adapters.nats.publisher import PUBLISHER, Publisher
+from shared.adapters.nats.pull import StandingPull
 from shared.contracts import subjects
 from shared.ports.journal import RawEntry, Taken
 from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
@@ -48,30 +50,60 @@ class NatsJournal:
         self._partitions = partitions
 
     async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
-        """Store a message durably; false when one of the same id was stored before."""
+        """Store a message durably; false when one of the same id was stored before.
+
+        A message that had to be sent again may find its own first copy; that is no other one.
+        """
         partition = subjects.partition_of(execution_id, self._partitions)
+        stream = subjects.journal_stream(partition)
         stored = await self._publisher.publish(
-            subjects.journal_stream(partition),
+            stream,
             subjects.journal(partition, execution_id),
-            JOURNAL_MESSAGE.dump_json(message, exclude_defaults=False),
+            JOURNAL_MESSAGE.dump_json(message),
             message_id,
+            {PUBLISHER: self._publisher.identity},
         )
+        if stored.duplicate and stored.resent:
+            return await self._publisher.is_own(stream, stored.seq)
         return not stored.duplicate
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
-    pull: StandingPull
+    partition: int
     stream: str
     consumer: str
-    caught_up_at: int
+    pull: StandingPull | None = None
+    caught_up_at: int = 0
     """The last sequence of the stream when the partition was opened."""
-    truncated_at: float = 0.0
-    acknowledged: deque[tuple[float, int]] = field(default_factory=deque)
-    """When and up to which sequence, oldest first; the basis of truncation."""
-    truncate: asyncio.Task[None] | None = None
+    delivered: int = 0
+    """The consumer's count of deliveries, of the last one that arrived."""
+    newest: int = 0
+    """The sequence of the newest entry that arrived."""
     replies: deque[tuple[int, str]] = field(default_factory=deque)
     """Sequence and acknowledgement address of what was taken, oldest first."""
+    acknowledged: deque[tuple[float, int]] = field(default_factory=deque)
+    """When and up to which sequence, oldest first; the basis of truncation."""
+    truncated_at: float = 0.0
+    truncate: asyncio.Task[None] | None = None
+
+    def acknowledge(self, seq: int) -> str:
+        """The address to acknowledge everything up to `seq` at; empty when there is none new."""
+        reply = ""
+        while self.replies and self.replies[0][0] <= seq:
+            reply = self.replies.popleft()[1]
+        return reply
+
+    def old_enough(self, now: float, seq: int) -> int:
+        """Note what is acknowledged; gives the sequence up to which it may be forgotten, or 0."""
+        if now - self.truncated_at < TRUNCATE_EVERY_S:
+            return 0
+        self.truncated_at = now
+        self.acknowledged.append((now, seq))
+        upto = 0
+        while self.acknowledged and now - self.acknowledged[0][0] >= KEEP_S:
+            upto = self.acknowledged.popleft()[1]
+        return upto
 
 
 class NatsJournalReader:
@@ -86,13 +118,14 @@ class NatsJournalReader:
 
     async def open(self, partition: int) -> None:
         """Take a partition over."""
+        await self.close(partition)
         stream = subjects.journal_stream(partition)
         floor = await self._evict(stream, partition)
-        consumer = f"coordinator-{partition}-{self._owner}"
+        opened = _Open(partition, stream, f"coordinator-{partition}-{self._owner}")
         await self._bus.jetstream.add_consumer(
             stream,
             ConsumerConfig(
-                durable_name=consumer,
+                durable_name=opened.consumer,
                 filter_subject=f"hive.journal.{partition}.*",
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
                 opt_start_seq=floor + 1,
@@ -105,35 +138,39 @@ class NatsJournalReader:
             ),
         )
         info = await self._bus.jetstream.stream_info(stream)
-        pull = StandingPull(
+        opened.caught_up_at = info.state.last_seq
+        opened.pull = StandingPull(
             self._bus,
             stream,
-            consumer,
+            opened.consumer,
             room=lambda: min(IN_HAND_EACH, self._mailbox.room),
-            on_message=self._mailbox.put,
-            on_closed=lambda: self._on_lost(partition),
+            on_message=lambda message: self._arrived(opened, message),
+            on_closed=lambda: self._on_lost(opened),
+            delivered=lambda: opened.delivered,
         )
-        self._open[partition] = _Open(pull, stream, consumer, info.state.last_seq)
-        await pull.start()
+        self._open[partition] = opened
+        await opened.pull.start()
 
     async def close(self, partition: int) -> None:
-        """Stop reading a partition."""
+        """Stop reading a partition. Its consumer stays for a while, since it knows what is
+        acknowledged."""
         opened = self._open.pop(partition, None)
         if opened is None:
             return
-        await opened.pull.close()
-        try:
-            await self._bus.jetstream.delete_consumer(opened.stream, opened.consumer)
-        except (NotFoundError, NatsError, TimeoutError):
-            log.info("consumer is gone already", partition=partition)
+        self._drop_waiting(partition)
+        if opened.pull is not None:
+            await opened.pull.close()
+        if opened.truncate is not None:
+            opened.truncate.cancel()
 
     async def take(self, limit: int) -> Taken:
         """Wait for something to do, then give what is there."""
         messages = await self._mailbox.take(limit)
         lost, self._lost = self._lost, []
         entries = [entry for message in messages if (entry := self._entry(message)) is not None]
-        for opened in self._open.values():
-            await opened.pull.more_room()
+        for opened in list(self._open.values()):
+            if opened.pull is not None:
+                await opened.pull.more_room()
         return Taken(entries, lost)
 
     async def acknowledge(self, partition: int, seq: int) -> None:
@@ -141,19 +178,10 @@ class NatsJournalReader:
         opened = self._open.get(partition)
         if opened is None:
             return
-        reply = ""
-        while opened.replies and opened.replies[0][0] <= seq:
-            reply = opened.replies.popleft()[1]
+        reply = opened.acknowledge(seq)
         if reply:
-            await self._bus.client.publish(reply, b"+ACK")
-        now = asyncio.get_running_loop().time()
-        if now - opened.truncated_at < TRUNCATE_EVERY_S:
-            return
-        opened.truncated_at = now
-        opened.acknowledged.append((now, seq))
-        upto = 0
-        while opened.acknowledged and now - opened.acknowledged[0][0] >= KEEP_S:
-            upto = opened.acknowledged.popleft()[1]
+            await self._tell(reply, b"+ACK")
+        upto = opened.old_enough(asyncio.get_running_loop().time(), seq)
         if upto:
             opened.truncate = asyncio.create_task(self._truncate(opened.stream, partition, upto))
 
@@ -167,27 +195,49 @@ class NatsJournalReader:
             return 0
         return message.seq or 0
 
+    def _arrived(self, opened: _Open, message: Msg) -> None:
+        """Keep the order: after a lost delivery nothing may be taken, or acknowledging what came
+        later would acknowledge it too. The partition is opened again, from what is acknowledged."""
+        if self._open.get(opened.partition) is not opened:
+            return
+        info = delivery_info(message.reply)
+        if info.consumer_seq != opened.delivered + 1:
+            log.warning("deliveries of the journal were lost", partition=opened.partition)
+            self._on_lost(opened)
+            return
+        opened.delivered = info.consumer_seq
+        if info.seq > opened.newest:  # else it waited too long for its acknowledgement
+            opened.newest = info.seq
+            self._mailbox.put(message)
+
     def _entry(self, message: Msg) -> RawEntry | None:
-        partition = int(message.subject.split(".", 3)[2])
+        partition = _partition(message)
         opened = self._open.get(partition)
         if opened is None:
             return None
-        parts = message.reply.split(".")
-        seq, at_ns = int(parts[-4]), int(parts[-2])
-        opened.replies.append((seq, message.reply))
+        info = delivery_info(message.reply)
+        opened.replies.append((info.seq, message.reply))
         return RawEntry(
             partition=partition,
             execution_id=message.subject.rpartition(".")[2],
-            seq=seq,
-            at_ms=at_ns // 1_000_000,
+            seq=info.seq,
+            at_ms=info.at_ms,
             payload=message.data,
-            redelivered=seq <= opened.caught_up_at,
+            redelivered=info.seq <= opened.caught_up_at,
         )
 
-    def _on_lost(self, partition: int) -> None:
-        if self._open.pop(partition, None) is not None:
-            self._lost.append(partition)
-            self._mailbox.wake()
+    def _on_lost(self, opened: _Open) -> None:
+        if self._open.get(opened.partition) is not opened:
+            return
+        del self._open[opened.partition]
+        self._drop_waiting(opened.partition)
+        if opened.pull is not None:
+            opened.pull.end()
+        self._lost.append(opened.partition)
+        self._mailbox.wake()
+
+    def _drop_waiting(self, partition: int) -> None:
+        self._mailbox.remove(lambda message: _partition(message) == partition)
 
     async def _evict(self, stream: str, partition: int) -> int:
         """Delete the consumers of earlier owners; gives the sequence they acknowledged."""
@@ -203,10 +253,21 @@ class NatsJournalReader:
                     continue
         return floor
 
+    async def _tell(self, subject: str, payload: bytes) -> None:
+        """Without harm if it is lost: the next acknowledgement covers this one."""
+        try:
+            await self._bus.client.publish(subject, payload)
+        except (NatsError, OSError) as error:
+            log.info("not sent", subject=subject, error=str(error) or type(error).__name__)
+
     async def _truncate(self, stream: str, partition: int, seq: int) -> None:
         try:
             await self._bus.jetstream.purge_stream(
                 stream, seq=seq + 1, subject=f"hive.journal.{partition}.*"
             )
-        except (APIError, NatsError, TimeoutError) as error:
+        except (APIError, NatsError, TimeoutError, OSError) as error:
             log.info("journal not truncated now", partition=partition, error=str(error))
+
+
+def _partition(message: Msg) -> int:
+    return int(message.subject.split(".", 3)[2])

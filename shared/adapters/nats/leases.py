@@ -7,10 +7,11 @@ key, so that of two that try, one wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.nats.buckets import read_all
 from shared.adapters.nats.connection import Bus
@@ -18,7 +19,8 @@ from shared.contracts import subjects
 
 log = structlog.get_logger()
 
-_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_LAST_SEQUENCE: Final = 10071
 
 
 class NatsLeases:
@@ -30,13 +32,15 @@ class NatsLeases:
         self._held: dict[str, int] = {}
 
     async def acquire(self, name: str, owner: str) -> bool:
-        """Take a free lease; false when another holds it."""
-        return await self._write(name, owner, 0)
+        """Take a free or own lease; false when another holds it."""
+        return await self._write(name, owner, 0) or await self._retake(name, owner)
 
     async def renew(self, name: str, owner: str) -> bool:
         """Hold it on; false when it was lost."""
         seq = self._held.get(name)
-        return seq is not None and await self._write(name, owner, seq)
+        if seq is None:
+            return False
+        return await self._write(name, owner, seq) or await self._retake(name, owner)
 
     async def release(self, name: str) -> None:
         """Give it up at once, if it is held."""
@@ -45,13 +49,25 @@ class NatsLeases:
             return
         try:
             await self._bus.jetstream.delete_msg(f"KV_{self._bucket}", seq)
-        except (APIError, NatsError, TimeoutError) as error:
+        except (APIError, NatsError, TimeoutError, OSError) as error:
             log.info("lease not released, it will expire", lease=name, error=str(error))
 
     async def holders(self) -> Mapping[str, str]:
         """Who holds each lease now."""
         entries = await read_all(self._bus, self._bucket)
         return {entry.key: entry.value.decode() for entry in entries}
+
+    async def _retake(self, name: str, owner: str) -> bool:
+        """Write again on what is there, if it is the owner's: of a renewal whose answer was lost,
+        or of its process before a restart."""
+        try:
+            message = await self._bus.jetstream.get_last_msg(
+                f"KV_{self._bucket}", f"$KV.{self._bucket}.{name}", direct=True
+            )
+        except NotFoundError:
+            return False
+        mine = message.data == owner.encode() and message.seq is not None
+        return mine and await self._write(name, owner, message.seq or 0)
 
     async def _write(self, name: str, owner: str, expected: int) -> bool:
         try:
@@ -62,7 +78,8 @@ class NatsLeases:
                 timeout=2,
             )
         except APIError as error:
-            log.debug("lease not written", lease=name, reason=error.description)
+            if error.err_code != _WRONG_LAST_SEQUENCE:
+                raise
             self._held.pop(name, None)
             return False
         self._held[name] = stored.seq

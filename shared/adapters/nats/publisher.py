@@ -11,22 +11,31 @@ Two ways, by what storing costs:
   the duplicates.
 
 Every message has an id, so that sending it again is harmless within the stream's duplicate window.
+What the server will never take (too large, a bad subject, an invalid schedule) is refused; anything
+else is tried again: a server that is away, one that is busy, an answer that was lost.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 
 import structlog
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import (
+    BadHeaderError,
+    BadSubjectError,
+    MaxPayloadError,
+)
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
 from shared.adapters.nats.connection import Bus
 
@@ -35,6 +44,9 @@ log = structlog.get_logger()
 ATOMIC_FROM: Final = 8
 """A pile of at least this many messages goes out as one atomic batch."""
 ATOMIC_MOST: Final = 500
+ATOMIC_MOST_BYTES: Final = 8 * 1024 * 1024
+ATOMIC_WAIT_S: Final = 5.0
+"""How long to wait for a batch to be confirmed before its messages are sent one by one."""
 FIRST_WAIT_S: Final = 2.0
 """How long to wait for an acknowledgement before sending again; doubles up to `LONGEST_WAIT_S`."""
 LONGEST_WAIT_S: Final = 15.0
@@ -42,23 +54,37 @@ SWEEP_S: Final = 0.5
 RESENT: Final = "Hive-Resent"
 """Header of a message that was sent before: the server may have stored and dropped the first."""
 
+PUBLISHER: Final = "Hive-Publisher"
+"""Header that names the publisher of a message, where it matters who was first."""
+
+_HEADER_ROOM: Final = 256
+"""Bytes of headers that sending adds: those of a batch, and the header block's own lines."""
 _DUPLICATE_IN_BATCH: Final = 10201
+_TOO_MANY_REQUESTS: Final = 429
+_NEVER: Final = (MaxPayloadError, BadSubjectError, BadHeaderError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a message is stored. `duplicate` when one of the same id was there before."""
+    """Where a message is stored. `duplicate` when one of the same id was there before; if this one
+    was `resent`, that may be its own first copy."""
 
     seq: int
     duplicate: bool
+    resent: bool = False
 
 
 class RefusedError(Exception):
     """The server refused a message for good, for example because it is too large."""
 
 
+class PublisherClosedError(ConnectionError):
+    """The publisher was closed before the message was stored; whether it is, is unknown."""
+
+
 @dataclass(slots=True)
 class _Pending:
+    stream: str
     subject: str
     payload: bytes
     headers: dict[str, str]
@@ -66,11 +92,43 @@ class _Pending:
     wait_s: float = FIRST_WAIT_S
     resend_at: float = 0.0
 
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, as the server counts them against its limit."""
+        headers = sum(len(k.encode()) + len(v.encode()) + 4 for k, v in self.headers.items())
+        return len(self.payload) + headers + _HEADER_ROOM
+
+    @property
+    def resent(self) -> bool:
+        """True once a copy of it may be stored already."""
+        return RESENT in self.headers
+
+    def store(self, seq: int, *, duplicate: bool) -> None:
+        """It is stored."""
+        if not self.done.done():
+            self.done.set_result(Stored(seq, duplicate, self.resent))
+
+    def fail(self, error: Exception) -> None:
+        """It never will be, or nobody waits any longer."""
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # asyncio need not warn when nobody asks
+
 
 @dataclass(slots=True)
 class _Pile:
     messages: deque[_Pending] = field(default_factory=deque)
+    under_way: list[_Pending] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+
+
+class _Batch(Enum):
+    """What became of an atomic batch."""
+
+    STORED = "stored"
+    REFUSED = "refused"
+    """Nothing of it is stored."""
+    UNKNOWN = "unknown"
 
 
 class Publisher:
@@ -83,28 +141,55 @@ class Publisher:
         self._tokens = itertools.count()
         self._pending: dict[str, _Pending] = {}
         self._piles: dict[str, _Pile] = defaultdict(_Pile)
-        self._sweeper: asyncio.Task[None] | None = None
+        self._newest: dict[str, int] = {}
+        self._last: dict[str, asyncio.Future[Stored]] = {}
         self._to_send: deque[_Pending] = deque()
         self._sender: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._subscription: Subscription | None = None
+        self._closed = False
+
+    @property
+    def identity(self) -> str:
+        """Tells this publisher from all others."""
+        return self._inbox.rpartition(".")[2]
 
     @property
     def pending(self) -> int:
         """Messages sent or queued and not yet stored."""
-        return len(self._pending) + sum(len(pile.messages) for pile in self._piles.values())
+        piles = sum(len(pile.messages) + len(pile.under_way) for pile in self._piles.values())
+        return piles if self._grouped else len(self._pending) + len(self._to_send)
 
     async def start(self) -> None:
-        """Listen for acknowledgements."""
-        await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+        """Listen for acknowledgements; learn how far the streams are."""
+        self._subscription = await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+        for info in await self._bus.jetstream.streams_info():
+            self._newest[info.config.name or ""] = info.state.last_seq
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
-        """Stop; what is not stored by now stays unsent."""
-        tasks = [self._sweeper, self._sender, *(pile.task for pile in self._piles.values())]
+        """Stop; who waits for a message that is not stored by now gets `PublisherClosedError`."""
+        self._closed = True
+        piles = list(self._piles.values())
+        tasks = [t for t in (self._sweeper, self._sender, *(p.task for p in piles)) if t]
         for task in tasks:
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        left = [*self._pending.values(), *self._to_send]
+        for pile in piles:
+            left += [*pile.under_way, *pile.messages]
+        for message in left:
+            message.fail(PublisherClosedError(f"{message.subject}: the publisher was closed"))
+        if self._subscription is not None and self._bus.connected:
+            await self._subscription.unsubscribe()
+
+    def newest(self, stream: str) -> int:
+        """The highest sequence of a stream that is known here, 0 when none is."""
+        return self._newest.get(stream, 0)
+
+    def last(self, stream: str) -> asyncio.Future[Stored] | None:
+        """The last message published to a stream."""
+        return self._last.get(stream)
 
     def publish(
         self,
@@ -116,17 +201,45 @@ class Publisher:
     ) -> asyncio.Future[Stored]:
         """Store a message; the future is done when it is. Raises `RefusedError` through it."""
         done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        message = _Pending(subject, payload, {"Nats-Msg-Id": message_id, **(headers or {})}, done)
-        if self._grouped:
-            pile = self._piles[stream]
-            pile.messages.append(message)
-            if pile.task is None or pile.task.done():
-                pile.task = asyncio.create_task(self._work_off(pile))
+        all_headers = {"Nats-Msg-Id": message_id, **(headers or {})}
+        message = _Pending(stream, subject, payload, all_headers, done)
+        limit = self._bus.client.max_payload
+        if self._closed:
+            message.fail(PublisherClosedError(f"{subject}: the publisher is closed"))
+        elif message.size > limit:
+            # A message that is over the limit only with its headers would make the server hang up.
+            message.fail(RefusedError(f"{subject}: {message.size} bytes, the limit is {limit}"))
+        elif self._grouped:
+            self._pile_up(message)
         else:
-            self._to_send.append(message)
-            if self._sender is None or self._sender.done():
-                self._sender = asyncio.create_task(self._send_queued())
+            self._queue(message)
         return done
+
+    async def is_own(self, stream: str, seq: int) -> bool:
+        """True when the stored message carries this publisher's name (header `PUBLISHER`)."""
+        while True:
+            try:
+                message = await self._bus.jetstream.get_msg(stream, seq)
+            except NotFoundError:
+                return False
+            except (NatsError, TimeoutError, OSError) as error:
+                log.info("stored message not read", error=str(error) or type(error).__name__)
+                await asyncio.sleep(SWEEP_S)
+            else:
+                return (message.headers or {}).get(PUBLISHER) == self.identity
+
+    def _pile_up(self, message: _Pending) -> None:
+        self._last[message.stream] = message.done
+        pile = self._piles[message.stream]
+        pile.messages.append(message)
+        if pile.task is None or pile.task.done():
+            pile.task = asyncio.create_task(self._work_off(pile))
+
+    def _queue(self, message: _Pending) -> None:
+        self._last[message.stream] = message.done
+        self._to_send.append(message)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_queued())
 
     async def _send_queued(self) -> None:
         while self._to_send:
@@ -135,44 +248,51 @@ class Publisher:
     async def _work_off(self, pile: _Pile) -> None:
         """Group commit: one write under way, the next one made of what came meanwhile."""
         while pile.messages:
-            count = min(len(pile.messages), ATOMIC_MOST)
-            batch = [pile.messages.popleft() for _ in range(count)]
-            if count >= ATOMIC_FROM:
-                if await self._send_atomically(batch):
+            batch = pile.under_way = _next_batch(pile.messages)
+            if len(batch) >= ATOMIC_FROM:
+                outcome = await self._send_atomically(batch)
+                if outcome is _Batch.STORED:
                     continue
-                for message in batch:
-                    message.headers[RESENT] = "1"
+                if outcome is _Batch.UNKNOWN:
+                    for message in batch:
+                        message.headers[RESENT] = "1"
             for message in batch:
                 await self._send(message)
             await asyncio.wait([message.done for message in batch])
+        pile.under_way = []
 
-    async def _send_atomically(self, batch: list[_Pending]) -> bool:
-        """Send as one atomic batch; false when the messages must be sent one by one."""
-        batch_id = f"{self._inbox[-22:]}.{next(self._tokens)}"
-        last = len(batch)
+    async def _send_atomically(self, batch: list[_Pending]) -> _Batch:
         try:
-            for number, message in enumerate(batch[:-1], start=1):
-                await self._bus.client.publish(
-                    message.subject, message.payload, headers=_in_batch(message, batch_id, number)
-                )
-            commit = _in_batch(batch[-1], batch_id, last) | {"Nats-Batch-Commit": "1"}
-            reply = await self._bus.client.request(
-                batch[-1].subject, batch[-1].payload, timeout=LONGEST_WAIT_S, headers=commit
-            )
-            answer: dict[str, Any] = json.loads(reply.data or b"{}")
-        except (NatsError, TimeoutError, ValueError) as error:
+            answer = await self._batch_answer(batch)
+        except _NEVER:
+            return _Batch.REFUSED  # one of them; sent one by one, the others go through
+        except (NatsError, TimeoutError, OSError) as error:
             log.info("atomic batch not confirmed", error=str(error) or type(error).__name__)
-            return False
+            return _Batch.UNKNOWN
         if "error" in answer or "seq" not in answer:
-            code = answer.get("error", {}).get("err_code")
-            if code != _DUPLICATE_IN_BATCH:
+            if answer.get("error", {}).get("err_code") != _DUPLICATE_IN_BATCH:
                 log.info("atomic batch refused", answer=answer)
-            return False
-        first = int(answer["seq"]) - last + 1
+            return _Batch.REFUSED
+        first = int(answer["seq"]) - len(batch) + 1
         for offset, message in enumerate(batch):
-            if not message.done.done():
-                message.done.set_result(Stored(first + offset, duplicate=False))
-        return True
+            self._stored(message, first + offset, duplicate=False)
+        return _Batch.STORED
+
+    async def _batch_answer(self, batch: list[_Pending]) -> dict[str, Any]:
+        batch_id = f"{self.identity}.{next(self._tokens)}"
+        *others, last = batch
+        for number, message in enumerate(others, start=1):
+            await self._bus.client.publish(
+                message.subject, message.payload, headers=_in_batch(message, batch_id, number)
+            )
+        reply = await self._bus.client.request(
+            last.subject,
+            last.payload,
+            timeout=ATOMIC_WAIT_S,
+            headers=_in_batch(last, batch_id, len(batch)) | {"Nats-Batch-Commit": "1"},
+        )
+        answer: dict[str, Any] = json.loads(reply.data or b"{}")
+        return answer
 
     async def _send(self, message: _Pending) -> None:
         token = str(next(self._tokens))
@@ -185,37 +305,36 @@ class Publisher:
                 reply=f"{self._inbox}.{token}",
                 headers=message.headers,
             )
-        except NatsError as error:
-            if "MaxPayload" in type(error).__name__:
-                self._finish(token, RefusedError(f"{message.subject}: {error}"))
-            # Anything else is a server that is away: the sweeper sends it again.
+        except _NEVER as error:
+            self._refuse(token, str(error) or type(error).__name__)
+        except (NatsError, OSError) as error:
+            log.debug("not sent, will be again", error=str(error) or type(error).__name__)
 
     async def _on_ack(self, reply: Msg) -> None:
         token = reply.subject.rpartition(".")[2]
-        if reply.headers and reply.headers.get("Status") == "503":
-            self._resend_soon(token)
-            return
         try:
-            answer = json.loads(reply.data)
-        except ValueError:
+            answer = json.loads(reply.data)  # nobody there (503): no JSON
+            error = answer.get("error")
+        except (ValueError, AttributeError):
             self._resend_soon(token)
             return
-        error = answer.get("error")
         if error is None:
-            self._finish(token, Stored(answer["seq"], bool(answer.get("duplicate"))))
-        elif error.get("code", 500) >= 500:
+            message = self._pending.pop(token, None)
+            if message is not None:
+                self._stored(message, answer["seq"], duplicate=bool(answer.get("duplicate")))
+        elif error.get("code", 500) >= 500 or error.get("code") == _TOO_MANY_REQUESTS:
             self._resend_soon(token)
         else:
-            self._finish(token, RefusedError(error.get("description", "refused")))
+            self._refuse(token, error.get("description", "refused"))
 
-    def _finish(self, token: str, result: Stored | RefusedError) -> None:
+    def _stored(self, message: _Pending, seq: int, *, duplicate: bool) -> None:
+        self._newest[message.stream] = max(seq, self.newest(message.stream))
+        message.store(seq, duplicate=duplicate)
+
+    def _refuse(self, token: str, reason: str) -> None:
         message = self._pending.pop(token, None)
-        if message is None or message.done.done():
-            return
-        if isinstance(result, Stored):
-            message.done.set_result(result)
-        else:
-            message.done.set_exception(result)
+        if message is not None:
+            message.fail(RefusedError(f"{message.subject}: {reason}"))
 
     def _resend_soon(self, token: str) -> None:
         message = self._pending.get(token)
@@ -223,19 +342,35 @@ class Publisher:
             message.resend_at = 0.0
 
     async def _sweep(self) -> None:
+        """Send again what is not acknowledged in time, and all of it after a reconnection."""
         loop = asyncio.get_running_loop()
+        reconnects = self._bus.reconnects
         while True:
             await asyncio.sleep(SWEEP_S)
             if not self._bus.connected:
                 continue
+            anew, reconnects = self._bus.reconnects != reconnects, self._bus.reconnects
             now = loop.time()
-            due = [t for t, message in self._pending.items() if message.resend_at <= now]
+            due = [t for t, message in self._pending.items() if anew or message.resend_at <= now]
             for token in due:
-                message = self._pending.pop(token)
-                message.wait_s = min(message.wait_s * 2, LONGEST_WAIT_S)
-                if not message.done.done():
-                    message.headers[RESENT] = "1"
-                    await self._send(message)
+                await self._send_again(token)
+
+    async def _send_again(self, token: str) -> None:
+        message = self._pending.pop(token, None)  # acknowledged meanwhile: gone
+        if message is not None and not message.done.done():
+            message.wait_s = min(message.wait_s * 2, LONGEST_WAIT_S)
+            message.headers[RESENT] = "1"
+            await self._send(message)
+
+
+def _next_batch(pile: deque[_Pending]) -> list[_Pending]:
+    """The oldest messages of a pile, as many as one batch may hold."""
+    batch = [pile.popleft()]
+    size = batch[0].size
+    while pile and len(batch) < ATOMIC_MOST and size + pile[0].size <= ATOMIC_MOST_BYTES:
+        batch.append(pile.popleft())
+        size += batch[-1].size
+    return batch
 
 
 def _in_batch(message: _Pending, batch_id: str, number: int) -> dict[str, str]:

@@ -19,7 +19,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.nats.connection import Bus
-from shared.adapters.nats.pull import Mailbox, StandingPull
+from shared.adapters.nats.mailbox import Mailbox
+from shared.adapters.nats.pull import StandingPull
 
 log = structlog.get_logger()
 

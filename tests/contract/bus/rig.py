@@ -64,6 +64,9 @@ class BusRig(Protocol):
     async def pass_time(self, ms: int) -> None:
         """Let at least so much time pass."""
 
+    async def settle(self) -> None:
+        """Let the server carry out what it was told without an answer."""
+
 
 class MemoryRig:
     """Everything in memory."""
@@ -113,6 +116,9 @@ class MemoryRig:
 
     async def pass_time(self, ms: int) -> None:
         self.bus.clock.advance(ms)
+
+    async def settle(self) -> None:
+        """Everything is carried out at once."""
 
 
 class NatsRig:
@@ -170,6 +176,10 @@ class NatsRig:
 
     async def pass_time(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
+
+    async def settle(self) -> None:
+        await self.bus.client.flush()
+        await asyncio.sleep(0.1)
 
 
 async def make_anew(url: str) -> None:
