@@ -20,6 +20,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -33,6 +34,9 @@ MAX_CHILDREN: Final = 2_000
 """Most combinations of label values that one metric binds; further ones count as `other`."""
 
 _EXECUTION_END_TYPES: Final = frozenset(f"execution.{status}" for status in m.EXECUTION_ENDS)
+
+# A counter's time of birth would be one more series for each; nothing here asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _Child = TypeVar("_Child", bound=MetricWrapperBase)
 
@@ -99,9 +103,10 @@ class ErrorMeter:
 
 
 class CoordinatorMeter:
-    """What a coordinator counts. Durations in seconds."""
+    """What a coordinator counts, `errors` included. Durations in seconds."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, errors: ErrorMeter) -> None:
+        self.errors = errors
         steps = Labelled(_counter(m.STEPS_ENDED, registry), m.STEPS_ENDED.labels, {})
         ends = Labelled(_counter(m.EXECUTIONS_ENDED, registry), m.EXECUTIONS_ENDED.labels, {})
         self._by_event: dict[str, Callable[[], None]] = {
@@ -179,9 +184,12 @@ class CoordinatorMeter:
 
 
 class RunnerMeter:
-    """What a runner counts. `commands` are the names in its command registry."""
+    """What a runner counts, `errors` included. `commands` are the names in its registry."""
 
-    def __init__(self, registry: CollectorRegistry, commands: Iterable[str], slots: int) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, errors: ErrorMeter, commands: Iterable[str], slots: int
+    ) -> None:
+        self.errors = errors
         names = {"command": tuple(commands)}
         self._ended = Labelled(_counter(m.COMMANDS_ENDED, registry), m.COMMANDS_ENDED.labels, names)
         self._duration = Labelled(

@@ -86,10 +86,10 @@ class BusySystem:
     """Counts as a busy system does, so that no rate is zero."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.coordinator = meters.CoordinatorMeter(registry)
-        self.runner = meters.RunnerMeter(registry, ["shell", "http"], slots=8)
-        self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
         self.errors = meters.ErrorMeter(registry)
+        self.coordinator = meters.CoordinatorMeter(registry, self.errors)
+        self.runner = meters.RunnerMeter(registry, self.errors, ["shell", "http"], slots=8)
+        self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)

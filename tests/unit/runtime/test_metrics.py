@@ -40,9 +40,9 @@ def test_every_metric_keeps_the_law(metric: metrics.Metric) -> None:
 def test_every_metric_is_shown_by_some_meter() -> None:
     """What the table promises exists once every meter is made, with kind and help as promised."""
     registry = meters.new_registry("test", "1.2.3")
-    meters.ErrorMeter(registry)
-    meters.CoordinatorMeter(registry)
-    meters.RunnerMeter(registry, ["noop"], slots=4)
+    errors = meters.ErrorMeter(registry)
+    meters.CoordinatorMeter(registry, errors)
+    meters.RunnerMeter(registry, errors, ["noop"], slots=4)
     meters.GatewayMeter(registry, ["/x"])
     shown = {family.name: family for family in registry.collect()}
     for metric in TABLE:
@@ -62,7 +62,7 @@ def test_two_services_in_one_process_do_not_mix() -> None:
 def test_events_are_counted_by_what_they_mean() -> None:
     """Starts, ends and steps' ends count; an event that is neither changes nothing."""
     registry = CollectorRegistry()
-    meter = meters.CoordinatorMeter(registry)
+    meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     for event_type in ("execution.created", "step.completed", "step.lost", "timer.set"):
         meter.event(event_type)
     meter.event("execution.completed_with_errors")
@@ -79,7 +79,7 @@ def test_decision_is_timed_by_its_own_times() -> None:
     that never ran has no duration.
     """
     registry = CollectorRegistry()
-    meter = meters.CoordinatorMeter(registry)
+    meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     before = ExecutionState(
         execution_id="ex_1",
         template_id="t",
@@ -104,7 +104,7 @@ def test_decision_is_timed_by_its_own_times() -> None:
 def test_partition_given_up_has_no_lag_left() -> None:
     """What another coordinator owns is not reported as behind here."""
     registry = CollectorRegistry()
-    meter = meters.CoordinatorMeter(registry)
+    meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     meter.hold({0, 5})
     meter.lag(5, 40)
     assert value(registry, "hive_partition_owned", partition="5") == 1
@@ -118,7 +118,7 @@ def test_partition_given_up_has_no_lag_left() -> None:
 def test_samples_of_streams_and_queues_are_shown() -> None:
     """Sizes are set as they were sampled."""
     registry = CollectorRegistry()
-    meter = meters.CoordinatorMeter(registry)
+    meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     meter.stream("JOURNAL_0", 12, 3_400)
     meter.queue("cap", 7)
     assert value(registry, "hive_stream_messages", stream="JOURNAL_0") == 12
@@ -129,7 +129,7 @@ def test_samples_of_streams_and_queues_are_shown() -> None:
 def test_unknown_values_count_as_other() -> None:
     """No name from outside becomes a series of its own."""
     registry = CollectorRegistry()
-    runner = meters.RunnerMeter(registry, ["shell"], slots=2)
+    runner = meters.RunnerMeter(registry, meters.ErrorMeter(registry), ["shell"], slots=2)
     runner.ended("shell", "succeeded", 0.5)
     for number in range(50):
         runner.ended(f"made-up-{number}", "exploded", 0.1)
@@ -167,7 +167,7 @@ def test_requests_are_counted_by_template_and_class() -> None:
 def test_timed_observes_failures_too() -> None:
     """A block that raises is observed like any other."""
     registry = CollectorRegistry()
-    meter = meters.CoordinatorMeter(registry)
+    meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     with pytest.raises(ValueError, match="no"), meters.timed(meter.flush):
         raise ValueError("no")
     assert value(registry, "hive_coordinator_flush_seconds_count") == 1
