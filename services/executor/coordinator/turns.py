@@ -100,9 +100,14 @@ class Turns:
             program = self._program(stored, message)
             if program is not None:
                 self._decide(raw, stored, message, program)
-        except (ValidationError, WorkflowError) as error:
+        except ValidationError as error:
+            self._meter.errors.count("poison")
+            self._quarantine(raw, str(error))
+        except WorkflowError as error:
+            self._meter.errors.count("corrupt_state")
             self._quarantine(raw, str(error))
         except Exception as error:
+            self._meter.errors.count("internal")
             log.exception("entry could not be applied", execution=raw.execution_id, seq=raw.seq)
             self._quarantine(raw, f"{type(error).__name__}: {error}")
 
