@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from services.executor.commands import guarded_http
 from services.executor.commands.base import Cancelled, Completed, Failed, JsonObject, TimedOut
 from services.executor.commands.http import HttpCommand
 from services.executor.policy import Policy
 from shared.commands.http import HttpParameters
+from shared.net import pinned_http
 from tests.integration.commands.http_server import HttpServer, running_server, self_signed
 from tests.unit.commands.contexts import Stage
 
@@ -27,9 +27,9 @@ async def server() -> AsyncIterator[HttpServer]:
 @pytest.fixture
 def fresh_tls() -> Iterator[None]:
     """Certificates are read anew before and after."""
-    guarded_http._tls_context.cache_clear()
+    pinned_http.tls_context.cache_clear()
     yield
-    guarded_http._tls_context.cache_clear()
+    pinned_http.tls_context.cache_clear()
 
 
 def parameters(**given: Any) -> HttpParameters:
@@ -219,6 +219,6 @@ async def test_tls_is_verified_for_the_name(
         outcome = await failed(stage, url=server.url("/echo", "localhost"))
         assert (outcome.code, outcome.retryable) == ("tls_failed", False)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        guarded_http._tls_context.cache_clear()
+        pinned_http.tls_context.cache_clear()
         assert (await completed(stage, url=server.url("/echo", "localhost")))["status"] == 200
         assert (await failed(stage, url=server.url("/echo"))).code == "tls_failed"

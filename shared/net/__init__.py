@@ -1,0 +1,1 @@
+"""The network, guarded: which addresses are public, and connections to checked addresses only."""
