@@ -1,26 +1,31 @@
 """States and histories of executions, as the coordinator writes them.
 
 A write stores the histories first, then the states, so that a state never claims a sequence whose
-history is missing. A crash between the two writes some history again, cut differently; readers
-skip entries that they have seen (by sequence). A state carries the journal sequence it has applied
+history is missing. A crash between the two writes some history again, cut differently: a document
+of the same first sequence is replaced by one that reaches further, and readers skip entries that
+they have seen (by sequence). A state carries the journal sequence it has applied
 and only replaces one of a lower sequence: a coordinator that lost its partition undoes nothing.
 
 The state is kept as JSON text beside the fields that are searched: outputs of commands may hold any
-JSON, also what BSON cannot (large integers, keys with dots).
+JSON, also what BSON cannot (large integers, keys with NUL).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.connection import Document, Mongo
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.store import StateWrite
+from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
+
+HISTORY_BYTES: Final = 4 * 1024 * 1024
+"""Entries in one document of history, in bytes of JSON; a document of MongoDB holds 16 MiB."""
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -55,7 +60,7 @@ class MongoExecutionStore:
 
     async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:
         """Store histories, then states; gives the ids whose stored sequence was not lower."""
-        histories = [InsertOne(_history_document(write)) for write in writes if write.entries]
+        histories = [document for write in writes for document in _history_documents(write)]
         if histories:
             await self._insert_histories(histories)
         if not writes:
@@ -69,21 +74,20 @@ class MongoExecutionStore:
             {"_id": f"{message.execution_id}:{message.seq}"}, {"$set": document}, upsert=True
         )
 
-    async def _insert_histories(self, histories: list[InsertOne[dict[str, Any]]]) -> None:
+    async def _insert_histories(self, histories: Sequence[Document]) -> None:
         try:
-            await self._history.bulk_write(histories, ordered=False)
+            await self._history.bulk_write([InsertOne(d) for d in histories], ordered=False)
         except BulkWriteError as error:
             # The same first sequence again: a replay after a crash, or a write tried again.
-            _raise_unless_duplicates(error)
+            known = [histories[index] for index in _duplicates(error)]
+            await self._history.bulk_write([_further(d) for d in known], ordered=False)
 
     async def _update_states(self, writes: Sequence[StateWrite]) -> frozenset[str]:
         updates = [_state_update(write.stored) for write in writes]
         try:
             await self._executions.bulk_write(updates, ordered=False)
         except BulkWriteError as error:
-            _raise_unless_duplicates(error)
-            refused = [writes[e["index"]].stored for e in (error.details or {})["writeErrors"]]
-            return await self._superseded(refused)
+            return await self._superseded([writes[index].stored for index in _duplicates(error)])
         return frozenset()
 
     async def _superseded(self, refused: Sequence[StoredState]) -> frozenset[str]:
@@ -107,7 +111,7 @@ def _state_update(stored: StoredState) -> UpdateOne:
         "template_version": state.template_version,
         "category": state.category,
         "requested_by": state.requested_by.id,
-        "labels": state.labels,
+        "labels": {name.replace("\0", "\ufffd"): label for name, label in state.labels.items()},
         "created_at_ms": state.created_at_ms,
         "updated_at_ms": state.updated_at_ms,
         "ended_at_ms": state.ended_at_ms,
@@ -118,21 +122,51 @@ def _state_update(stored: StoredState) -> UpdateOne:
     )
 
 
-def _history_document(write: StateWrite) -> dict[str, Any]:
+def _history_documents(write: StateWrite) -> Iterator[Document]:
+    """The entries of a write, in as many documents as their size needs."""
+    some: list[HistoryEntry] = []
+    texts: list[str] = []
+    size = 0
+    for entry in write.entries:
+        # Whole: to leave defaults out would leave `type` out, by which entries are read again.
+        text = entry.model_dump_json()
+        if some and size + len(text) > HISTORY_BYTES:
+            yield _history_document(write, some, texts)
+            some, texts, size = [], [], 0
+        some.append(entry)
+        texts.append(text)
+        size += len(text)
+    if some:
+        yield _history_document(write, some, texts)
+
+
+def _history_document(
+    write: StateWrite, entries: Sequence[HistoryEntry], texts: Sequence[str]
+) -> Document:
     execution_id = write.stored.state.execution_id
-    first, last = write.entries[0].seq, write.entries[-1].seq
+    first, last = entries[0].seq, entries[-1].seq
     return {
         "_id": f"{execution_id}:{first:012d}",
         "execution_id": execution_id,
         "first_seq": first,
         "last_seq": last,
-        # Whole: to leave defaults out would leave `type` out, by which entries are read again.
-        "entries": [entry.model_dump_json() for entry in write.entries],
+        "entries": list(texts),
     }
 
 
-def _raise_unless_duplicates(error: BulkWriteError) -> None:
+def _further(document: Document) -> UpdateOne:
+    """Replace a document of history, if this one reaches further."""
+    last, entries = document["last_seq"], document["entries"]
+    return UpdateOne(
+        {"_id": document["_id"], "last_seq": {"$lt": last}},
+        {"$set": {"last_seq": last, "entries": entries}},
+    )
+
+
+def _duplicates(error: BulkWriteError) -> list[int]:
+    """Which writes were refused because their id is there; raises when that is not all."""
     details = error.details or {}
     errors = details.get("writeErrors", [])
     if details.get("writeConcernErrors") or any(e["code"] != _DUPLICATE_KEY for e in errors):
         raise error
+    return [e["index"] for e in errors]
