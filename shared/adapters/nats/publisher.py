@@ -43,6 +43,10 @@ log = structlog.get_logger()
 
 ATOMIC_FROM: Final = 8
 """A pile of at least this many messages goes out as one atomic batch."""
+BUSY_FROM: Final = 16
+"""With this many messages unconfirmed in the process, a small pile is given a moment to grow."""
+FULL_PILE: Final = 64
+GATHER_S: Final = 0.004
 ATOMIC_MOST: Final = 500
 ATOMIC_MOST_BYTES: Final = 8 * 1024 * 1024
 ATOMIC_WAIT_S: Final = 5.0
@@ -206,6 +210,8 @@ class Publisher:
         limit = self._bus.client.max_payload
         if self._closed:
             message.fail(PublisherClosedError(f"{subject}: the publisher is closed"))
+        elif "" in subject.split("."):
+            message.fail(RefusedError(f"{subject!r}: a subject has no empty tokens"))
         elif message.size > limit:
             # A message that is over the limit only with its headers would make the server hang up.
             message.fail(RefusedError(f"{subject}: {message.size} bytes, the limit is {limit}"))
@@ -248,6 +254,8 @@ class Publisher:
     async def _work_off(self, pile: _Pile) -> None:
         """Group commit: one write under way, the next one made of what came meanwhile."""
         while pile.messages:
+            if self.pending >= BUSY_FROM and len(pile.messages) < FULL_PILE:
+                await asyncio.sleep(GATHER_S)
             batch = pile.under_way = _next_batch(pile.messages)
             if len(batch) >= ATOMIC_FROM:
                 outcome = await self._send_atomically(batch)
