@@ -23,7 +23,7 @@ from typing import Final
 _NOT_IN_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 PARTITIONS: Final = 16
-JOURNAL_STREAMS: Final = 4
+JOURNAL_STREAMS: Final = 1
 
 TASKS: Final = "TASKS"
 EVENTS: Final = "EVENTS"
