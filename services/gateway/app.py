@@ -28,6 +28,7 @@ from services.gateway.routes import (
     keys,
     memories,
     templates,
+    webhooks,
 )
 from shared.contracts.api.problems import ProblemDetails
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
@@ -40,6 +41,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     delegations.router,
     memories.router,
     broadcasts.router,
+    webhooks.router,
     keys.router,
     events_ws.router,
     health.router,
@@ -72,6 +74,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     _handle_errors(app)
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter
+    gateway.webhooks.judge.count = meter.delivery
     # The one added last is the outermost.
     app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
     app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))

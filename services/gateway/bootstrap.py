@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
-from services.gateway.parts import Collective, Parts
+from services.gateway.parts import Collective, Parts, WebhookPorts
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
@@ -24,9 +24,11 @@ from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.mongo.webhooks import MongoDeliveryStore, MongoWebhookStore
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.control import NatsControl
+from shared.adapters.nats.durable_events import NatsEventFeed
 from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogStream
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.publisher import Publisher
@@ -104,8 +106,8 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     templates = MongoTemplateStore(mongo)
     executions = MongoExecutionQueries(mongo)
     keys = MongoKeyStore(mongo)
-    idempotency = MongoIdempotencyStore(mongo)
-    await _ensure_indexes([templates, executions, keys, idempotency])
+    idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
+    await _ensure_indexes([templates, executions, keys, idempotency, deliveries])
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
         journal=journal,
@@ -118,6 +120,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         idempotency=idempotency,
         agents=NatsAgentDirectory(bus),
         collective=await _collective(mongo, sink, journal, clock),
+        webhooks=WebhookPorts(MongoWebhookStore(mongo), deliveries, NatsEventFeed(bus, "webhooks")),
         control=NatsControl(bus),
         commands=CommandRegistry.installed(),
         clock=clock,

@@ -19,6 +19,7 @@ from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
 from services.gateway.settings import GatewaySettings
+from services.gateway.webhooks.service import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Gateway:
     fleet: FleetOperations
     memories: MemoryOperations
     broadcasts: BroadcastOperations
+    webhooks: Webhooks
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -61,12 +63,15 @@ class Gateway:
             fleet=FleetOperations(parts),
             memories=MemoryOperations(parts),
             broadcasts=BroadcastOperations(parts),
+            webhooks=Webhooks.of(parts, settings),
         )
 
     async def start(self) -> None:
-        """Begin to listen to events."""
+        """Begin to listen to events, and to tell webhooks."""
         await self.hub.start()
+        self.webhooks.start()
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening and telling."""
+        await self.webhooks.close()
         await self.hub.close()

@@ -17,6 +17,7 @@ from shared.ports.journal import Journal
 from shared.ports.keys import KeyStore
 from shared.ports.logs import LogStream
 from shared.ports.templates import TemplateStore
+from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
 from shared.runtime.health import Probe
 
 
@@ -35,6 +36,15 @@ class Collective:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookPorts:
+    """What webhooks are kept in and made from."""
+
+    webhooks: WebhookStore
+    deliveries: DeliveryStore
+    feed: EventFeed
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Every port. `outage_of` names the server that is away, for an error that means this."""
 
@@ -48,6 +58,7 @@ class Parts:
     idempotency: IdempotencyStore
     agents: AgentDirectory
     collective: Collective
+    webhooks: WebhookPorts
     control: Control
     commands: CommandRegistry
     clock: Clock

@@ -20,13 +20,14 @@ class Permission(StrEnum):
     RUN = "run"
     APPROVE = "approve"
     AUTHOR = "author"
+    WEBHOOKS = "webhooks"
     AUDIT = "audit"
     KEYS = "keys"
 
 
 _P = Permission
 _AGENT: Final = frozenset({_P.READ, _P.SHARE, _P.ANSWER})
-_OPERATOR: Final = _AGENT | {_P.RUN, _P.APPROVE, _P.AUTHOR}
+_OPERATOR: Final = _AGENT | {_P.RUN, _P.APPROVE, _P.AUTHOR, _P.WEBHOOKS}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: frozenset({_P.READ}),

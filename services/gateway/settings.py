@@ -4,10 +4,10 @@ docs/reference/settings.md."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.runtime.logging import LogFormat
 
@@ -58,3 +58,49 @@ class GatewaySettings(BaseSettings):
     gateway_grace_s: float = Field(
         10.0, ge=0, description="How long requests in hand may take after a signal to stop, in s."
     )
+
+    webhook_allow_private: bool = Field(
+        False, description="Let webhooks point to private, loopback and link-local addresses."
+    )
+    webhook_allow_http: bool = Field(False, description="Let webhooks do without TLS.")
+    webhook_retry_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        (5, 30, 120, 600, 1_800, 3_600, 7_200, 18_000, 36_000),
+        min_length=1,
+        max_length=19,
+        description="Waits between the attempts at a delivery, in s; then it is a dead letter.",
+    )
+    webhook_timeout_s: float = Field(
+        15.0, gt=0, le=120, description="How long one attempt at a webhook may take, in s."
+    )
+    webhook_concurrency: int = Field(
+        32, ge=1, le=1_000, description="Attempts at webhooks at once, in one gateway."
+    )
+    webhook_disable_failures: int = Field(
+        10, ge=1, description="A webhook is disabled after so many failures in a row …"
+    )
+    webhook_disable_after_s: float = Field(
+        86_400.0, ge=0, description="… if the first of them was so long ago, in s."
+    )
+    webhook_log_kept: int = Field(
+        1_000, ge=1, description="Deliveries that arrived, kept in the log of each webhook."
+    )
+    webhook_dead_kept: int = Field(
+        1_000, ge=1, description="Dead letters kept for each webhook; the oldest go first."
+    )
+    webhook_pending_limit: int = Field(
+        10_000, ge=1, description="A webhook with more pending deliveries is disabled."
+    )
+    webhook_limit: int = Field(100, ge=1, le=10_000, description="Most webhooks.")
+    webhook_source: str = Field(
+        "urn:haivemind:workflows",
+        min_length=1,
+        description="The CloudEvents `source`: a URI that names this installation.",
+    )
+
+    @field_validator("webhook_retry_s", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Lists are written with commas."""
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())

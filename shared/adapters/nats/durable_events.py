@@ -45,6 +45,7 @@ class NatsEventFeed:
         self._filters: frozenset[str] = frozenset()
         self._taken: dict[str, None] = {}
         self._gone = False
+        self._forgotten = False
 
     async def follow(self, patterns: Sequence[str], since_ms: int) -> None:
         """Give events that fit a pattern; a feed that is new begins at `since_ms`."""
@@ -52,6 +53,7 @@ class NatsEventFeed:
         if not wanted:
             await self._forget()
             return
+        self._forgotten = False
         if self._gone:
             await self._stop()
         if self._pull is None or not _covers(self._filters, wanted):
@@ -129,13 +131,14 @@ class NatsEventFeed:
         await self._pull.start()
 
     async def _forget(self) -> None:
-        if self._pull is None and not self._filters:
+        if self._forgotten:
             return
         await self._stop()
         try:
             await self._bus.jetstream.delete_consumer(subjects.EVENTS, self._name)
         except NotFoundError:
             log.debug("event feed is gone already", feed=self._name)
+        self._forgotten = True
 
     async def _stop(self) -> None:
         pull, self._pull, self._filters, self._gone = self._pull, None, frozenset(), False
