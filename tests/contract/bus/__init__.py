@@ -1,0 +1,1 @@
+"""One contract for the bus, over memory and NATS."""

@@ -1,0 +1,1 @@
+"""One contract for the store of executions, over memory and MongoDB."""

@@ -1,0 +1,1 @@
+"""The adapters of the bus under faults of real servers."""
