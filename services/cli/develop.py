@@ -48,9 +48,16 @@ def register(app: typer.Typer) -> None:
     app.command()(proto)
 
 
+PARALLEL: tuple[str, ...] = ("-q", "-n", "4", "--dist", "loadfile", "--durations=15")
+
+
 def test(context: typer.Context) -> None:
-    """Run the tests; arguments go to pytest (for example: hv test -m kill -x)."""
-    raise typer.Exit(_run_module("pytest", *context.args))
+    """Run the tests; arguments go to pytest (for example: hv test -m kill -x).
+
+    Without arguments everything runs, by files in parallel: most tests wait for servers, not for
+    the processor.
+    """
+    raise typer.Exit(_run_module("pytest", *(context.args or PARALLEL)))
 
 
 def check() -> None:
