@@ -34,6 +34,9 @@ MODULES: tuple[CommandModule, ...] = (
         ("executions", "show", "approve", "reject", "cancel", "pause", "resume", "resolve"),
     ),
     CommandModule("services.cli.logs", ("logs",)),
+    CommandModule("services.cli.hive", ("agents", "delegations", "remember", "recall")),
+    CommandModule("services.cli.demo", ("demo",)),
+    CommandModule("services.cli.responder", ("responder",)),
     CommandModule("services.cli.develop", ("test", "check", "lock", "proto")),
     CommandModule("services.cli.bench.commands", ("bench",)),
 )

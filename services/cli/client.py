@@ -11,6 +11,13 @@ from pydantic import BaseModel, ValidationError
 
 from services.cli.connection import Connection
 from services.cli.outcome import CliError, ExitCode
+from shared.contracts.api.collective import (
+    DelegationPage,
+    Fleet,
+    NewMemory,
+    NewParticipant,
+    RecalledMemories,
+)
 from shared.contracts.api.executions import (
     ExecuteRequest,
     ExecutionAccepted,
@@ -30,6 +37,8 @@ from shared.contracts.api.templates import (
     TemplateVersions,
     TemplateView,
 )
+from shared.contracts.collective import Memory, MemoryQuery, Participant, Recalled
+from shared.contracts.delegations import Delegation
 from shared.contracts.events import PublicEvent
 from shared.workflow.definition import Template
 
@@ -165,6 +174,47 @@ class Gateway:
         """Ask for something about an execution: cancel, approve, reject, pause, resume."""
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/{request}"
         return self.post(path, RequestAccepted, body)
+
+    # The hive
+
+    def fleet(self) -> Fleet:
+        """The live agents, and everybody who takes delegated tasks."""
+        return self.get("/api/v1/agents", Fleet)
+
+    def register(self, participant: NewParticipant) -> Participant:
+        """Register a person or an AI agent for delegated tasks."""
+        body = participant.model_dump(mode="json")
+        return self.post("/api/v1/agents/participants", Participant, body)
+
+    def remove_participant(self, name: str) -> None:
+        """Forget a participant."""
+        self._send("DELETE", f"/api/v1/agents/participants/{_segment(name)}")
+
+    def delegations(self, limit: int, **filters: Any) -> tuple[Delegation, ...]:
+        """Delegations that fit, newest first, at most `limit` (200)."""
+        query = {**filters, "limit": limit}
+        return self.get("/api/v1/delegations", DelegationPage, query).items
+
+    def answer_delegation(
+        self,
+        delegation_id: str,
+        answer: str,
+        body: Mapping[str, Any] | None = None,
+        participant: str | None = None,
+    ) -> Delegation:
+        """Accept, complete or decline one, as the key's owner or in another's name."""
+        path = f"/api/v1/delegations/{_segment(delegation_id)}/{answer}"
+        return self.post(path, Delegation, body or {}, query={"participant": participant})
+
+    def remember(self, memory: NewMemory) -> Memory:
+        """Keep something in the collective memory."""
+        body = memory.model_dump(mode="json", exclude_none=True)
+        return self.post("/api/v1/memories", Memory, body)
+
+    def recall(self, query: MemoryQuery) -> tuple[Recalled, ...]:
+        """What the collective memory knows, best first."""
+        given = {**query.model_dump(mode="json", exclude_none=True), "tags": query.tags}
+        return self.get("/api/v1/memories", RecalledMemories, given).items
 
     # What all of them are made of
 

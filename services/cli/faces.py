@@ -111,6 +111,25 @@ class JsonFace(Face):
         sys.stderr.write(f"hv: {sentence}\n")
 
 
+class QuietFace(Face):
+    """Nothing on standard output: somebody else says how it went."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is open."""
+
+    def show(self, progress: Progress, event: PublicEvent | None) -> None:
+        """Show nothing."""
+
+    def say(self, sentence: str) -> None:
+        """A lost connection is worth a word all the same."""
+        sys.stderr.write(f"hv: {sentence}\n")
+
+
 def face_for(*, as_json: bool) -> Face:
     """JSON if asked for; a live tree on a terminal; otherwise lines."""
     if as_json:

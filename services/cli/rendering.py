@@ -39,6 +39,17 @@ _SIGNS: Final[Mapping[str, tuple[str, str]]] = {
     "stopping": ("⊘", "yellow"),
     "cancelling": ("⊘", "yellow"),
 }
+_STATUS_AFTER: Final[Mapping[str, str]] = {
+    "execution.started": "running",
+    "execution.continued": "running",
+    "execution.resumed": "running",
+    "execution.failing": "failed",
+    "step.started": "running",
+    "step.deferred": "waiting",
+    "approval.requested": "waiting",
+    "approval.granted": "completed",
+    "approval.rejected": "failed",
+}
 _WORDLESS: Final = ("completed", "pending")
 
 
@@ -76,7 +87,7 @@ def event_line(event: PublicEvent) -> Text:
     return Text("  ").join(
         [
             Text(clock(event.at_ms), style="dim"),
-            sign(event.type.partition(".")[2].replace("started", "running")),
+            sign(_STATUS_AFTER.get(event.type, event.type.partition(".")[2])),
             Text(event.type),
             *(Text(shorten(str(part))) for part in (who, attempt, why) if part),
         ]

@@ -1,0 +1,267 @@
+"""`hv demo`: the whole system at work on this machine, in about a minute.
+
+Nothing is staged: the stack is the real one, the commands really run, and every line that is
+printed comes from an event or from what the gateway has stored.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ops.stack import control, state
+from ops.stack.errors import StackError
+from ops.stack.layout import REPO_ROOT, Layout
+from ops.stack.spec import AgentSpec
+from services.cli import rendering
+from services.cli.client import Gateway
+from services.cli.connection import find_connection
+from services.cli.faces import QuietFace, face_for
+from services.cli.follow import follow
+from services.cli.options import AsJson
+from services.cli.outcome import CliError, ExitCode, print_json, told
+from shared.contracts.api.executions import ExecuteRequest, ExecutionView, StepView
+from shared.templates.loader import load_file
+
+AGENTS: Final = (
+    AgentSpec("web-1", "role=web,zone=a", "nginx"),
+    AgentSpec("db-1", "role=db,zone=b", "postgres"),
+    AgentSpec("ops-1", "role=ops,zone=a", "backup"),
+)
+ROLES: Final = frozenset({"web", "db", "ops"})
+RESPONDER: Final = "diagnostician"
+CUSTOM: Final = REPO_ROOT / "shared" / "templates" / "demo" / "fleet_report.yaml"
+
+AGENTS_WITHIN_S: Final = 30.0
+RESPONDER_WITHIN_S: Final = 30.0
+STOP_WITHIN_S: Final = 10.0
+POLL_S: Final = 0.2
+OUTPUT_LIMIT: Final = 120
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(demo)
+
+
+@told
+def demo(as_json: AsJson = False) -> None:
+    """Bring the stack up with three agents and run two real workflows on them.
+
+    Exit code 0 only when both completed. The stack stays up; `hv down` stops it.
+    """
+    layout = Layout.from_environment()
+    stage = Stage(layout, rendering.console(stderr=as_json), as_json=as_json)
+    record = stage.bring_up()
+    with Gateway(find_connection(record.urls["gateway"], layout.admin_key)) as gateway:
+        stage.wait_for_agents(gateway)
+        with stage.responder(gateway):
+            views = [
+                stage.run(gateway, "incident_response", _incident()),
+                stage.run_custom(gateway, record.urls["gateway"]),
+            ]
+    completed = all(view.status == "completed" for view in views)
+    if as_json:
+        executions = [view.model_dump(mode="json") for view in views]
+        print_json({"completed": completed, "urls": _urls(record), "executions": executions})
+    else:
+        stage.sum_up(views, record, completed=completed)
+    raise typer.Exit(int(ExitCode.DONE if completed else ExitCode.FAILED))
+
+
+def _incident() -> dict[str, Any]:
+    return {
+        "title": "Exercise: the database answers slowly",
+        "description": "Part of hv demo: nothing is broken, but everybody acts as if it were.",
+        "severity": "high",
+        "affected_systems": ["db-1"],
+        "required_capabilities": ["diagnosis"],
+        "answer_within_s": 60,
+        "resolve_within_s": 300,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo plays, and how it is shown."""
+
+    layout: Layout
+    console: Console
+    as_json: bool
+
+    def bring_up(self) -> state.StackRecord:
+        """The stack that runs, or a new one with the demo's agents. Raises `CliError`."""
+        running = state.running(self.layout)
+        if running is not None and running.phase == "ready":
+            self._say("The stack already runs.")
+            return running
+        try:
+            with self.console.status("starting NATS, MongoDB, the gateway and three agents …"):
+                record = control.start_detached(self.layout, "safe", agents=AGENTS)
+        except StackError as error:
+            raise CliError(str(error), ExitCode.NOT_REACHABLE) from None
+        self._say(f"The stack is up at {record.urls['gateway']}.")
+        return record
+
+    def wait_for_agents(self, gateway: Gateway) -> None:
+        """Wait until an agent of every role is alive. Raises `CliError`."""
+        deadline = time.monotonic() + AGENTS_WITHIN_S
+        while True:
+            agents = gateway.fleet().agents
+            if {agent.labels.get("role") for agent in agents} >= ROLES:
+                break
+            if time.monotonic() > deadline:
+                raise CliError(
+                    "The stack that runs has not the demo's agents (roles web, db, ops). "
+                    "Stop it with `hv down`, and run `hv demo` again: its data stay.",
+                    ExitCode.FAILED,
+                )
+            time.sleep(POLL_S)
+        rows = (
+            (
+                Text(one.name, style="bold"),
+                ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items())),
+                ", ".join(one.capabilities),
+            )
+            for one in agents
+        )
+        if not self.as_json:
+            self.console.print(rendering.table(("AGENT", "LABELS", "CAPABILITIES"), rows))
+
+    @contextmanager
+    def responder(self, gateway: Gateway) -> Iterator[None]:
+        """A participant in a process of its own (`hv responder`), for as long as this lasts."""
+        log = self.layout.log("responder")
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "services.cli", "responder", "--name", RESPONDER],
+                env=_environment(gateway),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait_for_responder(gateway, process, log)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def run(
+        self, gateway: Gateway, template_id: str, parameters: Mapping[str, Any]
+    ) -> ExecutionView:
+        """Run a workflow, show every step, and return it as stored."""
+        request = ExecuteRequest(
+            template_id=template_id, parameters=dict(parameters), labels={"run": "demo"}
+        )
+        accepted = gateway.execute(request)
+        self._say(f"\nhv run {template_id}  ({accepted.execution_id})")
+        face = QuietFace() if self.as_json else face_for(as_json=False)
+        return follow(gateway, accepted.execution_id, face)
+
+    def run_custom(self, gateway: Gateway, gateway_url: str) -> ExecutionView:
+        """Store the demo's own workflow, as anybody would, and run it."""
+        template = load_file(CUSTOM)
+        stored = gateway.store_template(template)
+        self._say(f"\nhv templates create {CUSTOM.relative_to(REPO_ROOT)}  ({stored.outcome})")
+        return self.run(gateway, template.id, {"gateway_url": gateway_url})
+
+    def sum_up(
+        self, views: list[ExecutionView], record: state.StackRecord, *, completed: bool
+    ) -> None:
+        """Tell what happened, from what is stored, and where to look next."""
+        for view in views:
+            head = Text.assemble("\n", rendering.sign(view.status), f" {view.template_id} ")
+            head.append_text(rendering.status_text(view.status))
+            head.append(f" in {rendering.duration(view.duration_ms)}")
+            self.console.print(head)
+            columns = ("STEP", "STATUS", "ATTEMPTS", "AGENT", "TOOK", "WHY")
+            self.console.print(rendering.table(columns, map(_row, view.steps)))
+            for name, value in view.outputs.items():
+                text = _summary(value)
+                self.console.print(Text(f"  {name}: {text}"), soft_wrap=True)
+        self._say("\nLook next:")
+        for name, value in {**_urls(record), **_commands(views)}.items():
+            self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
+        end = "Both workflows completed." if completed else "Not every workflow completed."
+        self._say(f"\n{end} The stack stays up in the background; stop it with: hv down")
+
+    def _say(self, sentence: str) -> None:
+        self.console.print(Text(sentence), soft_wrap=True)
+
+    def _wait_for_responder(
+        self, gateway: Gateway, process: subprocess.Popen[bytes], log: Path
+    ) -> None:
+        deadline = time.monotonic() + RESPONDER_WITHIN_S
+        while process.poll() is None and time.monotonic() < deadline:
+            ready = (
+                one.name == RESPONDER and one.available for one in gateway.fleet().participants
+            )
+            if any(ready):
+                self._say(f"{RESPONDER} takes delegated tasks (process {process.pid}).")
+                return
+            time.sleep(POLL_S)
+        raise CliError(f"The responder did not register; see {log}.", ExitCode.FAILED)
+
+
+def _environment(gateway: Gateway) -> dict[str, str]:
+    connection = gateway.connection
+    path = os.pathsep.join(filter(None, [str(REPO_ROOT), os.environ.get("PYTHONPATH")]))
+    told_more = {"HIVE_URL": connection.url, "HIVE_API_KEY": connection.key, "PYTHONPATH": path}
+    return {**os.environ, **told_more, "PYTHONUNBUFFERED": "1"}
+
+
+def _urls(record: state.StackRecord) -> dict[str, str]:
+    url = record.urls["gateway"]
+    return {"gateway": url, "API": f"{url}/docs", "metrics": f"{url}/metrics"}
+
+
+def _commands(views: list[ExecutionView]) -> dict[str, str]:
+    first, last = views[0].id, views[-1].id
+    return {
+        "details": f"hv show {first}",
+        "output": f"hv logs {last}",
+        "agents": "hv agents",
+        "tasks": "hv delegations",
+        "memory": 'hv recall "database slow"',
+    }
+
+
+def _row(step: StepView) -> tuple[object, ...]:
+    failed = [a.failure.message for a in step.attempts if a.failure and a.number < step.attempt]
+    earlier = f"attempt 1: {failed[0]}" if failed else ""
+    why = step.failure.message if step.failure else step.reason or earlier
+    return (
+        Text(step.id, style="bold"),
+        Text.assemble(rendering.sign(step.status), " ", rendering.status_text(step.status)),
+        step.attempt or "",
+        step.agent,
+        rendering.duration(step.duration_ms),
+        rendering.shorten(why),
+    )
+
+
+def _summary(value: Any) -> str:
+    """An output on one line; of a map its summary, if it has one."""
+    if isinstance(value, Mapping) and "summary" in value:
+        value = value["summary"]
+    if not isinstance(value, str):
+        import json
+
+        value = json.dumps(value, ensure_ascii=False)
+    return rendering.shorten(value, OUTPUT_LIMIT)
