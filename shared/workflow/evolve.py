@@ -164,8 +164,10 @@ def _step_blocked(_before: StepState, event: ev.StepBlocked, _at_ms: int) -> Cha
     return {"reason": event.reason}
 
 
-def _step_started(_before: StepState, event: ev.StepStarted, at_ms: int) -> Changes:
-    return {"agent": event.agent, "started_at_ms": at_ms}
+def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Changes:
+    # A later leg goes on with an attempt that began before it waited.
+    began_ms = before.started_at_ms if event.leg else at_ms
+    return {"agent": event.agent, "started_at_ms": began_ms}
 
 
 def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:
