@@ -37,15 +37,12 @@ def _publish(publisher: Publisher, numbers: range) -> list[asyncio.Future[Stored
 async def _all_stored(bus: Bus) -> Counter[int]:
     """How often each number is stored, over all streams."""
     found: Counter[int] = Counter()
-    for stream, subject in PLACES:
-        subscription = await bus.jetstream.subscribe(
-            subject, stream=stream, ordered_consumer=stream != subjects.TASKS
-        )
-        info = await bus.jetstream.stream_info(stream)
-        for _ in range(info.state.messages):
-            message = await subscription.next_msg(timeout=PATIENCE_S)
-            found[int(message.data)] += 1
-        await subscription.unsubscribe()
+    for stream in {stream for stream, _ in PLACES}:
+        state = (await bus.jetstream.stream_info(stream)).state
+        for start in range(state.first_seq, state.last_seq + 1, 500):
+            some = range(start, min(start + 500, state.last_seq + 1))
+            reads = [bus.jetstream.get_msg(stream, seq, direct=True) for seq in some]
+            found.update(int(message.data or b"") for message in await asyncio.gather(*reads))
     return found
 
 
