@@ -1,0 +1,280 @@
+"""`hv` against the running embedded stack: every command, its JSON, its exit codes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.hv_process import Hv
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+GREET = """\
+id: greet
+version: 1.0.0
+name: Greet
+parameters:
+  who: {type: string, description: Whom to greet., minLength: 1}
+  times: {type: integer, minimum: 1, maximum: 3, default: 1}
+steps:
+  - id: say
+    command: shell
+    parameters:
+      script: for n in $(seq "$TIMES"); do echo "hello $WHO"; done
+      env: {WHO: "${{ params.who }}", TIMES: "${{ string(params.times) }}"}
+  - id: judge
+    command: shell
+    depends_on: [say]
+    parameters:
+      argv: [test, "${{ params.who }}", "!=", nobody]
+outputs:
+  said: ${{ steps.say.output.stdout }}
+"""
+SLEEP = """\
+id: sleep
+name: Sleep
+steps:
+  - {id: rest, command: shell, parameters: {argv: [sleep, "120"]}}
+  - {id: after, command: noop, depends_on: [rest]}
+"""
+GUARDED = """\
+id: guarded
+name: Guarded
+steps:
+  - {id: act, command: noop}
+policies: {approval_required: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def hv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hv]:
+    """The stack with one agent, and three small workflows in it."""
+    home = tmp_path_factory.mktemp("hive")
+    run = Hv(home)
+    up = run("up", "--detach", "--durability", "relaxed", "--agent", "solo:role=any:")
+    try:
+        assert up.code == 0, up.err
+        for name, text in (("greet", GREET), ("sleep", SLEEP), ("guarded", GUARDED)):
+            (home / f"{name}.yaml").write_text(text, encoding="utf-8")
+            created = run("templates", "create", f"{name}.yaml")
+            assert created.code == 0, created.err
+        yield run
+    finally:
+        run("down")
+
+
+def accepted(hv: Hv, *arguments: str) -> str:
+    """Run a workflow without waiting; the id of the execution."""
+    done = hv("run", *arguments, "--json")
+    assert done.code == 0, done.err
+    return str(done.json()["execution_id"])
+
+
+def status(hv: Hv, execution_id: str) -> str:
+    """Where an execution stands now."""
+    return str(hv("show", execution_id, "--json").json()["status"])
+
+
+def test_the_library(hv: Hv, tmp_path: Path) -> None:
+    """Built-in and own templates are listed, shown, versioned and exported so that they come back
+    the same."""
+    listed = {one["id"] for one in hv("templates", "--json").json()}
+    assert listed >= {"incident_response", "config_update", "greet"}
+    only = hv("templates", "list", "--category", "security", "--json").json()
+    assert [one["id"] for one in only] == ["security_alert"]
+    assert "-p who=…" in hv("templates", "show", "greet").out
+    exported = tmp_path / "greet.yaml"
+    assert hv("templates", "export", "greet", "-o", str(exported)).code == 0
+    again = hv("templates", "create", str(exported), "--json").json()
+    assert again["outcome"] == "unchanged"
+    newer = exported.read_text(encoding="utf-8").replace("1.0.0", "1.1.0-beta.1")
+    exported.write_text(newer, encoding="utf-8")
+    assert hv("templates", "create", str(exported)).code == 0
+    versions = hv("templates", "versions", "greet", "--json").json()
+    assert {one["version"] for one in versions} == {"1.1.0-beta.1", "1.0.0"}
+    newest = hv("templates", "show", "greet", "--json").json()["summary"]["version"]
+    assert newest == "1.0.0"  # a pre-release is nobody's default
+
+
+def test_watching_to_the_end(hv: Hv) -> None:
+    """`run --watch` prints a line per event and the tree; the exit code is the workflow's."""
+    done = hv("run", "greet", "-p", "who=world", "-p", "times=2", "--watch")
+    assert done.code == 0, done.out + done.err
+    assert "step.completed  say on solo" in done.out
+    assert "✓ judge  shell  on solo" in done.out
+    failed = hv("run", "greet", "-p", "who=nobody", "--watch")
+    assert failed.code == 1
+    assert "exit code 1, expected 0" in failed.out
+
+
+def test_watching_as_json(hv: Hv) -> None:
+    """One JSON object per line: the events in order, then the execution; an ended execution can be
+    watched again, and gives the same."""
+    done = hv("run", "greet", "-p", "who=json", "--watch", "--json")
+    assert done.code == 0, done.err
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    events = [line["event"] for line in lines[:-1]]
+    assert [event["version"] for event in events] == sorted(event["version"] for event in events)
+    assert events[-1]["type"] == "execution.completed"
+    execution = lines[-1]["execution"]
+    assert execution["outputs"] == {"said": "hello json\n"}
+    again = hv("watch", execution["id"], "--json")
+    assert [json.loads(line)["event"]["type"] for line in again.out.splitlines()[:-1]] == [
+        event["type"] for event in events
+    ]
+
+
+def test_what_commands_wrote(hv: Hv) -> None:
+    """`hv logs ID` prints the lines of the steps; `hv logs SERVICE` those of a service."""
+    done = hv("run", "greet", "-p", "who=logs", "-p", "times=3", "--wait", "--json")
+    assert done.code == 0, done.err
+    identity = done.json()["id"]
+    lines = hv("logs", identity, "--follow", "--json").out.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["hello logs"] * 3
+    assert hv("logs", identity, "--step", "say").out.count("solo │ hello logs") == 3
+    nothing = hv("logs", identity, "--step", "judge")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert hv("logs", identity, "--step", "absent").code == 2
+    assert hv("logs", "gateway").code == 0
+    assert "There are logs of: " in hv("logs", "nothing-like-it").err
+
+
+def test_cancelling_while_somebody_watches(hv: Hv) -> None:
+    """Who watches sees the end that another one asked for: exit code 4."""
+    identity = accepted(hv, "sleep")
+    assert hv("run", "sleep", "--wait", "--timeout", "0.5", "--json").code == 5
+    watching = hv.start("watch", identity)
+    try:
+        assert hv("cancel", identity, "--reason", "enough").code == 0
+        out, err = watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+    assert watching.returncode == 4, out + err
+    assert "execution.cancelled" in out
+    late = hv("cancel", identity)
+    assert late.code == 2
+    assert "it has ended (cancelled)" in late.err
+    for one in hv("executions", "--status", "running", "--json").json():
+        assert hv("cancel", one["id"], "--json").json()["request"] == "cancel"
+
+
+def test_approval(hv: Hv) -> None:
+    """An execution waits until somebody approves; a rejected one has failed or was cancelled."""
+    identity = accepted(hv, "guarded")
+    assert hv("pause", identity).code == 2
+    assert hv("approve", identity, "-c", "go ahead").code == 0
+    assert hv("watch", identity).code == 0
+    other = accepted(hv, "guarded")
+    assert hv("reject", other).code == 0
+    assert hv("watch", other).code in (1, 4)
+    assert hv("approve", other).code == 2
+
+
+def test_pause_and_resume(hv: Hv) -> None:
+    """A paused execution starts nothing new until it is resumed."""
+    identity = accepted(hv, "sleep")
+    assert hv("pause", identity, "--reason", "lunch").code == 0
+    assert hv("run", "greet", "-p", "who=other", "--wait").code == 0
+    assert status(hv, identity) == "paused"
+    assert hv("resume", identity).code == 0
+    assert hv("cancel", identity).code == 0
+    assert hv("watch", identity).code == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("run", "nope"), 2, "There is no template 'nope'"),
+        (("run", "greet"), 2, "parameters/who"),
+        (("run", "greet", "-p", "who=a", "-p", "times=x"), 2, "'x' is not a whole number"),
+        (("run", "greet", "-p", "who=a", "-p", "times=9"), 2, "parameters/times: 9 is greater"),
+        (("run", "greet", "-p", "whom=a"), 2, "did you mean who?"),
+        (("run", "greet", "-p", "who"), 2, "is not name=value"),
+        (("run", "greet", "--version", "9.9.9", "-p", "who=a"), 2, "9.9.9"),
+        (("run", "greet", "--file", "absent.yaml"), 2, "cannot be read"),
+        (("show", "ex_nothing"), 2, "There is no execution"),
+        (("watch", "ex_nothing"), 2, "There is no execution"),
+        (("logs", "ex_nothing"), 2, "There is no execution"),
+        (("approve", "ex_nothing"), 2, "There is no execution"),
+        (("templates", "show", "nope"), 2, "There is no template"),
+        (("delegations", "accept", "dl_nothing"), 2, "dl_nothing"),
+        (("executions", "--url", "http://127.0.0.1:9"), 3, "cannot be reached"),
+        (("executions", "--url", "nonsense"), 2, "is not an address"),
+        (("executions", "--key-file", "greet.yaml"), 3, "does not hold one API key"),
+        (("executions", "--status", "sleepy"), 2, "sleepy"),
+    ],
+)
+def test_bad_input(hv: Hv, arguments: tuple[str, ...], code: int, message: str) -> None:
+    """Every mistake is a sentence on standard error with its exit code, and never a traceback."""
+    done = hv(*arguments)
+    assert done.code == code, done.out + done.err
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_a_wrong_key_is_said(hv: Hv) -> None:
+    """A key that the gateway does not know is exit code 3."""
+    done = hv("executions", "--json", HIVE_API_KEY="hive_wrong")
+    assert done.code == 3
+    assert done.json()["error"]["status"] == 401
+
+
+def test_a_bad_template_file_names_the_line(hv: Hv) -> None:
+    """Mistakes that only the gateway finds are located in the file as well."""
+    bad = GREET.replace('params.who }}", TIMES', 'params.hwo }}", TIMES')
+    (hv.home / "bad.yaml").write_text(bad.replace("greet", "bad"), encoding="utf-8")
+    done = hv("templates", "create", "bad.yaml")
+    assert done.code == 2
+    assert "bad.yaml:12: steps/0/parameters" in done.err
+    (hv.home / "bad.yaml").write_text(GREET.replace("command:", "comand:", 1), encoding="utf-8")
+    assert (
+        "bad.yaml:9: steps/0/comand: there is no such field"
+        in hv("templates", "create", "bad.yaml").err
+    )
+
+
+def test_tasks_for_people(hv: Hv) -> None:
+    """A delegated task waits for a person, who accepts and completes it with `hv`."""
+    assert hv("agents", "--json").json()["agents"][0]["name"] == "solo"
+    nobody = hv("run", "task_delegation", "-p", "task=Rotate the certificates.", "--wait")
+    assert nobody.code == 1
+    responder = hv.start("responder", "--name", "helper", "--capability", "other")
+    try:
+        parameters = ("-p", "task=Look around.", "-p", "required_capabilities=other")
+        more = ("-p", "wait_for=completed", "--wait", "--timeout", "60")
+        assert responder.stdout is not None
+        assert responder.stdout.readline().startswith("ready")
+        done = hv("run", "task_delegation", *parameters, *more)
+        assert done.code == 0, done.out + done.err
+    finally:
+        responder.terminate()
+        responder.communicate(timeout=30)
+    assert responder.returncode == 0
+    (delegation,) = hv("delegations", "--status", "completed", "--json").json()
+    assert delegation["offers"][-1]["participant"] == "helper"
+    assert hv("delegations", "decline", delegation["id"], "--as", "helper").code == 2
+
+
+def test_memory(hv: Hv) -> None:
+    """What is remembered is recalled, best first."""
+    kept = hv("remember", "Restart the broker twice.", "-t", "broker", "--json").json()
+    found = hv("recall", "broker", "--json").json()
+    assert found[0]["memory"]["id"] == kept["id"]
+    assert "Restart the broker twice." in hv("recall", "broker").out
+
+
+def test_shell_completion(hv: Hv) -> None:
+    """The shell completes templates and execution ids from the running gateway."""
+
+    def completed(words: str) -> str:
+        count = str(len(words.split(" ")) - 1)
+        return hv(
+            _HV_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count, COLUMNS="200"
+        ).out
+
+    assert completed("hv run inci").split() == ["incident_response"]
+    identity = accepted(hv, "greet", "-p", "who=complete")
+    assert identity in completed("hv show ex_")
+    assert "gateway" in completed("hv logs gate")
