@@ -12,7 +12,7 @@ JSON, also what BSON cannot (large integers, keys with NUL).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
@@ -83,22 +83,36 @@ class MongoExecutionStore:
             await self._history.bulk_write([_further(d) for d in known], ordered=False)
 
     async def _update_states(self, writes: Sequence[StateWrite]) -> frozenset[str]:
-        updates = [_state_update(write.stored) for write in writes]
-        try:
-            await self._executions.bulk_write(updates, ordered=False)
-        except BulkWriteError as error:
-            return await self._superseded([writes[index].stored for index in _duplicates(error)])
-        return frozenset()
+        """Replace lower sequences; gives the ids where a higher one stands.
 
-    async def _superseded(self, refused: Sequence[StoredState]) -> frozenset[str]:
-        """Of those refused, the ones that a higher sequence stands in for. An equal sequence is
-        our own write, tried again."""
-        wanted = {stored.state.execution_id: stored.seq for stored in refused}
-        higher = set()
-        async for document in self._executions.find({"_id": {"$in": list(wanted)}}, {"seq": 1}):
-            if document["seq"] > wanted[document["_id"]]:
-                higher.add(document["_id"])
-        return frozenset(higher)
+        An insert that lost a race against another one of a lower sequence is refused as a
+        duplicate too: it is tried again, and finds a document to replace.
+        """
+        superseded: frozenset[str] = frozenset()
+        while writes:
+            refused = await self._try_update(writes)
+            there = await self._sequences(refused)
+            superseded |= {i for i, write in refused.items() if there[i] > write.stored.seq}
+            writes = [write for i, write in refused.items() if there[i] < write.stored.seq]
+        return superseded
+
+    async def _try_update(self, writes: Sequence[StateWrite]) -> dict[str, StateWrite]:
+        """Those that were refused, by execution id."""
+        try:
+            await self._executions.bulk_write(
+                [_state_update(write.stored) for write in writes], ordered=False
+            )
+        except BulkWriteError as error:
+            refused = [writes[index] for index in _duplicates(error)]
+            return {write.stored.state.execution_id: write for write in refused}
+        return {}
+
+    async def _sequences(self, execution_ids: Collection[str]) -> dict[str, int]:
+        """The stored sequence of each; an equal one is our own write, tried again."""
+        if not execution_ids:
+            return {}
+        found = self._executions.find({"_id": {"$in": list(execution_ids)}}, {"seq": 1})
+        return {document["_id"]: document["seq"] async for document in found}
 
 
 def _state_update(stored: StoredState) -> UpdateOne:
