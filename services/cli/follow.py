@@ -7,7 +7,7 @@ import time
 from services.cli.client import Gateway
 from services.cli.event_socket import EventSocket
 from services.cli.faces import Face
-from services.cli.outcome import CliError
+from services.cli.outcome import CliError, ExitCode
 from services.cli.progress import Progress
 from shared.contracts.api.executions import ExecutionView
 from shared.contracts.events import PublicEvent
@@ -58,12 +58,22 @@ def stored_when_ended(gateway: Gateway, execution_id: str) -> ExecutionView:
     """The execution as stored at its end: its last event may be a moment ahead of the store."""
     deadline = time.monotonic() + STORED_WITHIN_S
     while True:
-        view = stored_if_there(gateway, execution_id)
-        if view is not None and (view.ended or time.monotonic() > deadline):
+        view = _stored_if_reachable(gateway, execution_id)
+        if view is not None and view.ended:
             return view
         if time.monotonic() > deadline:
-            return gateway.execution(execution_id)  # raises that there is none
+            return gateway.execution(execution_id)  # raises what is wrong
         time.sleep(0.05)
+
+
+def _stored_if_reachable(gateway: Gateway, execution_id: str) -> ExecutionView | None:
+    """The same, and None while the gateway restarts: the socket notices if it stays away."""
+    try:
+        return stored_if_there(gateway, execution_id)
+    except CliError as error:
+        if error.code is not ExitCode.NOT_REACHABLE:
+            raise
+        return None
 
 
 def _follow_socket(gateway: Gateway, progress: Progress, face: Face) -> None:
@@ -75,7 +85,7 @@ def _follow_socket(gateway: Gateway, progress: Progress, face: Face) -> None:
         else:
             face.show(progress, None)
         if not progress.ended and time.monotonic() >= next_check:
-            view = stored_if_there(gateway, progress.execution_id)
+            view = _stored_if_reachable(gateway, progress.execution_id)
             if view is not None:
                 progress.describe(view)
                 next_check = time.monotonic() + CHECK_S
