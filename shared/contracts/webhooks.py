@@ -83,7 +83,8 @@ class WebhookStatus(StrEnum):
 class Webhook(_Contract):
     """A subscription, without its secret.
 
-    It gets events that happen after `enabled_at_ms`. `consecutive_failures` counts attempts since
+    It gets events that are published after it was enabled: those behind `after_seq`, the sequence
+    of the newest event at that time. `consecutive_failures` counts attempts since
     the last success, `failing_since_ms` says since when. Why it was disabled: `disabled_reason`.
     """
 
@@ -95,6 +96,7 @@ class Webhook(_Contract):
     created_at_ms: int
     created_by: str = ""
     enabled_at_ms: int
+    after_seq: int = 0
     consecutive_failures: int = 0
     failing_since_ms: int = 0
     last_success_at_ms: int = 0

@@ -67,5 +67,5 @@ class MemoryEventFeed:
                 event, place.position = sequenced.event, sequenced.seq
                 fits = any(pattern_fits(pattern, event.type) for pattern in place.patterns)
                 if fits and event.at_ms >= place.since_ms:
-                    return FedEvent(event, event.id)
+                    return FedEvent(event, sequenced.seq, event.id)
         raise RuntimeError("events in memory have no end")

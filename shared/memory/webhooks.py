@@ -44,7 +44,7 @@ class MemoryWebhookStore:
         self._secrets.pop(webhook_id, None)
         return self._webhooks.pop(webhook_id, None) is not None
 
-    async def enable(self, webhook_id: str, at_ms: int) -> Webhook | None:
+    async def enable(self, webhook_id: str, at_ms: int, after_seq: int) -> Webhook | None:
         """Tell it again, with its failures forgotten."""
         webhook = self._webhooks.get(webhook_id)
         if webhook is not None and webhook.status is WebhookStatus.DISABLED:
@@ -52,6 +52,7 @@ class MemoryWebhookStore:
                 webhook,
                 status=WebhookStatus.ENABLED,
                 enabled_at_ms=at_ms,
+                after_seq=after_seq,
                 consecutive_failures=0,
                 failing_since_ms=0,
                 disabled_at_ms=0,

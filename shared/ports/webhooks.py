@@ -51,7 +51,7 @@ class WebhookStore(Protocol):
         """Forget it. False when it was not there."""
         ...
 
-    async def enable(self, webhook_id: str, at_ms: int) -> Webhook | None:
+    async def enable(self, webhook_id: str, at_ms: int, after_seq: int) -> Webhook | None:
         """Tell it again, with its failures forgotten; one that is enabled stays as it is."""
         ...
 
@@ -132,9 +132,10 @@ class DeliveryStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FedEvent:
-    """An event out of the feed; `receipt` acknowledges it."""
+    """An event out of the feed and its sequence in the stream; `receipt` acknowledges it."""
 
     event: PublicEvent
+    seq: int
     receipt: str
 
 

@@ -26,9 +26,11 @@ from shared.ports.webhooks import (
 BATCH: Final = 256
 RECONCILE_S: Final = 2.0
 """How often webhooks that other gateways have made or removed are looked for."""
-SKEW_MS: Final = 2_000
-"""An event's time comes from another clock: one that seems to be so much older than its webhook is
-delivered all the same."""
+SKEW_MS: Final = 5_000
+"""A new feed begins so much earlier than its first webhook: the clocks of servers differ."""
+RESET_MS: Final = 60_000
+"""An event so much later than the enabling of a webhook is new whatever its sequence: sequences
+begin anew with a stream that was made anew."""
 
 
 class FanOut:
@@ -101,7 +103,7 @@ class FanOut:
             self.delivery_of(webhook, fed.event, now_ms)
             for fed in self._in_hand
             for webhook in enabled
-            if _wanted(webhook, fed.event)
+            if _wanted(webhook, fed)
         ]
         await self._deliveries.enqueue(queued)
         await self._feed.acknowledge(self._in_hand)
@@ -113,5 +115,6 @@ class FanOut:
         return [w for w in await self._webhooks.all() if w.status is WebhookStatus.ENABLED]
 
 
-def _wanted(webhook: Webhook, event: PublicEvent) -> bool:
-    return event.at_ms >= webhook.enabled_at_ms - SKEW_MS and webhook.filter.lets_pass(event)
+def _wanted(webhook: Webhook, fed: FedEvent) -> bool:
+    later = fed.event.at_ms > webhook.enabled_at_ms + RESET_MS
+    return (fed.seq > webhook.after_seq or later) and webhook.filter.lets_pass(fed.event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.gateway import problems
-from services.gateway.parts import WebhookPorts
+from services.gateway.parts import Parts
 from services.gateway.permissions import Permission, Principal
 from services.gateway.webhooks.delivery import DeliveryWorker
 from services.gateway.webhooks.fanout import FanOut
@@ -21,7 +21,6 @@ from shared.contracts.webhooks import (
     WebhookList,
     WebhookStatus,
 )
-from shared.ports.clock import Clock, Ids
 from shared.ports.webhooks import QueuedDelivery
 from shared.runtime.sealing import Sealer
 
@@ -33,24 +32,23 @@ class WebhookOperations:
 
     def __init__(
         self,
-        ports: WebhookPorts,
+        parts: Parts,
         worker: DeliveryWorker,
         fanout: FanOut,
         sealer: Sealer,
         rules: TargetRules,
-        clock: Clock,
-        ids: Ids,
         *,
         limit: int,
     ) -> None:
-        self._webhooks = ports.webhooks
-        self._deliveries = ports.deliveries
+        self._webhooks = parts.webhooks.webhooks
+        self._deliveries = parts.webhooks.deliveries
+        self._events = parts.events
+        self._clock = parts.clock
+        self._ids = parts.ids
         self._worker = worker
         self._fanout = fanout
         self._sealer = sealer
         self._rules = rules
-        self._clock = clock
-        self._ids = ids
         self._limit = limit
 
     async def create(self, wanted: NewWebhook, principal: Principal) -> IssuedWebhook:
@@ -71,6 +69,7 @@ class WebhookOperations:
             created_at_ms=now_ms,
             created_by=principal.name,
             enabled_at_ms=now_ms,
+            after_seq=await self._events.last_seq(),
         )
         secret = new_secret()
         await self._webhooks.add(webhook, self._sealer.seal(secret))
@@ -102,7 +101,8 @@ class WebhookOperations:
 
     async def enable(self, webhook_id: str) -> Webhook:
         """Tell a disabled webhook again what happens from now on."""
-        webhook = await self._webhooks.enable(webhook_id, self._clock.now_ms())
+        after_seq = await self._events.last_seq()
+        webhook = await self._webhooks.enable(webhook_id, self._clock.now_ms(), after_seq)
         if webhook is None:
             raise problems.not_found("webhook", webhook_id, LIST)
         await self._fanout.refresh()

@@ -66,13 +66,11 @@ class Webhooks:
             worker.wake,
         )
         operations = WebhookOperations(
-            ports,
+            parts,
             worker,
             fanout,
             sealer,
             rules,
-            clock,
-            parts.ids,
             limit=settings.webhook_limit,
         )
         bounds = Bounds(

@@ -62,11 +62,12 @@ class MongoWebhookStore:
         result = await self._webhooks.delete_one({"_id": webhook_id})
         return bool(result.deleted_count)
 
-    async def enable(self, webhook_id: str, at_ms: int) -> Webhook | None:
+    async def enable(self, webhook_id: str, at_ms: int, after_seq: int) -> Webhook | None:
         """Tell it again, with its failures forgotten."""
         fields = {
             "status": WebhookStatus.ENABLED.value,
             "enabled_at_ms": at_ms,
+            "after_seq": after_seq,
             "consecutive_failures": 0,
             "failing_since_ms": 0,
             "disabled_at_ms": 0,

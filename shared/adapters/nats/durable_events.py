@@ -155,7 +155,7 @@ class NatsEventFeed:
         except ValidationError as error:
             await self._refuse(message, str(error)[:300])
             return None
-        return FedEvent(event, message.reply)
+        return FedEvent(event, _sequence(message), message.reply)
 
     async def _refuse(self, message: Msg, reason: str) -> None:
         """A message that cannot be read would come again for ever."""
@@ -183,6 +183,11 @@ def without_overlaps(filters: Iterable[str]) -> list[str]:
     kept = [f for f in distinct if not any(f != other and _holds(other, f) for other in distinct)]
     crossing = any(a < b and _overlap(a, b) for a in kept for b in kept)
     return [EVERYTHING] if crossing else sorted(kept)
+
+
+def _sequence(message: Msg) -> int:
+    """The message's sequence in its stream: from its acknowledgement address."""
+    return int(message.reply.split(".")[-4])
 
 
 def _covers(filters: frozenset[str], wanted: frozenset[str]) -> bool:

@@ -33,7 +33,9 @@ class TestEventFeed:
         await feed.follow(["execution.*", "step.failed"], now_ms())
         for number, kind in enumerate(["execution.started", "agent.joined", "step.failed"]):
             await feeds.publish(number, kind)
-        assert numbers(await taken(feed, 2)) == [0, 2]
+        found = await taken(feed, 2)
+        assert numbers(found) == [0, 2]
+        assert found[0].seq + 2 == found[1].seq
         await feed.follow([], 0)
         await feed.close()
 

@@ -47,10 +47,10 @@ class TestWebhookStore:
         await stores.webhooks.add(webhook(), "sealed")
         await stores.webhooks.failed("wh_1", 6_000)
         await stores.webhooks.disable("wh_1", "gone", 7_000)
-        enabled = await stores.webhooks.enable("wh_1", 9_000)
-        assert enabled == webhook(enabled_at_ms=9_000)
-        assert await stores.webhooks.enable("wh_1", 9_500) == enabled
-        assert await stores.webhooks.enable("wh_2", 9_500) is None
+        enabled = await stores.webhooks.enable("wh_1", 9_000, 5)
+        assert enabled == webhook(enabled_at_ms=9_000, after_seq=5)
+        assert await stores.webhooks.enable("wh_1", 9_500, 6) == enabled
+        assert await stores.webhooks.enable("wh_2", 9_500, 6) is None
 
     async def test_counts_failures_since_the_last_success(self, stores: Stores) -> None:
         """Failures add up, with the time of the first; a success forgets them."""

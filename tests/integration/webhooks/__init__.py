@@ -1,0 +1,1 @@
+"""Webhooks of real gateways, to a real receiver."""
