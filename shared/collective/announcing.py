@@ -67,7 +67,8 @@ class AnnouncedMemories:
                     "importance": memory.importance,
                     "author": memory.author,
                 },
-            )
+            ),
+            about=memory.id,
         )
         return new
 
@@ -89,7 +90,8 @@ class AnnouncedMemories:
                     type="memory.forgotten",
                     at_ms=self._clock.now_ms(),
                     data={"memory_id": memory_id},
-                )
+                ),
+                about=memory_id,
             )
         return was_there
 
@@ -147,7 +149,8 @@ class AnnouncedBroadcasts:
                 at_ms=at_ms,
                 execution_id=_execution(kept.origin),
                 data={"broadcast_id": kept.id, **data},
-            )
+            ),
+            about=kept.id,
         )
 
 
@@ -203,7 +206,8 @@ class AnnouncedDelegations(DelegationVerbs):
                     "deadline_ms": kept.deadline_ms,
                     "reason": kept.reason,
                 },
-            )
+            ),
+            about=kept.id,
         )
 
     async def _wake(self, kept: Delegation) -> None:

@@ -78,9 +78,9 @@ class RpcService:
 
     async def close(self) -> None:
         """Answer no more."""
-        if self._service is not None:
-            await self._service.stop()
-            self._service = None
+        service, self._service = self._service, None
+        if service is not None and not self._bus.client.is_closed:
+            await service.stop()
 
     async def _answer(
         self, endpoint: Endpoint[Any, Any], handler: Handler[Any, Any], data: bytes

@@ -1,0 +1,1 @@
+"""The hive on real NATS and MongoDB."""

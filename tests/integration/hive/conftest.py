@@ -1,0 +1,122 @@
+"""Three agents and a desk on real servers. Agents act as the NATS user `executor`, not as admin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.executor.bootstrap_hive import hive_over, responder_for, start_desk, stored_collective
+from services.executor.commands.base import CommandContext, Outcome
+from services.executor.commands.catalog import CommandCatalog, builtin_commands
+from services.executor.commands.perform import perform
+from services.executor.desk import Collective
+from services.executor.policy import default_policy
+from services.executor.responder import Responder
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.executions import MongoExecutionStore
+from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.streams import ensure_streams
+from shared.contracts.agents import AgentRecord
+from shared.ports.hive import Hive
+from tests.servers import Servers, unique_database
+
+
+def _same(record: AgentRecord) -> AgentRecord:
+    return record
+
+
+CATALOG = CommandCatalog(builtin_commands())
+
+
+@dataclass
+class Fleet:
+    """A desk, and agents that were told to join."""
+
+    folder: Path
+    url: str
+    desk_bus: Bus
+    collective: Collective
+    hive: Hive
+    bus: Bus
+    execution: str = field(default_factory=unique_database)
+    responders: dict[str, tuple[Responder, Bus]] = field(default_factory=dict)
+
+    async def announce(self, name: str) -> AgentRecord:
+        """An agent that says it lives; it does not answer yet."""
+        now = self.hive.clock.now_ms()
+        record = AgentRecord(
+            name=name, host="test", version="1.0.0", started_at_ms=now, seen_at_ms=now
+        )
+        await self.hive.agents.announce(record)
+        return record
+
+    async def join(self, *names: str) -> None:
+        """Agents that live and answer, each with a connection of its own."""
+        for name in names:
+            record = await self.announce(name)
+            bus = await connect(self.url, name)
+            (self.folder / name).mkdir(exist_ok=True)
+            hive = await hive_over(bus)
+            responder = responder_for(name, bus, hive, self.folder / name, partial(_same, record))
+            await responder.start()
+            self.responders[name] = responder, bus
+
+    async def leave(self, name: str) -> None:
+        """The agent's process is gone, but its announcement is still there."""
+        responder, bus = self.responders.pop(name)
+        await responder.close()
+        await bus.close()
+
+    async def run(
+        self, command: str, parameters: dict[str, Any], attempt: int = 1, **leg: Any
+    ) -> Outcome:
+        """Run a command on an agent, as the runner does."""
+        context = CommandContext(
+            execution_id=self.execution,
+            step_id="step",
+            attempt=attempt,
+            leg=leg.get("leg", 0),
+            agent="a",
+            policy=default_policy(self.folder),
+            make_workdir=lambda: self.folder,
+            emit=lambda _stream, _line: None,
+            cancelled=asyncio.Event(),
+            hive=self.hive,
+        )
+        return await perform(CATALOG, command, parameters, context, leg.get("token"))
+
+
+@pytest.fixture
+async def fleet(servers: Servers, mongo_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    url = servers.nats_url("executor")
+    mongo = Mongo(mongo_url, journaled=False)
+    desk_bus, bus = await connect(url, "desk"), await connect(url, "runner")
+    await ensure_streams(desk_bus)
+    await _forget_agents(desk_bus)
+    publisher = Publisher(desk_bus, grouped=False)
+    await publisher.start()
+    closers = await start_desk(desk_bus, mongo, publisher, MongoExecutionStore(mongo))
+    hive = await hive_over(bus)
+    collective = await stored_collective(mongo, publisher)
+    fleet = Fleet(tmp_path, url, desk_bus, collective, hive, bus)
+    yield fleet
+    for name in list(fleet.responders):
+        await fleet.leave(name)
+    for close in (*closers, publisher.close, bus.close):
+        await close()
+    if desk_bus.connected:
+        await _forget_agents(desk_bus)
+        await desk_bus.close()
+    await mongo.close()
+
+
+async def _forget_agents(bus: Bus) -> None:
+    """The bucket is shared by all tests of the session."""
+    await bus.jetstream.purge_stream("KV_agents")
