@@ -1,0 +1,1 @@
+"""Executor processes on real NATS and MongoDB: takeover, poison, stopping, losses, outages."""

@@ -1,0 +1,86 @@
+"""Executor processes that a test starts with any settings, kills, stops and starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from ops.stack.layout import REPO_ROOT
+from ops.stack.processes import Child, tail
+from ops.stack.servers import EmbeddedServers
+
+PATIENCE_S = 60.0
+_RUNS = re.compile(r"executor runs")
+
+
+class ExecutorProcess:
+    """One executor by name; `start` after an end is a new process of the same name."""
+
+    def __init__(self, servers: EmbeddedServers, home: Path, name: str, **settings: object) -> None:
+        """`settings` are the executor's own, by name: `agent_slots=1`."""
+        self.name = name
+        self.log = home / f"{name}.log"
+        self._env = {
+            **os.environ,
+            "PYTHONPATH": str(REPO_ROOT),
+            "HIVE_NATS_URL": servers.nats_url("executor"),
+            "HIVE_MONGO_URL": servers.mongo_url,
+            "HIVE_HOME": str(home),
+            "HIVE_DURABILITY": "relaxed",
+            "HIVE_AGENT_NAME": name,
+        }
+        for key, value in settings.items():
+            self._env[key if key.isupper() else f"HIVE_{key.upper()}"] = str(value)
+        self._child: Child | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self._child is not None and self._child.running
+
+    @property
+    def pid(self) -> int:
+        """Process id of the last process."""
+        assert self._child is not None
+        return self._child.pid
+
+    async def start(self) -> None:
+        """Start it, and wait until it says that it runs."""
+        before = self._times_ran()
+        argv = [sys.executable, "-m", "services.executor"]
+        self._child = await asyncio.to_thread(Child, argv, self._env, self.log)
+        async with asyncio.timeout(PATIENCE_S):
+            while self._times_ran() == before:
+                assert self.running, f"{self.name} ended:\n{tail(self.log)}"
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._child is not None:
+            await asyncio.to_thread(self._child.kill)
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        if self._child is not None:
+            self._child.terminate()
+
+    async def ended(self) -> int | None:
+        """Wait for its end; gives the exit code."""
+        assert self._child is not None
+        assert await asyncio.to_thread(self._child.wait, PATIENCE_S), f"{self.name} does not end"
+        return self._child.exit_code
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait."""
+        if self._child is not None:
+            await asyncio.to_thread(self._child.stop, 30.0)
+
+    def text(self) -> str:
+        """Everything that it said, in all its lives."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def _times_ran(self) -> int:
+        return len(_RUNS.findall(self.text()))
