@@ -34,4 +34,5 @@ def outage_of(error: BaseException) -> str | None:
     """`NATS` or `MongoDB` when the error means that this server is away; `None` otherwise."""
     if isinstance(error, _MONGO):
         return "MongoDB"
-    return "NATS" if isinstance(error, _NATS) else None
+    # The adapters of NATS bound their waits with plain timeouts; MongoDB's driver has its own.
+    return "NATS" if isinstance(error, (*_NATS, TimeoutError)) else None

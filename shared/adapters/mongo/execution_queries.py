@@ -72,10 +72,9 @@ def _conditions(query: ExecutionQuery) -> dict[str, Any]:
         conditions["status"] = {"$in": list(query.statuses)}
     if query.label is not None:
         name, value = query.label
-        # A label's name may hold dots, which a path in a query must not.
-        conditions["$expr"] = {
-            "$eq": [{"$getField": {"field": {"$literal": name}, "input": "$labels"}}, value]
-        }
+        # A label's name may hold dots, which a path in a query must not; both may begin with `$`.
+        field = {"$getField": {"field": {"$literal": name}, "input": "$labels"}}
+        conditions["$expr"] = {"$eq": [field, {"$literal": value}]}
     created = {"$gte": query.since_ms, "$lte": query.until_ms}
     bounds = {operator: at for operator, at in created.items() if at is not None}
     if bounds:
