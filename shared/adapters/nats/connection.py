@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 import nats
 import structlog
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+FIRST_CONNECTION_S: Final = 20.0
+"""How long the first connection is tried; later ones are tried for ever."""
 PENDING_BYTES = 64 * 1024 * 1024
 """What is buffered while the server is away."""
 
@@ -42,8 +45,11 @@ class Bus:
             await self.client.close()
 
 
-async def connect(url: str, name: str) -> Bus:
-    """Connect as `name` (shown in the server's monitoring). Raises when it cannot at first."""
+async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -> Bus:
+    """Connect as `name` (shown in the server's monitoring).
+
+    Raises `ConnectionError` when nothing came of it within `first_s` seconds.
+    """
 
     async def on_error(error: Exception) -> None:
         log.warning("nats error", error=str(error) or type(error).__name__)
@@ -54,16 +60,24 @@ async def connect(url: str, name: str) -> Bus:
     async def on_reconnected() -> None:
         log.info("nats reconnected")
 
-    client = await nats.connect(
-        url,
-        name=name,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.2,
-        ping_interval=5,
-        max_outstanding_pings=2,
-        pending_size=PENDING_BYTES,
-        error_cb=on_error,
-        disconnected_cb=on_disconnected,
-        reconnected_cb=on_reconnected,
-    )
+    try:
+        # The driver would try its first connection for ever, and hear no signal to stop meanwhile.
+        async with asyncio.timeout(first_s):
+            client = await nats.connect(
+                url,
+                name=name,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                pending_size=PENDING_BYTES,
+                error_cb=on_error,
+                disconnected_cb=on_disconnected,
+                reconnected_cb=on_reconnected,
+            )
+    except TimeoutError as error:
+        raise ConnectionError(
+            f"NATS let nobody in within {first_s:g} s; check that it runs, and address, "
+            "user and password in HIVE_NATS_URL"
+        ) from error
     return Bus(client)
