@@ -1,5 +1,6 @@
 """Prometheus's configuration, alert rules and their unit tests, judged by promtool itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,10 @@ def test_embedded_stack_gets_its_own_configuration(tmp_path: Path) -> None:
         {"targets": ["127.0.0.1:4002"], "labels": {"service": "executor-2"}},
     ]
     assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_alert_is_in_the_guide() -> None:
+    """docs/how-to/monitoring.md lists each alert, and none that does not exist."""
+    guide = FOLDER.parents[1] / "docs" / "how-to" / "monitoring.md"
+    listed = set(re.findall(r"`(Hive[A-Za-z]+)`", guide.read_text(encoding="utf-8")))
+    assert listed == {rule["alert"] for rule in RULES}
