@@ -185,12 +185,18 @@ class NatsRig:
 async def make_anew(url: str) -> None:
     """Make the streams anew: without messages, consumers and remembered message ids."""
     admin = await connect(url, "contract tests: cleaning")
-    for stream in await admin.jetstream.streams_info():
-        await admin.jetstream.delete_stream(stream.config.name or "")
-    await ensure_streams(admin)
+    await until(lambda: _made_anew(admin))
     for bucket in ("contract_leases", "contract_agents"):
         await ensure_bucket(admin, bucket, TTL_MS / 1000)
     await admin.close()
+
+
+async def _made_anew(admin: Bus) -> bool:
+    """False when a stream came back with what it held: the server was still deleting it."""
+    for stream in await admin.jetstream.streams_info():
+        await admin.jetstream.delete_stream(stream.config.name or "")
+    await ensure_streams(admin)
+    return all(stream.state.last_seq == 0 for stream in await admin.jetstream.streams_info())
 
 
 @asynccontextmanager
