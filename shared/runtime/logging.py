@@ -67,4 +67,6 @@ def _shared(service: str) -> list[structlog.typing.Processor]:
 def _renderer(form: LogFormat) -> list[structlog.typing.Processor]:
     if form is LogFormat.JSON:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # The renderer's own choice prints local variables with a traceback, and secrets with them.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
