@@ -76,6 +76,13 @@ class MemoryEffects:
         """Tell the agents to stop an attempt."""
         self._collect(Action.STOP, order.execution_id, lambda: self._tell(order))
 
+    def withdraw(self, execution_id: str, step: str) -> None:
+        """Remove a step's tasks from the queues."""
+        prefix = f"t.{execution_id}.{step}."
+        self._collect(
+            Action.FORGET, execution_id, lambda: self._bus.tasks.forget(execution_id, prefix)
+        )
+
     def forget(self, execution_id: str, *, timers: bool, tasks: bool) -> None:
         """Remove what is left of an ended execution."""
         if timers:

@@ -19,6 +19,7 @@ class QueuedTask:
     payload: bytes
     resent: bool
     queued_at_ms: int
+    message_id: str = ""
     deliveries: int = 0
     alarm: Alarm | None = None
 
@@ -51,7 +52,7 @@ class TaskQueue:
         """Queue a task, unless its id is known. Bytes are not looked at."""
         if self._ids.is_new(message_id):
             now = self._clock.now_ms()
-            self._tasks.append(QueuedTask(pool, execution_id, payload, resent, now))
+            self._tasks.append(QueuedTask(pool, execution_id, payload, resent, now, message_id))
             self._news()
 
     def take(self, pools: Collection[str], limit: int) -> list[QueuedTask]:
@@ -84,10 +85,12 @@ class TaskQueue:
             self._stop_alarm(task)
             self._news()
 
-    def forget(self, execution_id: str) -> None:
-        """Remove the tasks of an execution, also those that a runner has."""
+    def forget(self, execution_id: str, prefix: str = "") -> None:
+        """Remove the tasks of an execution whose message ids begin so, also those that a runner
+        has."""
         for task in [t for t in self._tasks if t.execution_id == execution_id]:
-            self.acknowledge(task)
+            if task.message_id.startswith(prefix):
+                self.acknowledge(task)
 
     def _free_after(self, task: QueuedTask, ms: int) -> None:
         self._stop_alarm(task)

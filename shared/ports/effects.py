@@ -41,6 +41,10 @@ class Effects(Protocol):
         """Tell the agents to stop an attempt (best effort; the engine repeats it)."""
         ...
 
+    def withdraw(self, execution_id: str, step: str) -> None:
+        """Remove a step's tasks from the queues, as far as no runner has them."""
+        ...
+
     def forget(self, execution_id: str, *, timers: bool, tasks: bool) -> None:
         """Remove what is left of an ended execution: its timers, its tasks in the queues."""
         ...

@@ -2,13 +2,14 @@
 
 * With nothing open and no reason to stop: `completed`, or `completed_with_errors` where a failure
   was tolerated.
-* After a failure: `failed`, once nothing runs any more; what had not started is skipped.
+* After a failure: `failed`, once nothing runs any more; what an agent has not claimed is
+  cancelled at once, what had not become ready is skipped.
 * After a cancel or a deadline: `cancelled` or `failed`, once everything that ran is accounted for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import bind
@@ -19,6 +20,8 @@ from shared.workflow.messages import Failure
 from shared.workflow.state import Stop
 from shared.workflow.stopping import cancel_unstarted
 from shared.workflow.turn import Turn
+
+_UNCLAIMED: Final = (StepStatus.SCHEDULED, StepStatus.RETRYING, StepStatus.BLOCKED)
 
 
 def end_if_over(turn: Turn) -> None:
@@ -38,10 +41,13 @@ def end_if_over(turn: Turn) -> None:
 
 
 def _wind_down(turn: Turn, stop: Stop) -> None:
-    """After a failure: retries and waits are given up at once, the rest when nothing runs."""
+    """After a failure: what no agent has claimed is given up at once, the rest when nothing runs.
+
+    A claim that crosses this is revoked: its agent is told to stop, and the history names it.
+    """
     reason = f"the execution failed at step {stop.step}"
     for step_id, step in turn.state.steps.items():
-        if step.status in (StepStatus.RETRYING, StepStatus.BLOCKED):
+        if step.status in _UNCLAIMED:
             turn.emit(ev.StepCancelled(step=step_id, attempt=step.attempt, reason=reason))
     if turn.state.busy > 0:
         return

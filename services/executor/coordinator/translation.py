@@ -12,6 +12,7 @@ from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
 from shared.workflow.machines.execution import ENDED
+from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, TimerFired
 from shared.workflow.state import ExecutionState
 
@@ -56,8 +57,27 @@ class Translator:
                     self._effects.forget(after.execution_id, timers=False, tasks=True)
                 case _:
                     pass
+        if after.stop is not None and after.stop.kind == "failure":
+            self._withdraw(before, after, events)
         if after.status in ENDED and before is not None and before.timers and not before.ended:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
+
+    def _withdraw(
+        self, before: ExecutionState | None, after: ExecutionState, events: Sequence[ev.AnyEvent]
+    ) -> None:
+        """After a failure: no runner shall take what was scheduled and is now cancelled.
+
+        The tasks of steps that still run stay: they tell of a runner that dies.
+        """
+        queued = {e.step for e in events if isinstance(e, ev.StepScheduled)}
+        if before is not None:
+            queued |= {s for s, step in before.steps.items() if step.status is StepStatus.SCHEDULED}
+        cancelled = [e.step for e in events if isinstance(e, ev.StepCancelled) and e.step in queued]
+        if cancelled and after.ended:
+            self._effects.forget(after.execution_id, timers=False, tasks=True)
+            return
+        for step in cancelled:
+            self._effects.withdraw(after.execution_id, step)
 
     def _task(self, state: ExecutionState, event: ev.StepScheduled, *, again: bool) -> None:
         pool, reason = place(event.requirement, self._agents())

@@ -118,6 +118,10 @@ class NatsEffects:
         """Tell the agents to stop an attempt."""
         self._orders.append(order)
 
+    def withdraw(self, execution_id: str, step: str) -> None:
+        """Remove a step's tasks from the queues."""
+        self._purge(subjects.TASKS, f"hive.task.*.*.{execution_id}.{step}.>")
+
     def forget(self, execution_id: str, *, timers: bool, tasks: bool) -> None:
         """Remove what is left of an ended execution."""
         partition = subjects.partition_of(execution_id, self._partitions)

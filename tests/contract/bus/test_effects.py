@@ -71,6 +71,21 @@ class TestTasks:
         assert delivery.task == other
         assert await no_task_for(feed)
 
+    async def test_withdrawn_tasks_are_not_delivered(self, rig: BusRig) -> None:
+        """Withdrawing a step takes its tasks out of every queue, and no other step's."""
+        effects = rig.effects()
+        effects.task(subjects.pool_any(), task("a"), again=False)
+        effects.task(subjects.pool_host("alpha"), task("a", attempt=2), again=False)
+        effects.task(subjects.pool_any(), task("ab"), again=False)
+        await effects.commit()
+        effects.withdraw(EXECUTION, "a")
+        await effects.commit()
+        await rig.pass_time(300)
+        feed = await rig.feed("alpha", [], slots=8)
+        [delivery] = await tasks_of(feed, 1)
+        assert delivery.task == task("ab")
+        assert await no_task_for(feed)
+
     async def test_a_task_offered_after_forgetting_stays(self, rig: BusRig) -> None:
         """Forgetting strikes what was before it, not what the same turn offers after it."""
         effects = rig.effects()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -28,7 +29,7 @@ async def _hands(world: World) -> None:
 
 
 async def test_a_coordinator_takes_over_from_a_dead_one(
-    world: World, record_property: pytest.RecordProperty
+    world: World, record_property: Callable[[str, object], None]
 ) -> None:
     """Two coordinators hold half of the partitions each; when one is killed, the other holds all
     within the bound, and every running execution ends."""

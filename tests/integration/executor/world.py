@@ -116,7 +116,7 @@ class World:
         state: ExecutionState | None = None
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while (state := await self.queries.get(execution)) is None or not holds(state):
+                while (state := await self.queries.get(execution)) is None or not holds(state):  # noqa: ASYNC110 - another process changes it
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise AssertionError(f"{execution} stays {described(state)}") from None
@@ -131,7 +131,7 @@ class World:
         """Wait for anything else."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not await holds():
+                while not await holds():  # noqa: ASYNC110 - other processes change it
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise AssertionError(f"not in time: {what}") from None

@@ -91,6 +91,17 @@ def test_what_runs_may_finish() -> None:
     assert [a.outcome for a in run.step("c").attempts] == ["failed"]
 
 
+def test_what_no_agent_has_claimed_is_cancelled_after_a_failure() -> None:
+    """After a failure a scheduled step is given up at once; a claim that comes later is revoked."""
+    run = Run(step("a"), step("b"), step("c"))
+    run.request()
+    run.start("b")
+    assert run.fail("a") == ["step.failed", "execution.failing", "step.cancelled"]
+    assert run.statuses == {"a": "failed", "b": "running", "c": "cancelled"}
+    assert run.start("c") == ["step.revoked"]
+    assert run.finish("b") == ["step.completed", "execution.failed"]
+
+
 def test_the_first_failure_is_the_reason() -> None:
     """A second failure, while what runs finishes, does not replace the first one; nor is it
     tried again."""
