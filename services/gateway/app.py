@@ -11,10 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from services.gateway import problems
 from services.gateway.gateway import Gateway
+from services.gateway.mcp import door as mcp
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds
 from services.gateway.middleware.observation import Observation
@@ -71,6 +73,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app.state.registry = registry
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.append(Route(mcp.PATH, mcp.McpDoor(app, gateway.settings)))
     _handle_errors(app)
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter
@@ -84,7 +87,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
 def route_templates() -> list[str]:
     """The paths of every route, as templates: the bounded set that metrics may name."""
     paths = (getattr(route, "path", None) for router in ROUTERS for route in router.routes)
-    return sorted({path for path in paths if isinstance(path, str)})
+    return sorted({path for path in paths if isinstance(path, str)} | {mcp.PATH})
 
 
 def _handle_errors(app: FastAPI) -> None:

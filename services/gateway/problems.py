@@ -31,6 +31,7 @@ _TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "invalid-definition": (422, "The workflow definition is not valid"),
     "invalid-parameters": (422, "The parameters do not fit the template"),
     "idempotency-key-reused": (422, "The idempotency key was used for another request"),
+    "misdirected": (421, "This gateway is not known by that name"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong here"),
     "unavailable": (503, "A server that is needed does not answer"),

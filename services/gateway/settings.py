@@ -97,7 +97,17 @@ class GatewaySettings(BaseSettings):
         description="The CloudEvents `source`: a URI that names this installation.",
     )
 
-    @field_validator("webhook_retry_s", mode="before")
+    mcp_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names beside localhost and the gateway's own that /mcp may be reached by, "
+        "as `hive.example.com` or `hive.example.com:8902`.",
+    )
+    mcp_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Web pages that may call /mcp, as `https://app.example.com`.",
+    )
+
+    @field_validator("webhook_retry_s", "mcp_allowed_hosts", "mcp_allowed_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """Lists are written with commas."""

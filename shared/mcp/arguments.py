@@ -1,0 +1,148 @@
+"""The arguments of the tools. Their JSON Schemas are what an AI agent reads, so fields say what
+they are for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.api.executions import ExecuteRequest, ExecutionEvents, ExecutionSummary
+from shared.contracts.delegations import DelegationStatus
+from shared.workflow.definition import Template
+from shared.workflow.machines.execution import ExecutionStatus
+
+MAX_WAIT_S: Final = 3_600.0
+"""Longest wait for the end of an execution in one call, in seconds."""
+
+ExecutionId = Annotated[
+    str, Field(min_length=1, max_length=200, description="Id of the execution, `ex_…`.")
+]
+TaskId = Annotated[str, Field(min_length=1, max_length=200, description="Id of the task.")]
+Limit = Annotated[int, Field(ge=1, le=200, description="Most items in the answer.")]
+Cursor = Annotated[
+    str | None, Field(max_length=200, description="`next_cursor` of the page before this one.")
+]
+Wait = Annotated[
+    float,
+    Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the execution's end; 0: do not."),
+]
+InNameOf = Annotated[
+    str | None,
+    Field(max_length=200, description="In whose name, for operators; default: the key's own."),
+]
+
+
+class Arguments(BaseModel):
+    """Base: nothing that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ListWorkflows(Arguments):
+    """Which workflow templates; all conditions hold together."""
+
+    text: str | None = Field(
+        None, max_length=200, description="Looked for in id, name, description and tags."
+    )
+    category: str | None = Field(None, max_length=100)
+    tag: str | None = Field(None, max_length=100)
+    cursor: Cursor = None
+    limit: Limit = 50
+
+
+class CreateWorkflow(Arguments):
+    """A workflow template. Its version must be new: versions never change."""
+
+    definition: Template
+
+
+class ExecuteWorkflow(ExecuteRequest):
+    """Run a workflow template. Without `version`: its newest release."""
+
+    wait_s: Wait = 0
+    idempotency_key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The same key and arguments again give the same execution, for 24 hours.",
+    )
+
+
+class ShowExecution(Arguments):
+    """Which execution, and whether to wait for its end."""
+
+    execution_id: ExecutionId
+    wait_s: Wait = 0
+
+
+class CancelExecution(Arguments):
+    """Which execution to stop, and why."""
+
+    execution_id: ExecutionId
+    reason: str = Field("", max_length=1_000)
+
+
+class ShowHistory(Arguments):
+    """With `execution_id`: what happened to that execution. Without: past executions."""
+
+    execution_id: ExecutionId | None = None
+    after: int = Field(
+        0, ge=0, description="With `execution_id`: `next_after` of the page before this one."
+    )
+    template_id: str | None = Field(None, max_length=200)
+    category: str | None = Field(None, max_length=200)
+    status: tuple[ExecutionStatus, ...] = Field((), max_length=20)
+    cursor: Cursor = None
+    limit: Limit = 50
+
+
+class History(BaseModel):
+    """Executions, newest first, or the events of one, in order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    executions: tuple[ExecutionSummary, ...] = ()
+    next_cursor: str | None = None
+    events: ExecutionEvents | None = None
+
+
+class AnswerApproval(Arguments):
+    """Approve or reject an execution that awaits approval."""
+
+    execution_id: ExecutionId
+    decision: Literal["approve", "reject"]
+    comment: str = Field("", max_length=1_000)
+
+
+class ListTasks(Arguments):
+    """Which delegated tasks; by default those that are yours."""
+
+    assignee: str = Field(
+        "self",
+        max_length=200,
+        description="`self`: those of the key that asks; a name; or empty for everybody's.",
+    )
+    status: tuple[DelegationStatus, ...] = Field((), max_length=10)
+    execution_id: str | None = Field(None, max_length=200)
+    before: int | None = Field(None, ge=0, description="`next_before` of the page before this one.")
+    limit: Limit = 50
+
+
+class AcceptTask(Arguments):
+    """You will do it. Others are not asked any more."""
+
+    task_id: TaskId
+    participant: InNameOf = None
+
+
+class CompleteTask(Arguments):
+    """You have done it, or will not: then it is offered to the next who fits."""
+
+    task_id: TaskId
+    outcome: Literal["completed", "declined"] = "completed"
+    result: dict[str, Any] = Field(
+        default_factory=dict, description="What came of it; the waiting step's output carries it."
+    )
+    reason: str = Field("", max_length=2_000, description="Why it is declined.")
+    participant: InNameOf = None

@@ -1,0 +1,283 @@
+"""The tools, in one table: name, arguments, answer, and what each does with the gateway's API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from mcp import types
+from pydantic import BaseModel
+
+from shared.contracts.api.collective import DelegationPage, NewMemory, RecalledMemories
+from shared.contracts.api.executions import (
+    ExecutionAccepted,
+    ExecutionEvents,
+    ExecutionPage,
+    ExecutionView,
+    RequestAccepted,
+)
+from shared.contracts.api.templates import TemplatePage, TemplateStored
+from shared.contracts.collective import Memory, MemoryQuery
+from shared.contracts.delegations import Delegation
+from shared.mcp import arguments as a
+from shared.mcp.api import GatewayApi, segment
+from shared.mcp.waiting import Report, wait_for_end
+
+WORKFLOWS: Final = "/api/v1/workflows"
+DELEGATIONS: Final = "/api/v1/delegations"
+MEMORIES: Final = "/api/v1/memories"
+
+ArgumentsT = TypeVar("ArgumentsT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[ArgumentsT, AnswerT]):
+    """One tool. The first sentence of `description` says what it does."""
+
+    name: str
+    title: str
+    description: str
+    arguments: type[ArgumentsT]
+    answer: type[AnswerT]
+    run: Callable[[GatewayApi, ArgumentsT, Report], Awaitable[AnswerT]]
+    reads_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    async def call(self, api: GatewayApi, given: Mapping[str, Any], report: Report) -> BaseModel:
+        """Check the arguments and run. Raises `ValidationError` and `RefusedError`."""
+        return await self.run(api, self.arguments.model_validate(given), report)
+
+    def described(self) -> types.Tool:
+        """The tool as clients list it."""
+        return types.Tool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=self.arguments.model_json_schema(),
+            output_schema=self.answer.model_json_schema(mode="serialization"),
+            annotations=types.ToolAnnotations(
+                read_only_hint=self.reads_only,
+                destructive_hint=self.destructive,
+                idempotent_hint=self.idempotent or self.reads_only,
+                open_world_hint=False,
+            ),
+        )
+
+
+async def _list(api: GatewayApi, given: a.ListWorkflows, _report: Report) -> TemplatePage:
+    return await api.get(f"{WORKFLOWS}/templates", TemplatePage, given.model_dump())
+
+
+async def _create(api: GatewayApi, given: a.CreateWorkflow, _report: Report) -> TemplateStored:
+    body = given.definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return await api.post(f"{WORKFLOWS}/templates", TemplateStored, body)
+
+
+async def _execute(api: GatewayApi, given: a.ExecuteWorkflow, report: Report) -> ExecutionAccepted:
+    body = given.model_dump(mode="json", exclude={"wait_s", "idempotency_key"}, exclude_none=True)
+    key = given.idempotency_key
+    accepted = await api.post(
+        f"{WORKFLOWS}/execute",
+        ExecutionAccepted,
+        body,
+        headers={"Idempotency-Key": key} if key else None,
+    )
+    if not given.wait_s:
+        return accepted
+    view = await wait_for_end(api, accepted.execution_id, given.wait_s, report)
+    return accepted.model_copy(update={"execution": view})
+
+
+async def _status(api: GatewayApi, given: a.ShowExecution, report: Report) -> ExecutionView:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}"
+    view = await api.get(path, ExecutionView)
+    if view.ended or not given.wait_s:
+        return view
+    return await wait_for_end(api, given.execution_id, given.wait_s, report) or view
+
+
+async def _cancel(api: GatewayApi, given: a.CancelExecution, _report: Report) -> RequestAccepted:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/cancel"
+    return await api.post(path, RequestAccepted, {"reason": given.reason})
+
+
+async def _history(api: GatewayApi, given: a.ShowHistory, _report: Report) -> a.History:
+    if given.execution_id is not None:
+        path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/events"
+        position = {"after": given.after, "limit": given.limit}
+        return a.History(events=await api.get(path, ExecutionEvents, position))
+    query = {
+        "template": given.template_id,
+        "category": given.category,
+        "status": [status.value for status in given.status],
+        "cursor": given.cursor,
+        "limit": given.limit,
+    }
+    page = await api.get(f"{WORKFLOWS}/executions", ExecutionPage, query)
+    return a.History(executions=page.items, next_cursor=page.next_cursor)
+
+
+async def _approve(api: GatewayApi, given: a.AnswerApproval, _report: Report) -> RequestAccepted:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/{given.decision}"
+    return await api.post(path, RequestAccepted, {"comment": given.comment})
+
+
+async def _tasks(api: GatewayApi, given: a.ListTasks, _report: Report) -> DelegationPage:
+    query = {
+        "assignee": given.assignee,
+        "status": [status.value for status in given.status],
+        "execution": given.execution_id,
+        "before": given.before,
+        "limit": given.limit,
+    }
+    return await api.get(DELEGATIONS, DelegationPage, query)
+
+
+async def _accept(api: GatewayApi, given: a.AcceptTask, _report: Report) -> Delegation:
+    path = f"{DELEGATIONS}/{segment(given.task_id)}/accept"
+    return await api.post(path, Delegation, {}, query={"participant": given.participant})
+
+
+async def _complete(api: GatewayApi, given: a.CompleteTask, _report: Report) -> Delegation:
+    done = given.outcome == "completed"
+    verb, body = ("complete", {"result": given.result}) if done else _declined(given.reason)
+    path = f"{DELEGATIONS}/{segment(given.task_id)}/{verb}"
+    return await api.post(path, Delegation, body, query={"participant": given.participant})
+
+
+def _declined(reason: str) -> tuple[str, dict[str, Any]]:
+    return "decline", {"reason": reason}
+
+
+async def _remember(api: GatewayApi, given: NewMemory, _report: Report) -> Memory:
+    return await api.post(MEMORIES, Memory, given.model_dump(mode="json", exclude_none=True))
+
+
+async def _recall(api: GatewayApi, given: MemoryQuery, _report: Report) -> RecalledMemories:
+    return await api.get(MEMORIES, RecalledMemories, given.model_dump(mode="json"))
+
+
+TABLE: Final[tuple[Tool[Any, Any], ...]] = (
+    Tool(
+        "workflow_list",
+        "List workflows",
+        "Lists the workflow templates that can be run, the newest version of each. Read "
+        "hive://templates/{id} for the parameters and steps of one.",
+        a.ListWorkflows,
+        TemplatePage,
+        _list,
+        reads_only=True,
+    ),
+    Tool(
+        "workflow_create",
+        "Create a workflow",
+        "Checks a workflow definition and stores it as a new, immutable version. Everything that "
+        "is wrong with it is answered at once, by field.",
+        a.CreateWorkflow,
+        TemplateStored,
+        _create,
+        idempotent=True,
+    ),
+    Tool(
+        "workflow_execute",
+        "Run a workflow",
+        "Runs a workflow template on the agents, durably: once accepted it reaches an end. With "
+        "`wait_s` the answer holds the execution as it is then, and progress is reported while it "
+        "runs. If the call is given up, the execution goes on.",
+        a.ExecuteWorkflow,
+        ExecutionAccepted,
+        _execute,
+        destructive=True,
+    ),
+    Tool(
+        "workflow_status",
+        "Show an execution",
+        "Shows status, steps, attempts, timings and outputs of one execution. With `wait_s` it "
+        "waits for the end, and reports progress.",
+        a.ShowExecution,
+        ExecutionView,
+        _status,
+        reads_only=True,
+    ),
+    Tool(
+        "workflow_cancel",
+        "Cancel an execution",
+        "Stops an execution; what runs is stopped with proof. The answer says that the request is "
+        "in; `workflow_status` shows what came of it.",
+        a.CancelExecution,
+        RequestAccepted,
+        _cancel,
+        destructive=True,
+        idempotent=True,
+    ),
+    Tool(
+        "workflow_history",
+        "Show history",
+        "Lists past executions, newest first; with `execution_id` the events of that one, in "
+        "order.",
+        a.ShowHistory,
+        a.History,
+        _history,
+        reads_only=True,
+    ),
+    Tool(
+        "workflow_approve",
+        "Approve or reject",
+        "Answers the approval that an execution waits for: approved it runs, rejected it ends. "
+        "The first answer counts.",
+        a.AnswerApproval,
+        RequestAccepted,
+        _approve,
+        destructive=True,
+    ),
+    Tool(
+        "task_list",
+        "List my tasks",
+        "Lists delegated tasks, newest first: by default those that were offered to you.",
+        a.ListTasks,
+        DelegationPage,
+        _tasks,
+        reads_only=True,
+    ),
+    Tool(
+        "task_accept",
+        "Accept a task",
+        "Says that you will do a task that was offered to you.",
+        a.AcceptTask,
+        Delegation,
+        _accept,
+        idempotent=True,
+    ),
+    Tool(
+        "task_complete",
+        "Complete or decline a task",
+        "Says that you have done a task, with its result, so that the waiting workflow goes on; "
+        "or, with `outcome: declined`, that you will not, and it goes to the next who fits.",
+        a.CompleteTask,
+        Delegation,
+        _complete,
+        idempotent=True,
+    ),
+    Tool(
+        "memory_remember",
+        "Remember",
+        "Keeps something worth knowing later, for every agent and person of the hive.",
+        NewMemory,
+        Memory,
+        _remember,
+    ),
+    Tool(
+        "memory_recall",
+        "Recall",
+        "Finds what was remembered, best first: by words, tags, category and how recent it is.",
+        MemoryQuery,
+        RecalledMemories,
+        _recall,
+        reads_only=True,
+    ),
+)
+
+TOOLS: Final[Mapping[str, Tool[Any, Any]]] = {tool.name: tool for tool in TABLE}

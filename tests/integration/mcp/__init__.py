@@ -1,0 +1,1 @@
+"""MCP over both transports, with the client of the SDK."""

@@ -1,0 +1,242 @@
+"""Every tool and resource over every transport, on a real gateway with a real executor."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+
+from tests.integration.mcp.conftest import Connect, Served, called, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TOOLS = {
+    "workflow_list",
+    "workflow_create",
+    "workflow_execute",
+    "workflow_status",
+    "workflow_cancel",
+    "workflow_history",
+    "workflow_approve",
+    "task_list",
+    "task_accept",
+    "task_complete",
+    "memory_remember",
+    "memory_recall",
+}
+ECHO = {"id": "echo", "command": "noop", "parameters": {"echo": "${{ params.who }}"}}
+PAUSE = {"id": "pause", "command": "wait", "parameters": {"seconds": 1}, "depends_on": ["echo"]}
+LONG = {"id": "long", "command": "shell", "parameters": {"argv": ["sleep", "60"]}}
+
+
+async def created(client: Client, *steps: dict[str, Any], **more: Any) -> str:
+    """The id of a new template."""
+    template_id = f"mcp_{secrets.token_hex(4)}"
+    definition = {"id": template_id, "name": template_id, "steps": list(steps), **more}
+    stored = await called(client, "workflow_create", definition=definition)
+    assert stored["outcome"] == "created"
+    return template_id
+
+
+async def test_tools_are_described(connect: Connect) -> None:
+    """Each has a description, and schemas of what it takes and gives."""
+    async with connect() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == TOOLS
+        for tool in tools.values():
+            assert tool.description
+            assert tool.input_schema["type"] == "object"
+            assert tool.output_schema is not None
+            assert tool.output_schema["type"] == "object"
+        assert tools["workflow_list"].annotations is not None
+        assert tools["workflow_list"].annotations.read_only_hint
+        properties = tools["workflow_execute"].input_schema["properties"]
+        assert {"template_id", "parameters", "wait_s", "idempotency_key"} <= set(properties)
+        assert client.server_info is not None
+        assert client.server_info.name == "haivemind-workflows"
+
+
+async def test_a_workflow_from_its_definition_to_its_end(connect: Connect) -> None:
+    """Create, list, run with progress, look at the result and the history."""
+    reports: list[tuple[float, float | None, str | None]] = []
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        reports.append((progress, total, message))
+
+    async with connect() as client:
+        name = await created(
+            client,
+            ECHO,
+            PAUSE,
+            parameters={"who": {"type": "string"}},
+            outputs={"said": "${{ steps.echo.output.echo }}"},
+        )
+        listed = await called(client, "workflow_list", text=name)
+        assert [item["id"] for item in listed["items"]] == [name]
+        arguments = {"template_id": name, "parameters": {"who": "bee"}, "wait_s": 60}
+        result = await client.call_tool("workflow_execute", arguments, progress_callback=report)
+        assert not result.is_error, result.content
+        accepted = result.structured_content
+        execution = accepted["execution"]
+        assert (execution["status"], execution["outputs"]) == ("completed", {"said": "bee"})
+        assert "pause" in " ".join(message or "" for _, _, message in reports)
+        assert list(reports[-1]) == [2, 2, "completed"]
+        execution_id = accepted["execution_id"]
+        shown = await called(client, "workflow_status", execution_id=execution_id)
+        assert shown == execution
+        events = (await called(client, "workflow_history", execution_id=execution_id))["events"]
+        assert events["items"][-1]["type"] == "execution.completed"
+        past = await called(client, "workflow_history", template_id=name, status=["completed"])
+        assert [item["id"] for item in past["executions"]] == [execution_id]
+
+
+async def test_an_idempotency_key_runs_once(connect: Connect) -> None:
+    """The same key and arguments again give the same execution."""
+    async with connect() as client:
+        name = await created(client, {"id": "one", "command": "noop"})
+        arguments = {"template_id": name, "idempotency_key": secrets.token_hex(4)}
+        first = await called(client, "workflow_execute", **arguments)
+        again = await called(client, "workflow_execute", **arguments)
+        assert first["execution_id"] == again["execution_id"]
+        assert (first["replayed"], again["replayed"]) == (False, True)
+
+
+async def test_approval_and_cancellation(connect: Connect) -> None:
+    """An execution that awaits approval runs after it, and is stopped when it is cancelled."""
+    async with connect() as client:
+        name = await created(client, LONG, policies={"approval_required": True})
+        accepted = await called(client, "workflow_execute", template_id=name)
+        execution_id = accepted["execution_id"]
+        await reach(client, execution_id, "waiting")
+        approved = await called(
+            client, "workflow_approve", execution_id=execution_id, decision="approve", comment="go"
+        )
+        assert approved["request"] == "approve"
+        await reach(client, execution_id, "running")
+        await called(client, "workflow_cancel", execution_id=execution_id, reason="enough")
+        view = await called(client, "workflow_status", execution_id=execution_id, wait_s=30)
+        assert (view["status"], view["stop_reason"]) == ("cancelled", "enough")
+        text, error = await refused(client, "workflow_cancel", execution_id=execution_id)
+        assert error["status"] == 409
+        assert "has ended" in text
+
+
+async def test_a_task_for_an_agent(connect: Connect, served: Served) -> None:
+    """A workflow delegates, the agent accepts and completes, and the workflow goes on."""
+    name = f"bee-{secrets.token_hex(4)}"
+    capability = f"cap_{secrets.token_hex(4)}"
+    registered = await served.world.client.post(
+        "/api/v1/agents/participants",
+        json={"name": name, "kind": "ai", "capabilities": [capability]},
+    )
+    assert registered.status_code == 201, registered.text
+    ask = {
+        "id": "ask",
+        "command": "hv-delegate",
+        "parameters": {"task": "count the bees", "required_capabilities": [capability]},
+    }
+    async with connect(await served.key_of("agent", name)) as agent, served.http() as operator:
+        template = await created(operator, ask)
+        accepted = await called(operator, "workflow_execute", template_id=template)
+        task = await first_task(agent)
+        task_id = task["id"]
+        assert task["task"] == "count the bees"
+        assert (await called(agent, "task_accept", task_id=task_id))["status"] == "accepted"
+        done = await called(agent, "task_complete", task_id=task_id, result={"bees": 7})
+        assert (done["status"], done["result"]) == ("completed", {"bees": 7})
+        view = await called(
+            operator, "workflow_status", execution_id=accepted["execution_id"], wait_s=30
+        )
+        assert view["status"] == "completed", view
+        _, error = await refused(agent, "task_complete", task_id=task_id, outcome="declined")
+        assert error["status"] == 409
+
+
+async def test_memories(connect: Connect) -> None:
+    """What one agent remembers, another recalls."""
+    word = f"nectar{secrets.token_hex(4)}"
+    async with connect() as client:
+        kept = await called(client, "memory_remember", content=f"There is {word}.", tags=["food"])
+        found = await called(client, "memory_recall", text=word)
+        assert [item["memory"]["id"] for item in found["items"]] == [kept["id"]]
+
+
+async def test_resources(connect: Connect) -> None:
+    """Templates and executions are documents with an address."""
+    async with connect() as client:
+        name = await created(client, {"id": "one", "command": "noop"}, version="1.2.0")
+        accepted = await called(client, "workflow_execute", template_id=name, wait_s=30)
+        execution_id = accepted["execution_id"]
+        uris = {resource.uri for resource in (await client.list_resources()).resources}
+        assert {f"hive://templates/{name}", f"hive://executions/{execution_id}"} <= uris
+        templates = (await client.list_resource_templates()).resource_templates
+        assert len(templates) == 2
+        document = await read(client, f"hive://templates/{name}?version=1.2.0")
+        assert document["definition"]["id"] == name
+        assert (await read(client, f"hive://executions/{execution_id}"))["status"] == "completed"
+        for uri in (
+            "hive://templates/nothing",
+            "hive://executions/ex_none",
+            "hive://x",
+            "file:///x",
+        ):
+            with pytest.raises(MCPError, match="There is no"):
+                await client.read_resource(uri)
+
+
+async def test_errors_say_what_to_do(connect: Connect) -> None:
+    """Errors of tools name field and remedy, whoever found them."""
+    async with connect() as client:
+        text, error = await refused(client, "workflow_execute", parameters={})
+        assert error["errors"][0]["field"] == "template_id"
+        assert "add template_id" in text
+        text, error = await refused(client, "workflow_execute", template_id="x", wait=1)
+        assert "remove wait" in text
+        text, error = await refused(client, "workflow_execute", template_id="nothing")
+        assert error["status"] == 404
+        bad = {"id": "bad", "name": "bad", "steps": [{"id": "a", "command": "no-such-command"}]}
+        text, error = await refused(client, "workflow_create", definition=bad)
+        assert error["type"].endswith("invalid-definition")
+        assert error["errors"][0]["field"].startswith("steps/0")
+        assert error["errors"][0]["fix"]
+        with pytest.raises(MCPError, match="There is no tool"):
+            await client.call_tool("workflow_dance", {})
+
+
+async def test_roles_are_respected(connect: Connect, served: Served) -> None:
+    """A tool can do what its caller's key may do, and says which roles may do more."""
+    async with served.http() as admin:
+        name = await created(admin, {"id": "one", "command": "noop"})
+    async with connect(await served.key_of("viewer", f"viewer-{secrets.token_hex(4)}")) as viewer:
+        assert (await called(viewer, "workflow_list"))["items"]
+        text, error = await refused(viewer, "workflow_execute", template_id=name)
+        assert error["status"] == 403
+        assert "operator" in text
+
+
+async def first_task(agent: Client) -> dict[str, Any]:
+    """Wait until an agent has been given a task."""
+    while True:
+        items: list[dict[str, Any]] = (await called(agent, "task_list"))["items"]
+        if items:
+            return items[0]
+        await asyncio.sleep(0.05)
+
+
+async def reach(client: Client, execution_id: str, status: str) -> None:
+    """Wait until an execution has a status."""
+    while True:
+        view = await called(client, "workflow_status", execution_id=execution_id)
+        if view["status"] == status:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def read(client: Client, uri: str) -> dict[str, Any]:
+    """A resource, as JSON."""
+    (content,) = (await client.read_resource(uri)).contents
+    assert content.mime_type == "application/json"
+    found: dict[str, Any] = json.loads(content.text)  # type: ignore[union-attr]
+    return found
