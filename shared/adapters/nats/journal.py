@@ -22,7 +22,7 @@ from nats.js.errors import APIError, NotFoundError
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.delivery import delivery_info
 from shared.adapters.nats.mailbox import Mailbox
-from shared.adapters.nats.publisher import PUBLISHER, Publisher
+from shared.adapters.nats.publisher import ORIGIN, Publisher
 from shared.adapters.nats.pull import StandingPull
 from shared.contracts import subjects
 from shared.ports.journal import RawEntry, Taken
@@ -56,15 +56,16 @@ class NatsJournal:
         """
         partition = subjects.partition_of(execution_id, self._partitions)
         stream = subjects.journal_stream(partition)
+        origin = self._publisher.origin()
         stored = await self._publisher.publish(
             stream,
             subjects.journal(partition, execution_id),
             JOURNAL_MESSAGE.dump_json(message),
             message_id,
-            {PUBLISHER: self._publisher.identity},
+            {ORIGIN: origin},
         )
         if stored.duplicate and stored.resent:
-            return await self._publisher.is_own(stream, stored.seq)
+            return await self._publisher.is_from(origin, stream, stored.seq)
         return not stored.duplicate
 
 

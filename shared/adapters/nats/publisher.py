@@ -58,8 +58,8 @@ SWEEP_S: Final = 0.5
 RESENT: Final = "Hive-Resent"
 """Header of a message that was sent before: the server may have stored and dropped the first."""
 
-PUBLISHER: Final = "Hive-Publisher"
-"""Header that names the publisher of a message, where it matters who was first."""
+ORIGIN: Final = "Hive-Origin"
+"""Header that tells one publication from all others, where it matters who was first."""
 
 _HEADER_ROOM: Final = 256
 """Bytes of headers that sending adds: those of a batch, and the header block's own lines."""
@@ -221,8 +221,12 @@ class Publisher:
             self._queue(message)
         return done
 
-    async def is_own(self, stream: str, seq: int) -> bool:
-        """True when the stored message carries this publisher's name (header `PUBLISHER`)."""
+    def origin(self) -> str:
+        """A value for the header `ORIGIN` that no other publication has."""
+        return f"{self.identity}.{next(self._tokens)}"
+
+    async def is_from(self, origin: str, stream: str, seq: int) -> bool:
+        """True when the stored message is a copy of the publication with this `ORIGIN`."""
         while True:
             try:
                 message = await self._bus.jetstream.get_msg(stream, seq)
@@ -232,7 +236,7 @@ class Publisher:
                 log.info("stored message not read", error=str(error) or type(error).__name__)
                 await asyncio.sleep(SWEEP_S)
             else:
-                return (message.headers or {}).get(PUBLISHER) == self.identity
+                return (message.headers or {}).get(ORIGIN) == origin
 
     def _pile_up(self, message: _Pending) -> None:
         self._last[message.stream] = message.done

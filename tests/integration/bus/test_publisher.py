@@ -10,7 +10,13 @@ from nats.aio.msg import Msg
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.journal import NatsJournal, NatsJournalReader
-from shared.adapters.nats.publisher import Publisher, PublisherClosedError, RefusedError, Stored
+from shared.adapters.nats.publisher import (
+    ORIGIN,
+    Publisher,
+    PublisherClosedError,
+    RefusedError,
+    Stored,
+)
 from shared.contracts import subjects
 from shared.workflow.messages import CancelRequested
 from tests.contract.bus.rig import PATIENCE_S
@@ -201,3 +207,16 @@ async def test_closing_leaves_nobody_waiting(shore: Shore) -> None:
     await asyncio.sleep(0)
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     assert not [task for task in left if not task.done()]
+
+
+async def test_an_earlier_append_of_the_same_process_is_another_one(shore: Shore) -> None:
+    """Only a copy of the very same publication counts as its own."""
+    execution = execution_in(1)
+    assert await NatsJournal(shore.publisher).append(execution, CancelRequested(), "s.1")
+    stream = subjects.journal_stream(1)
+    seq = (await shore.bus.jetstream.stream_info(stream)).state.last_seq
+    stored = await shore.bus.jetstream.get_msg(stream, seq)
+    origin = (stored.headers or {})[ORIGIN]
+    assert await shore.publisher.is_from(origin, stream, seq)
+    assert not await shore.publisher.is_from(shore.publisher.origin(), stream, seq)
+    assert not await shore.publisher.is_from(origin, stream, seq + 1)
