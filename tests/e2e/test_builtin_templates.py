@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,7 @@ RUNS: dict[str, dict[str, str]] = {
     },
     "task_delegation": {"task": "Rotate the certificates.", "wait_for": "completed"},
 }
+PATIENCE_S = 60.0
 APPROVED = {"maintenance_window", "config_update"}
 
 
@@ -52,6 +54,9 @@ def responder(hv: Hv) -> Iterator[None]:
     """A participant that takes what is offered to it."""
     process = hv.start("responder")
     try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not hv("agents", "--json").json()["participants"]:
+            assert time.monotonic() < deadline, "the responder did not register"
         yield
     finally:
         process.terminate()

@@ -13,7 +13,7 @@ from shared.ports.control import Control, ControlSeat
 
 QUESTION = FactsQuestion(topics=("host",))
 LONG_S = 30.0
-SHORT_S = 0.3
+SHORT_S = 2.0
 
 Seats = tuple[Control, Callable[[str], ControlSeat]]
 
