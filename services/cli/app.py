@@ -36,6 +36,7 @@ MODULES: tuple[CommandModule, ...] = (
     CommandModule("services.cli.logs", ("logs",)),
     CommandModule("services.cli.hive", ("agents", "delegations", "remember", "recall")),
     CommandModule("services.cli.mcp", ("mcp",)),
+    CommandModule("services.cli.webhooks", ("webhooks",)),
     CommandModule("services.cli.demo", ("demo",)),
     CommandModule("services.cli.responder", ("responder",)),
     CommandModule("services.cli.develop", ("test", "check", "lock", "proto")),

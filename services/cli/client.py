@@ -244,6 +244,10 @@ class Gateway:
         )
         return _read(model, answer)
 
+    def delete(self, path: str, model: type[ModelT]) -> ModelT:
+        """DELETE, and the answer as a contract."""
+        return _read(model, self._send("DELETE", path))
+
     def _pages(
         self, path: str, model: type[ModelT], query: Mapping[str, Any], limit: int | None
     ) -> Iterator[ModelT]:

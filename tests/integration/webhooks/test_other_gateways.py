@@ -1,8 +1,11 @@
 """Webhooks through restarts, shared by gateways, and under other settings."""
 
+from pathlib import Path
+
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.integration.gateway_fixtures import executor
 from tests.integration.webhooks.conftest import (
     NewWorld,
     attempted,
@@ -128,3 +131,27 @@ async def test_a_refused_target_is_a_problem_of_the_field(new_world: NewWorld) -
             (error,) = answer.json()["errors"]
             assert (error["field"], bool(error["fix"])) == ("url", True)
         assert (await world.client.get("/api/v1/webhooks")).json()["items"] == []
+
+
+async def test_a_real_workflow_is_told_from_beginning_to_end(
+    new_world: NewWorld, receiver: Receiver, nats_url: str, mongo_url: str, tmp_path: Path
+) -> None:
+    """Every public event of an execution arrives, as its list of events has it."""
+    async with new_world() as world, executor(nats_url, mongo_url, tmp_path):
+        wanted = {"events": ["*"], "templates": ["told"]}
+        webhook_id, secret = await subscribe(world, receiver.url, filter=wanted)
+        definition = {"id": "told", "name": "told", "steps": [{"id": "one", "command": "noop"}]}
+        stored = await world.client.post("/api/v1/workflows/templates", json=definition)
+        assert stored.status_code == 201, stored.text
+        ran = await world.client.post(
+            "/api/v1/workflows/execute?wait=30", json={"template_id": "told"}
+        )
+        execution_id = ran.json()["execution_id"]
+        events = await world.client.get(f"/api/v1/workflows/executions/{execution_id}/events")
+        items = events.json()["items"]
+        await settled(world, webhook_id, "delivered", len(items))
+        got = {r.event["id"]: Verifier(secret).verify(r.body, r.headers) for r in receiver.received}
+        assert {item["id"]: item["data"] for item in items} == {
+            identifier: envelope["data"] for identifier, envelope in got.items()
+        }
+        assert {envelope["subject"] for envelope in got.values()} == {execution_id}
