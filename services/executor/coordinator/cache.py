@@ -17,9 +17,6 @@ class StateCache:
         self._most = most
         self._states: OrderedDict[str, StoredState] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._states)
-
     def get(self, execution_id: str) -> StoredState | None:
         """The newest state, if it is in hand."""
         return self._states.get(execution_id)

@@ -73,13 +73,8 @@ class WriteBehind:
         self._idle.set()
 
     @property
-    def pending(self) -> int:
-        """Executions whose newest state is not stored yet."""
-        return len(self._dirty)
-
-    @property
     def dirty(self) -> frozenset[str]:
-        """The ids of those."""
+        """Ids of the executions whose newest state is not stored yet."""
         return frozenset(self._dirty)
 
     def changed(self, stored: StoredState, entry: HistoryEntry) -> None:
