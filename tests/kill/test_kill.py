@@ -24,8 +24,8 @@ from shared.templates.content import content_hash
 from shared.workflow.messages import ExecutionRequested
 from shared.workflow.replay import fold
 from shared.workflow.state import ExecutionState
+from tests.integration.executor.processes import ExecutorProcess
 from tests.kill import ledger
-from tests.kill.fleet import Executor
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -38,7 +38,7 @@ class World:
     """Everything that runs, and what was asked of it."""
 
     servers: EmbeddedServers
-    executors: list[Executor]
+    executors: list[ExecutorProcess]
     queries: MongoExecutionQueries
     ledger: Path
     executions: list[str]
@@ -80,7 +80,8 @@ async def running_world(home: Path, roles: list[str]) -> AsyncIterator[World]:
     """Real servers, one executor for each role, and 200 workflows under way."""
     with embedded_servers(home / "servers", durability="relaxed") as servers:
         executors = [
-            Executor(servers, home, f"agent-{number}", role) for number, role in enumerate(roles)
+            ExecutorProcess(servers, home, f"agent-{number}", role=role, agent_slots=16)
+            for number, role in enumerate(roles)
         ]
         bus = await connect(servers.nats_url("admin"), "kill test")
         await ensure_streams(bus)
@@ -93,12 +94,12 @@ async def running_world(home: Path, roles: list[str]) -> AsyncIterator[World]:
         await MongoTemplateStore(mongo).put(StoredTemplate(template, content_hash(template), 0))
         try:
             for executor in executors:
-                executor.start()
+                await executor.start()
             world.executions = await _request_all(NatsJournal(publisher))
             yield world
         finally:
             for executor in executors:
-                executor.stop()
+                await executor.stop()
             await publisher.close()
             await bus.close()
             await mongo.close()
@@ -131,14 +132,14 @@ async def check(world: World, states: list[ExecutionState]) -> None:
 
 async def kill_an_executor(world: World) -> None:
     """A coordinator and its runner die together, and come back a little later."""
-    world.executors[0].kill()
+    await world.executors[0].kill()
     await asyncio.sleep(3)
-    world.executors[0].start()
+    await world.executors[0].start()
 
 
 async def kill_a_runner(world: World) -> None:
     """A process that only runs commands dies in the middle of them and never comes back."""
-    world.executors[2].kill()
+    await world.executors[2].kill()
 
 
 async def kill_nats(world: World) -> None:
