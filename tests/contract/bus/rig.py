@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+from nats.js.errors import ServerError
+
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.effects import NatsEffects
@@ -33,6 +35,8 @@ from shared.ports.leases import Leases
 from shared.ports.orders import Orders
 from shared.ports.tasks import TaskDelivery, TaskFeed
 
+STORE_NOT_MADE = 10_049
+"""The server's code for a stream whose folder it cannot make."""
 TTL_MS = 1_500
 """Of leases and agents."""
 ACK_WAIT_MS = 1_500
@@ -192,10 +196,16 @@ async def make_anew(url: str) -> None:
 
 
 async def _made_anew(admin: Bus) -> bool:
-    """False when a stream came back with what it held: the server was still deleting it."""
+    """False while the server is still deleting a stream: it comes back with what it held, or cannot
+    be made on the folder that is going away."""
     for stream in await admin.jetstream.streams_info():
         await admin.jetstream.delete_stream(stream.config.name or "")
-    await ensure_streams(admin)
+    try:
+        await ensure_streams(admin)
+    except ServerError as error:
+        if error.err_code != STORE_NOT_MADE:
+            raise
+        return False
     return all(stream.state.last_seq == 0 for stream in await admin.jetstream.streams_info())
 
 
