@@ -11,6 +11,7 @@ import structlog
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.coordinator.coordinator import Coordinator
+from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.sampler import Sampler
 from services.executor.placement import LiveAgents
@@ -32,6 +33,7 @@ from shared.adapters.nats.orders import NatsOrders
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.task_pools import NatsTaskPools
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
 from shared.runtime.clock import SystemClock
@@ -130,8 +132,12 @@ async def _start_coordinator(
     await coordinator.start()
     loops += coordinator.loops
     await sampler.start()
+    orphans = Orphans(
+        NatsTaskPools(bus), NatsJournal(publisher), NatsOrders(bus), lambda: agents.now
+    )
+    await orphans.start()
     desk = await start_desk(bus, mongo, publisher, store)
-    return [*desk, sampler.close, coordinator.close, agents.close]
+    return [*desk, orphans.close, sampler.close, coordinator.close, agents.close]
 
 
 async def _probe_nats(bus: Bus) -> None:
@@ -193,6 +199,7 @@ async def _start_runner(
     await feed.start()
     await announcer.start()
     return [
+        announcer.leaving,
         lambda: runner.close(settings.shutdown_grace_s),
         announcer.close,
         responder.close,

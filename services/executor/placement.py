@@ -37,6 +37,19 @@ def place(requirement: Requirement, agents: Sequence[AgentRecord]) -> tuple[str 
     return subjects.pool_host(best.name), ""
 
 
+def served_pools(agents: Sequence[AgentRecord]) -> frozenset[str]:
+    """The pools from which some live agent takes tasks; one that is leaving takes no more."""
+    serving = [agent for agent in agents if not agent.draining]
+    capabilities = {c for agent in serving for c in agent.capabilities}
+    return frozenset(
+        (
+            *((subjects.pool_any(),) if serving else ()),
+            *(subjects.pool_capability(capability) for capability in capabilities),
+            *(subjects.pool_host(agent.name) for agent in serving),
+        )
+    )
+
+
 def _fits(agent: AgentRecord, requirement: Requirement) -> bool:
     return (
         not agent.draining

@@ -73,6 +73,11 @@ def pool_host(agent: str) -> str:
     return f"host.{token(agent)}"
 
 
+def pool_consumer(pool: str) -> str:
+    """The consumer through which the agents of a pool share its tasks."""
+    return "pool-" + pool.replace(".", "-")
+
+
 def event(event_type: str, subject_id: str) -> str:
     """Where a public event goes; its type is `<category>.<what happened>`."""
     return f"hive.event.{event_type}.{token(subject_id)}"

@@ -64,6 +64,10 @@ class TaskQueue:
             self._free_after(task, self._ack_wait_ms)
         return taken
 
+    def pools(self) -> list[str]:
+        """The pools that hold tasks."""
+        return sorted({task.pool for task in self._tasks})
+
     def acknowledge(self, task: QueuedTask) -> None:
         """It is done with, whoever says so."""
         self._stop_alarm(task)

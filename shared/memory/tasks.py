@@ -103,3 +103,18 @@ class MemoryTaskFeed:
         queued = self._bus.tasks.take(self._pools, free)
         self._in_hand += len(queued)
         return [MemoryTaskDelivery(self._bus, task) for task in queued]
+
+
+class MemoryTaskPools:
+    """All pools."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self._bus = bus
+
+    async def occupied(self) -> Sequence[str]:
+        """The pools that hold tasks, waiting or in the hands of a runner."""
+        return self._bus.tasks.pools()
+
+    async def take(self, pool: str, limit: int) -> Sequence[MemoryTaskDelivery]:
+        """Tasks of a pool that no runner has."""
+        return [MemoryTaskDelivery(self._bus, t) for t in self._bus.tasks.take({pool}, limit)]

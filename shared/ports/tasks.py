@@ -1,4 +1,4 @@
-"""The runner's side of the task queues."""
+"""The task queues: a runner's side, and the view of all pools."""
 
 from __future__ import annotations
 
@@ -48,4 +48,17 @@ class TaskFeed(Protocol):
 
     async def close(self) -> None:
         """Ask for no more."""
+        ...
+
+
+class TaskPools(Protocol):
+    """All pools, as whoever looks for orphaned tasks sees them. What the server says is raised as
+    `TimeoutError` or `OSError` when it is away."""
+
+    async def occupied(self) -> Sequence[str]:
+        """The pools that hold tasks, waiting or in the hands of a runner."""
+        ...
+
+    async def take(self, pool: str, limit: int) -> Sequence[TaskDelivery]:
+        """Tasks of a pool that no runner has, at most `limit`; does not wait for any."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,12 @@ from cryptography.fernet import Fernet, InvalidToken
 
 PREFIX: Final = "sealed:v1:"
 SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
+
+OnOpened = Callable[[Any], object]
+
+
+def _ignore(_value: Any) -> None:
+    pass
 
 
 class SealError(Exception):
@@ -42,26 +49,31 @@ class Sealer:
             return output
         return {k: self.seal(v) if k in fields else v for k, v in output.items()}
 
-    def open(self, value: Any) -> Any:
-        """A JSON value with everything sealed in it opened; raises `SealError`."""
+    def open(self, value: Any, on_opened: OnOpened = _ignore) -> Any:
+        """A JSON value with everything sealed in it opened; raises `SealError`.
+
+        `on_opened` is given every value that was sealed.
+        """
         if isinstance(value, str):
-            return self._open_text(value) if PREFIX in value else value
+            return self._open_text(value, on_opened) if PREFIX in value else value
         if isinstance(value, dict):
-            return {key: self.open(item) for key, item in value.items()}
+            return {key: self.open(item, on_opened) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.open(item) for item in value]
+            return [self.open(item, on_opened) for item in value]
         return value
 
-    def _open_text(self, text: str) -> Any:
+    def _open_text(self, text: str, on_opened: OnOpened) -> Any:
         if SEALED.fullmatch(text):
-            return self._open_one(text)
-        return SEALED.sub(lambda match: _as_text(self._open_one(match.group())), text)
+            return self._open_one(text, on_opened)
+        return SEALED.sub(lambda match: _as_text(self._open_one(match.group(), on_opened)), text)
 
-    def _open_one(self, sealed: str) -> Any:
+    def _open_one(self, sealed: str, on_opened: OnOpened) -> Any:
         try:
-            return json.loads(self._fernet.decrypt(sealed.removeprefix(PREFIX).encode()))
+            value = json.loads(self._fernet.decrypt(sealed.removeprefix(PREFIX).encode()))
         except InvalidToken:
             raise SealError("a sealed value was sealed with another key") from None
+        on_opened(value)
+        return value
 
 
 def key_from_file(path: Path) -> bytes:

@@ -5,10 +5,11 @@ that are too large or no JSON all become a clear Failed. Nothing but the cancell
 raised.
 """
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,6 +26,13 @@ from services.executor.commands.refusal import refused
 from services.executor.policy import Refused
 from shared.commands.problems import ParameterProblem
 from shared.commands.registry import UnknownCommandError
+
+_DISK_TROUBLE: Final[Mapping[int | None, tuple[str, str]]] = {
+    errno.ENOSPC: ("disk_full", "the disk with the agent's directory is full"),
+    errno.EDQUOT: ("disk_full", "the disk quota of the agent's user is used up"),
+    errno.EIO: ("io_error", "the disk reported an error"),
+}
+"""What is no defect of a command, wherever it meets it: in its working directory, above all."""
 
 
 async def perform(
@@ -43,8 +51,7 @@ async def perform(
         outcome = await _call(command, params, context, token)
     # A command is foreign code here: whatever it raises must not end the agent.
     except Exception as error:
-        message = f"the command '{name}' broke: {type(error).__name__}: {error}"
-        return Failed("command_broken", message[:1000])
+        return _broken(name, error)
     return _bounded(name, outcome, context.output_limit_bytes)
 
 
@@ -65,6 +72,15 @@ def _admit(
         return command, command.parameters.model_validate(dict(parameters))
     except ValidationError as error:
         return _invalid([_problem(detail) for detail in error.errors()])
+
+
+def _broken(name: str, error: Exception) -> Failed:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _DISK_TROUBLE:
+        code, reason = _DISK_TROUBLE[number]
+        return Failed(code, f"the command '{name}' could not go on: {reason}", retryable=True)
+    message = f"the command '{name}' broke: {type(error).__name__}: {error}"
+    return Failed("command_broken", message[:1000])
 
 
 async def _call(

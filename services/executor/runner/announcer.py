@@ -53,12 +53,19 @@ class Announcer:
         self._identity = identity
         self._data_dir = data_dir
         self._started_ms = clock.now_ms()
+        self._leaving = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Announce once, then keep announcing."""
         await self._directory.announce(self.record())
         self._task = asyncio.create_task(self._keep())
+
+    async def leaving(self) -> None:
+        """Say at once that no more tasks are taken here."""
+        self._leaving = True
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._directory.announce(self.record())
 
     async def close(self) -> None:
         """Withdraw."""
@@ -86,7 +93,7 @@ class Announcer:
             disk_percent=psutil.disk_usage(str(self._data_dir)).percent,
             started_at_ms=self._started_ms,
             seen_at_ms=self._clock.now_ms(),
-            draining=self._runner.closing,
+            draining=self._leaving,
         )
 
     async def _keep(self) -> None:

@@ -14,6 +14,7 @@ from services.executor.commands.perform import perform
 from services.executor.policy import Policy
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
+from services.executor.runner.redaction import Redaction
 from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
 from shared.runtime.sealing import Sealer, SealError
@@ -37,13 +38,15 @@ class Workbench:
     hive: HivePort | None
 
 
-async def run_attempt(workbench: Workbench, held: Held, progress: Progress) -> Outcome:
+async def run_attempt(
+    workbench: Workbench, held: Held, progress: Progress, redaction: Redaction
+) -> Outcome:
     """Run it; every way in which it can go wrong is an outcome."""
     task = held.task
     workdir = Workdir(workbench.data_dir / "work" / held.name)
     context = _context(workbench, held, progress, workdir)
     try:
-        parameters = workbench.sealer.open(task.parameters)
+        parameters = redaction.open(task.parameters)
         async with asyncio.timeout(task.timeout_s + GRACE_S):
             return await perform(workbench.commands, task.command, parameters, context, task.token)
     except SealError as error:

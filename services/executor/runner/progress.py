@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from services.executor.runner.identity import Held
+from services.executor.runner.redaction import Redaction
 from shared.contracts.tasks import LogChunk, LogLine
 from shared.ports.clock import Clock
 from shared.ports.logs import LogSink
@@ -20,8 +21,12 @@ LINE_CHARACTERS: Final = 4_000
 class Progress:
     """Takes the lines of one attempt."""
 
-    def __init__(self, held: Held, agent: str, sink: LogSink, clock: Clock) -> None:
+    def __init__(
+        self, held: Held, agent: str, sink: LogSink, clock: Clock, redaction: Redaction
+    ) -> None:
         self._held = held
+        self._redaction = redaction
+        self._hidden: set[str] = set()
         self._agent = agent
         self._sink = sink
         self._clock = clock
@@ -30,7 +35,12 @@ class Progress:
         self._sender: asyncio.Task[None] | None = None
 
     def emit(self, stream: str, text: str) -> None:
-        """Take one line; returns at once."""
+        """Take one line; returns at once. Of a sensitive stream only that it is one is told."""
+        if self._redaction.hides(stream):
+            if stream in self._hidden:
+                return
+            self._hidden.add(stream)
+            stream, text = "progress", f"lines of {stream} are sensitive and not shown"
         self._count += 1
         if self._count > MOST_LINES:
             return
@@ -38,7 +48,7 @@ class Progress:
             number=self._count,
             at_ms=self._clock.now_ms(),
             stream=stream,
-            text=text[:LINE_CHARACTERS],
+            text=self._redaction.masked(text)[:LINE_CHARACTERS],
         )
         self._lines.append(line)
         if self._sender is None or self._sender.done():

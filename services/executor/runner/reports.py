@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,7 +17,7 @@ from services.executor.commands.base import (
     TimedOut,
 )
 from services.executor.runner.identity import Held
-from shared.runtime.sealing import Sealer
+from services.executor.runner.redaction import Redaction
 from shared.workflow.messages import (
     AttemptDeferred,
     AttemptFinished,
@@ -30,18 +31,22 @@ _SHUTDOWN = Failure(code="agent_shutdown", message="the agent was shut down")
 class Reporter:
     """Makes reports of one agent."""
 
-    def __init__(self, agent: str, sealer: Sealer, output_limit_bytes: int) -> None:
+    def __init__(self, agent: str, output_limit_bytes: int) -> None:
         self._agent = agent
-        self._sealer = sealer
         self._limit = output_limit_bytes
 
     def report(
-        self, held: Held, outcome: Outcome, started_at_ms: int, finished_at_ms: int
+        self, held: Held, outcome: Outcome, redaction: Redaction, times_ms: tuple[int, int]
     ) -> AttemptFinished | AttemptDeferred:
-        """The message for the journal; outputs are sealed where the step says so, and bounded."""
+        """The message for the journal; what is secret is sealed, and outputs are bounded.
+
+        `times_ms` are start and end, in milliseconds since the epoch.
+        """
         if isinstance(outcome, Deferred):
-            return self._deferred(held, outcome)
-        output = self._sealer.seal_fields(outcome.output, held.task.sensitive)
+            return self._deferred(held, outcome, redaction)
+        output = redaction.sealed(outcome.output)
+        if isinstance(outcome, Failed):
+            outcome = replace(outcome, message=redaction.masked(outcome.message))
         size = len(to_json(output)) if output else 2
         if size > self._limit:
             message = f"the output takes {size} bytes as JSON, more than {self._limit}"
@@ -51,17 +56,17 @@ class Reporter:
             **_what(held, outcome),
             output=output,
             output_bytes=size,
-            started_at_ms=started_at_ms,
-            finished_at_ms=finished_at_ms,
+            started_at_ms=times_ms[0],
+            finished_at_ms=times_ms[1],
         )
 
-    def _deferred(self, held: Held, outcome: Deferred) -> AttemptDeferred:
+    def _deferred(self, held: Held, outcome: Deferred, redaction: Redaction) -> AttemptDeferred:
         wake_at_ms = None if outcome.wake_at_s is None else round(outcome.wake_at_s * 1000)
         return AttemptDeferred(
             **self._who(held),
             token=outcome.token,
             wake_at_ms=wake_at_ms,
-            output=self._sealer.seal_fields(outcome.output, held.task.sensitive),
+            output=redaction.sealed(outcome.output),
         )
 
     def _who(self, held: Held) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from services.executor.runner.attempt import Workbench, run_attempt
 from services.executor.runner.claiming import Claims, Verdict
 from services.executor.runner.identity import Held, Key, key_of
 from services.executor.runner.progress import Progress
+from services.executor.runner.redaction import Redaction
 from services.executor.runner.reports import Reporter
 from shared.contracts.claims import ClaimQuestion
 from shared.contracts.tasks import StopOrder
@@ -61,7 +62,7 @@ class Runner:
         self._claims = Claims(
             journal, orders, workbench.agent, workbench.host, on_lost=meter.lost.inc
         )
-        self._reporter = Reporter(workbench.agent, workbench.sealer, workbench.output_limit_bytes)
+        self._reporter = Reporter(workbench.agent, workbench.output_limit_bytes)
         self._free = asyncio.Semaphore(slots)
         self._held: dict[Key, Held] = {}
         self._jobs: set[asyncio.Task[None]] = set()
@@ -72,11 +73,6 @@ class Runner:
     def running(self) -> int:
         """How many tasks run now."""
         return sum(held.running for held in self._held.values())
-
-    @property
-    def closing(self) -> bool:
-        """True once no more tasks are taken."""
-        return self._closing
 
     @property
     def loops(self) -> Sequence[asyncio.Task[None]]:
@@ -162,11 +158,12 @@ class Runner:
         held.running = True
         clock = self._workbench.clock
         started_ms = clock.now_ms()
-        progress = Progress(held, self._workbench.agent, self._logs, clock)
-        outcome = await run_attempt(self._workbench, held, progress)
+        redaction = Redaction(self._workbench.sealer, held.task.sensitive)
+        progress = Progress(held, self._workbench.agent, self._logs, clock, redaction)
+        outcome = await run_attempt(self._workbench, held, progress, redaction)
         await progress.close()
         finished_ms = clock.now_ms()
-        report = self._reporter.report(held, outcome, started_ms, finished_ms)
+        report = self._reporter.report(held, outcome, redaction, (started_ms, finished_ms))
         self._meter.ended(held.task.command, _word(report), (finished_ms - started_ms) / 1000)
         await self._journal.append(held.task.execution_id, report, f"r.{held.name}")
 

@@ -133,7 +133,7 @@ class NatsTaskFeed:
             await _answer(self._bus, message.reply, "-NAK")
 
     async def _pull_from(self, pool: str) -> None:
-        consumer = "pool-" + pool.replace(".", "-")
+        consumer = subjects.pool_consumer(pool)
         await self._bus.jetstream.add_consumer(
             subjects.TASKS,
             ConsumerConfig(

@@ -18,6 +18,7 @@ from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.orders import NatsOrders
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.streams import ensure_bucket, ensure_streams
+from shared.adapters.nats.task_pools import NatsTaskPools
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.contracts import subjects
 from shared.contracts.events import PublicEvent
@@ -27,13 +28,13 @@ from shared.memory.effects import MemoryEffects
 from shared.memory.journal import MemoryJournal, MemoryJournalReader
 from shared.memory.leases import MemoryLeases
 from shared.memory.orders import MemoryOrders
-from shared.memory.tasks import MemoryTaskFeed
+from shared.memory.tasks import MemoryTaskFeed, MemoryTaskPools
 from shared.ports.agents import AgentDirectory
 from shared.ports.effects import Effects
 from shared.ports.journal import Journal, JournalReader, RawEntry
 from shared.ports.leases import Leases
 from shared.ports.orders import Orders
-from shared.ports.tasks import TaskDelivery, TaskFeed
+from shared.ports.tasks import TaskDelivery, TaskFeed, TaskPools
 
 STORE_NOT_MADE = 10_049
 """The server's code for a stream whose folder it cannot make."""
@@ -52,6 +53,7 @@ class BusRig(Protocol):
     def reader(self, owner: str) -> JournalReader: ...
     def effects(self) -> Effects: ...
     async def feed(self, agent: str, capabilities: Sequence[str], *, slots: int) -> TaskFeed: ...
+    def pools(self) -> TaskPools: ...
     def leases(self) -> Leases: ...
     def agents(self) -> AgentDirectory: ...
     def orders(self) -> Orders: ...
@@ -94,6 +96,9 @@ class MemoryRig:
         feed = MemoryTaskFeed(self.bus, agent, capabilities, slots=slots)
         await feed.start()
         return feed
+
+    def pools(self) -> TaskPools:
+        return MemoryTaskPools(self.bus)
 
     def leases(self) -> Leases:
         return MemoryLeases(self.bus)
@@ -155,6 +160,9 @@ class NatsRig:
         self._closing.push_async_callback(feed.close)
         await feed.start()
         return feed
+
+    def pools(self) -> TaskPools:
+        return NatsTaskPools(self.bus)
 
     def leases(self) -> Leases:
         return NatsLeases(self.bus, bucket="contract_leases")

@@ -171,7 +171,8 @@ def described(state: ExecutionState | None) -> str:
 def shell(step: str, script: str, **rest: Any) -> dict[str, Any]:
     """A step that runs a script."""
     parameters = {"script": script, **rest.pop("parameters", {})}
-    return {"id": step, "command": "shell", "timeout_s": 60, "parameters": parameters, **rest}
+    made = {"id": step, "command": "shell", "timeout_s": 60, "parameters": parameters}
+    return {**made, **rest}
 
 
 def noop(step: str, echo: Any = None, **rest: Any) -> dict[str, Any]:
