@@ -85,8 +85,12 @@ class LiveAgents:
         return self._agents
 
     async def start(self) -> None:
-        """Read once, then keep reading."""
-        await self._read()
+        """Read once, however long that takes, then keep reading.
+
+        Before the first reading nobody knows who lives, and no step may be told that nobody fits.
+        """
+        while not await self._read():  # noqa: ASYNC110 - the server is what is asked
+            await asyncio.sleep(REFRESH_S)
         self._task = asyncio.create_task(self._keep_reading())
 
     async def close(self) -> None:
@@ -104,8 +108,10 @@ class LiveAgents:
             await asyncio.sleep(REFRESH_S)
             await self._read()
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
         try:
             self._agents = await self._directory.live()
         except (TimeoutError, OSError) as error:
             log.info("agents not read now", error=str(error) or type(error).__name__)
+            return False
+        return True

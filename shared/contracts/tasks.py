@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.events import Requirement
+from shared.workflow.messages import AttemptUnplaced
 
 
 class Task(BaseModel):
     """One leg of one attempt at a step, fully rendered.
 
-    `token` is what a deferred command gave, when this is a later leg of its attempt.
+    `token` is what a deferred command gave, when this is a later leg of its attempt. `offer` counts
+    how often the same leg was offered before; only one of its copies can be claimed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +30,19 @@ class Task(BaseModel):
     requirement: Requirement = Requirement()
     sensitive: tuple[str, ...] = ()
     token: str | None = None
+    offer: int = 0
+
+    @property
+    def offer_id(self) -> str:
+        """Names this offer of this leg, the basis of message ids."""
+        return f"{self.execution_id}.{self.step}.{self.attempt}.{self.leg}.{self.offer}"
+
+
+def unplaced(task: Task, reason: str) -> AttemptUnplaced:
+    """States that no agent can get a task; its message id is `u.` and the task's `offer_id`."""
+    return AttemptUnplaced(
+        step=task.step, attempt=task.attempt, leg=task.leg, offer=task.offer, reason=reason
+    )
 
 
 class StopOrder(BaseModel):

@@ -37,7 +37,7 @@ class MemoryEffects:
     def task(self, pool: str, task: Task, *, again: bool) -> None:
         """Offer a task to a pool of agents."""
         payload = task.model_dump_json(exclude_defaults=True).encode()
-        name = f"t.{task.execution_id}.{task.step}.{task.attempt}.{task.leg}"
+        name = f"t.{task.offer_id}"
         self._collect(
             Action.TASK,
             task.execution_id,

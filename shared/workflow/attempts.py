@@ -3,6 +3,8 @@
 * A report counts only for the attempt and leg that the step is at; any other is late or a
   duplicate, and ignored (a late claim is answered by telling the runner to stop).
 * The recorded outcome of an attempt never changes.
+* A leg may be offered several times, and its claim counts whichever offer it came from: the journal
+  takes one claim of a leg.
 * A lost attempt is never silently repeated: `on_lost` decides, and the loss stays in the history.
 """
 
@@ -19,7 +21,7 @@ from shared.workflow.expressions import Compiled, json_size
 from shared.workflow.failing import ended_fields, fail_attempt, fail_for_good
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure, Proof
-from shared.workflow.scheduling import may_start, schedule_attempt
+from shared.workflow.scheduling import may_start, offer_again, schedule_attempt
 from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
 
@@ -32,7 +34,7 @@ _S = StepStatus
 
 
 def started(turn: Turn, report: msg.AttemptStarted) -> None:
-    """A runner claims the attempt."""
+    """A runner claims the leg, from the newest offer of it or from an earlier one."""
     step = turn.state.steps.get(report.step)
     if step is None:
         return
@@ -140,17 +142,16 @@ def lost(turn: Turn, report: msg.AttemptLost) -> None:
 
 
 def returned(turn: Turn, report: msg.AttemptReturned) -> None:
-    """A runner hands back what it had not started: offer it again."""
-    step = turn.state.steps.get(report.step)
-    if step is not None and _is_current(step, report) and step.status is _S.SCHEDULED:
-        schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
+    """Nobody serves the pool to which it was offered: offer it again."""
+    if _is_offered(turn, report):
+        offer_again(turn, report.step)
 
 
 def unplaced(turn: Turn, report: msg.AttemptUnplaced) -> None:
     """No live agent fits: look again for a while, then fail."""
-    step = turn.state.steps.get(report.step)
-    if step is None or not _is_current(step, report) or step.status is not _S.SCHEDULED:
+    if not _is_offered(turn, report):
         return
+    step = turn.step(report.step)
     limit_ms = step.scheduled_at_ms + round(turn.compiled(report.step).step.start_timeout_s * 1000)
     if turn.at_ms >= limit_ms:
         failure = Failure(code="no_agent", message=report.reason, retryable=False)
@@ -184,6 +185,14 @@ def lost_resolved(turn: Turn, verdict: msg.LostResolved) -> None:
 
 def _is_current(step: StepState, report: msg.AttemptMessage) -> bool:
     return step.attempt == report.attempt and step.leg == report.leg
+
+
+def _is_offered(turn: Turn, report: msg.AttemptReturned | msg.AttemptUnplaced) -> bool:
+    """The step waits to be claimed, and the report is about its newest offer."""
+    step = turn.state.steps.get(report.step)
+    if step is None or step.status is not _S.SCHEDULED or not _is_current(step, report):
+        return False
+    return step.offer == report.offer
 
 
 def _is_new(step: StepState, token: str) -> bool:

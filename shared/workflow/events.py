@@ -165,7 +165,10 @@ class Requirement(BaseModel):
 
 
 class StepScheduled(StepEvent):
-    """One leg of an attempt is to be run; effect of this event: the task."""
+    """One leg of an attempt is offered to agents; effect of this event: the task.
+
+    `offer` counts how often the same leg was offered before: whichever is claimed first counts.
+    """
 
     type: Literal["step.scheduled"] = "step.scheduled"
     PUBLIC: ClassVar[bool] = False
@@ -177,6 +180,7 @@ class StepScheduled(StepEvent):
     requirement: Requirement
     sensitive: tuple[str, ...] = ()
     token: str | None = None
+    offer: int = 0
 
 
 class StepBlocked(StepEvent):

@@ -152,6 +152,7 @@ def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> C
     return {
         "attempt": event.attempt,
         "leg": event.leg,
+        "offer": event.offer,
         "agent": "",
         "reason": "",
         "token": event.token,

@@ -6,7 +6,12 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.scheduling import awaits_approval, schedule_attempt, start_ready
+from shared.workflow.scheduling import (
+    awaits_approval,
+    offer_again,
+    schedule_attempt,
+    start_ready,
+)
 from shared.workflow.stopping import (
     STOP_LIMIT_TIMER,
     STOP_TIMER,
@@ -102,7 +107,7 @@ def _start(turn: Turn) -> None:
 
 
 def _start_overdue(turn: Turn, step_id: str) -> None:
-    """Start the next attempt or leg of a step whose timer is no longer set."""
+    """Start the next attempt of a step whose timer is no longer set, or offer it again."""
     step = turn.step(step_id)
     timers = turn.state.timers
     if turn.state.stop is not None:
@@ -110,7 +115,7 @@ def _start_overdue(turn: Turn, step_id: str) -> None:
     if step.status is StepStatus.RETRYING and f"retry-{step_id}" not in timers:
         schedule_attempt(turn, step_id, step.attempt + 1)
     elif step.status is StepStatus.BLOCKED and f"place-{step_id}" not in timers:
-        schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
+        offer_again(turn, step_id)
 
 
 def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:

@@ -62,7 +62,8 @@ class ExecutionRequested(Message):
 class AttemptMessage(Message):
     """Base of what is reported about one leg of one attempt at one step.
 
-    An attempt has one leg, or several where it was deferred and resumed.
+    An attempt has one leg, or several where it was deferred and resumed. Of a leg there is one
+    claim, however often it is offered to agents.
     """
 
     step: str
@@ -108,9 +109,10 @@ class AttemptLost(AttemptMessage):
 
 
 class AttemptReturned(AttemptMessage):
-    """A runner hands back what it had not started, for example because it shuts down."""
+    """What was offered and never started comes back: nobody serves the pool any more."""
 
     type: Literal["attempt_returned"] = "attempt_returned"
+    offer: int = Field(0, ge=0)
     reason: str = ""
 
 
@@ -118,6 +120,7 @@ class AttemptUnplaced(AttemptMessage):
     """No live agent fits the step."""
 
     type: Literal["attempt_unplaced"] = "attempt_unplaced"
+    offer: int = Field(0, ge=0)
     reason: str
 
 

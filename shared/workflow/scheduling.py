@@ -48,7 +48,13 @@ def start_ready(turn: Turn, steps: Iterable[str]) -> None:
             _start_or_skip(turn, step_id)
 
 
-def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0) -> None:
+def offer_again(turn: Turn, step_id: str) -> None:
+    """Offer the same leg to whoever fits now; a claim of an earlier offer still counts."""
+    step = turn.step(step_id)
+    schedule_attempt(turn, step_id, step.attempt, step.leg, step.offer + 1)
+
+
+def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer: int = 0) -> None:
     """Schedule one leg of an attempt, or fail the step if it cannot be rendered."""
     step = turn.step(step_id)
     compiled = turn.compiled(step_id)
@@ -74,6 +80,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0) -> No
             ),
             sensitive=compiled.step.sensitive,
             token=step.token,
+            offer=offer,
         )
     )
 

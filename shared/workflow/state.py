@@ -49,7 +49,8 @@ class AttemptRecord(BaseModel):
 
 
 class StepState(BaseModel):
-    """One step. `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it.
+    """One step. `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it, and
+    `offer` how often the leg was offered again.
 
     `token` names what it waits or waited for; `woken` what happened before it began to wait.
     """
@@ -59,6 +60,7 @@ class StepState(BaseModel):
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
     leg: int = 0
+    offer: int = 0
     agent: str = ""
     scheduled_at_ms: int = 0
     started_at_ms: int = 0

@@ -57,6 +57,8 @@ class CoreWorld:
         self._now = 1_700_000_000_000
         self._agents = [f"agent{index}" for index in range(3)]
         self._places_refused = 0
+        self._claimed: set[tuple[str, int, int]] = set()
+        self._started_legs: set[tuple[str, int, int]] = set()
         self._cancelled = self._failing = self._paused = False
         self._due: dict[str, int] = {}
         self._verdicts: set[str] = set()
@@ -153,20 +155,29 @@ class CoreWorld:
 
     def _scheduled(self, event: ev.StepScheduled) -> None:
         place: dict[str, Any] = {"step": event.step, "attempt": event.attempt, "leg": event.leg}
+        offer = event.offer
         fate = self.rng.random()
         if fate < 0.1 and self._places_refused < 30:
             self._places_refused += 1
-            self._send(self._soon(), msg.AttemptUnplaced(**place, reason="nobody fits"))
+            unplaced = msg.AttemptUnplaced(**place, offer=offer, reason="nobody fits")
+            self._send(self._soon(), unplaced)
             if self.rng.random() < 0.3:
                 self._run_on_agent(place, claim_at=self._soon())
-        elif fate < 0.15:
-            self._send(self._soon(), msg.AttemptReturned(**place, agent="agent0"))
-        elif fate < 0.18 and self._may_lose:
+        elif fate < 0.18:
+            self._send(self._soon(), msg.AttemptReturned(**place, offer=offer, agent="agent0"))
+            if self.rng.random() < 0.5:
+                self._run_on_agent(place, claim_at=self._soon())
+        elif fate < 0.21 and self._may_lose:
             self._send(self._soon(), msg.AttemptLost(**place, reason="never seen again"))
         else:
             self._run_on_agent(place, claim_at=self._soon())
 
     def _run_on_agent(self, place: dict[str, Any], claim_at: int) -> None:
+        """The journal takes one claim of a leg, whichever offer of it the agent got."""
+        leg = (place["step"], place["attempt"], place["leg"])
+        if leg in self._claimed:
+            return
+        self._claimed.add(leg)
         place = place | {"agent": self.rng.choice(self._agents)}
         overtakes = self.rng.random() < 0.1
         self._send(claim_at, msg.AttemptStarted(**place, host="h"))
@@ -204,7 +215,10 @@ class CoreWorld:
             self._send(woken_at, msg.AttemptWoken(**place, token=token))
 
     def _started(self, event: ev.StepStarted) -> None:
-        """Strangers claim and are never heard of again."""
+        """A leg starts once. Strangers claim and are never heard of again."""
+        leg = (event.step, event.attempt, event.leg)
+        assert leg not in self._started_legs, f"{leg} started twice"
+        self._started_legs.add(leg)
         if event.agent == STRANGER:
             lost = msg.AttemptLost(
                 step=event.step, attempt=event.attempt, leg=event.leg, reason="a stranger"
@@ -271,7 +285,7 @@ class CoreWorld:
         if isinstance(event, ev.StepScheduled):
             self._check_order(event)
             self._check_not_repeated(event)
-            if event.leg == 0:
+            if event.leg == 0 and event.offer == 0:
                 assert not self._failing, "an attempt began after a failure"
                 assert not self._paused, "an attempt began during a pause"
                 assert self._now >= self._due.get(event.step, 0), "tried again too early"

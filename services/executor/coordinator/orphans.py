@@ -9,7 +9,8 @@ coordinators. Whatever they find, the journal is told, and the engine decides:
   nobody does for as long as the step may wait.
 
 Taking too early does no harm: an agent that lives answers for what it runs, and what was returned
-is offered again. So a pool need only be without agents for two rounds.
+is offered again, as the same leg, of which the journal takes one claim. So a pool need only be
+without agents for two rounds.
 """
 
 from __future__ import annotations
@@ -113,5 +114,6 @@ class Orphans:
             lost = AttemptLost(**place, agent=agent, reason=reason)
             await self._journal.append(task.execution_id, lost, f"l.{name}")
         else:
-            back = AttemptReturned(**place, reason=f"no live agent serves {pool}")
-            await self._journal.append(task.execution_id, back, f"o.{name}")
+            reason = f"no live agent serves {pool}"
+            back = AttemptReturned(**place, offer=task.offer, reason=reason)
+            await self._journal.append(task.execution_id, back, f"o.{task.offer_id}")

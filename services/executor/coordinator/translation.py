@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from services.executor.placement import place
 from shared.contracts.agents import AgentRecord
 from shared.contracts.publishing import public_event
-from shared.contracts.tasks import StopOrder, Task
+from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
 from shared.workflow.machines.execution import ENDED
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, TimerFired
+from shared.workflow.messages import JOURNAL_MESSAGE, TimerFired
 from shared.workflow.state import ExecutionState
 
 Agents = Callable[[], Sequence[AgentRecord]]
@@ -80,10 +80,6 @@ class Translator:
             self._effects.withdraw(after.execution_id, step)
 
     def _task(self, state: ExecutionState, event: ev.StepScheduled, *, again: bool) -> None:
-        pool, reason = place(event.requirement, self._agents())
-        if pool is None:
-            self._unplaced(state, event, reason)
-            return
         task = Task(
             execution_id=state.execution_id,
             template_id=state.template_id,
@@ -96,15 +92,13 @@ class Translator:
             requirement=event.requirement,
             sensitive=event.sensitive,
             token=event.token,
+            offer=event.offer,
         )
-        self._effects.task(pool, task, again=again)
-
-    def _unplaced(self, state: ExecutionState, event: ev.StepScheduled, reason: str) -> None:
-        message = AttemptUnplaced(
-            step=event.step, attempt=event.attempt, leg=event.leg, reason=reason
-        )
-        identity = f"u.{state.execution_id}.{event.step}.{event.attempt}.{event.leg}"
-        self._effects.append(state.execution_id, message, identity)
+        pool, reason = place(event.requirement, self._agents())
+        if pool is None:
+            self._effects.append(task.execution_id, unplaced(task, reason), f"u.{task.offer_id}")
+        else:
+            self._effects.task(pool, task, again=again)
 
 
 def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:

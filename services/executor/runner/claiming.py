@@ -1,8 +1,8 @@
 """Claiming: before anything is run, the runner states in the journal that it starts it.
 
 The journal takes a claim once (by message id), so of two runners with the same task one starts it.
-That holds for a task that is young and delivered for the first time. Anything else is a doubt: an
-earlier delivery may have started it. Then the coordinator is asked, who knows every claim.
+That holds for a task that is young, offered and delivered for the first time. Anything else is a
+doubt: an earlier delivery may have started it. Then the coordinator is asked, who knows every claim.
 
 * `start`: nobody claimed it. Claim it.
 * `running` by an agent: if that agent says it is at it, leave it to it; else the attempt is lost.
@@ -63,7 +63,8 @@ class Claims:
     async def claim(self, held: Held) -> Verdict:
         """Decide whether this runner may start a task, and claim it."""
         delivery = held.delivery
-        plain = delivery.deliveries == 1 and not delivery.resent and delivery.age_ms < YOUNG_MS
+        first = delivery.deliveries == 1 and not delivery.resent and held.task.offer == 0
+        plain = first and delivery.age_ms < YOUNG_MS
         if plain and await self._state(held):
             return Verdict.RUN
         return await self._resolve(held, duplicate=plain)

@@ -21,9 +21,9 @@ from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.publisher import RESENT, Publisher, RefusedError, Stored
 from shared.contracts import subjects
 from shared.contracts.events import PublicEvent
-from shared.contracts.tasks import StopOrder, Task
+from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.journal import TimerOrder
-from shared.workflow.messages import JOURNAL_MESSAGE, AttemptUnplaced, JournalMessage
+from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class NatsEffects:
             subjects.TASKS,
             subjects.task(pool, task.execution_id, task.step, task.attempt, task.leg),
             task.model_dump_json(exclude_defaults=True).encode(),
-            f"t.{task.execution_id}.{task.step}.{task.attempt}.{task.leg}",
+            f"t.{task.offer_id}",
             headers={RESENT: "1"} if again else None,
             instead=lambda reason: self._unplaced(task, reason),
         )
@@ -181,15 +181,13 @@ class NatsEffects:
 
     def _unplaced(self, task: Task, reason: str) -> Awaitable[Stored]:
         """A task that the server does not take, for its size, is one that no agent can get."""
-        message = AttemptUnplaced(
-            step=task.step, attempt=task.attempt, leg=task.leg, reason=f"task refused: {reason}"
-        )
+        message = unplaced(task, f"task refused: {reason}")
         partition = subjects.partition_of(task.execution_id, self._partitions)
         return self._publisher.publish(
             subjects.journal_stream(partition),
             subjects.journal(partition, task.execution_id),
             JOURNAL_MESSAGE.dump_json(message),
-            f"u.{task.execution_id}.{task.step}.{task.attempt}.{task.leg}",
+            f"u.{task.offer_id}",
         )
 
     def _without_data(self, event: PublicEvent, reason: str) -> Awaitable[Stored]:

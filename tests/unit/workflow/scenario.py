@@ -109,11 +109,14 @@ class Run:
     def lose(self, name: str) -> list[str]:
         return self.tell(msg.AttemptLost(**self._place(name), reason="the worker died"))
 
+    def _offered(self, name: str) -> dict[str, Any]:
+        return {**self._place(name), "offer": self.step(name).offer}
+
     def unplace(self, name: str) -> list[str]:
-        return self.tell(msg.AttemptUnplaced(**self._place(name), reason="nobody fits"))
+        return self.tell(msg.AttemptUnplaced(**self._offered(name), reason="nobody fits"))
 
     def hand_back(self, name: str) -> list[str]:
-        return self.tell(msg.AttemptReturned(**self._place(name), agent="a1"))
+        return self.tell(msg.AttemptReturned(**self._offered(name), agent="a1"))
 
     def resolve(self, name: str, verdict: Any, **fields: Any) -> list[str]:
         return self.tell(

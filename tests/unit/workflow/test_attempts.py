@@ -357,11 +357,41 @@ def test_a_verdict_after_a_failure_repeats_nothing() -> None:
 
 
 def test_a_returned_task_is_offered_again() -> None:
-    """A runner that hands back what it had not started causes the next leg."""
+    """What comes back unclaimed is offered again, as the same leg of the same attempt."""
     run = Run(step("a"))
     run.request()
     assert run.hand_back("a") == ["step.scheduled"]
-    assert (run.step("a").attempt, run.step("a").leg) == (1, 1)
+    assert (run.step("a").attempt, run.step("a").leg, run.step("a").offer) == (1, 0, 1)
+
+
+def test_a_claim_of_an_earlier_offer_counts() -> None:
+    """An agent that claims the first offer after it was offered again has it; no other does."""
+    run = Run(step("a"))
+    run.request()
+    run.hand_back("a")
+    assert run.tell(claim("slow")) == ["step.started"]
+    assert run.tell(claim("quick")) == ["step.revoked"]
+    assert run.step("a").agent == "slow"
+
+
+def test_a_report_about_an_earlier_offer_is_late() -> None:
+    """That nobody fits, or that a task came back, counts for the newest offer only."""
+    run = Run(step("a"))
+    run.request()
+    run.hand_back("a")
+    assert run.tell(msg.AttemptReturned(step="a", attempt=1)) == []
+    assert run.tell(msg.AttemptUnplaced(step="a", attempt=1, reason="nobody fits")) == []
+
+
+def test_a_resumed_leg_is_a_first_offer() -> None:
+    """Offers are counted within a leg."""
+    run = Run(step("a"))
+    run.request()
+    run.hand_back("a")
+    run.start("a")
+    run.defer("a")
+    run.wake("a")
+    assert (run.step("a").leg, run.step("a").offer) == (1, 0)
 
 
 def test_a_running_task_cannot_be_returned() -> None:

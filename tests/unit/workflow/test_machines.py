@@ -55,7 +55,15 @@ def rare_ways() -> set[Transition]:
     run = Run(scenario.step("a", on_lost="ask"))
     run.request()
     run.lose("a")
+    run.start("a", agent="a2")
     run.resolve("a", "failed")
+    paused = Run(scenario.step("a", continue_on_failure=True))
+    paused.request()
+    paused.start("a")
+    paused.defer("a")
+    paused.pause()
+    paused.wake("a")
+    paused.fail("a")
     blocked = Run(scenario.step("a", retry={"max_attempts": 2}))
     blocked.request()
     blocked.start("a")
@@ -81,7 +89,7 @@ def rare_ways() -> set[Transition]:
     stopping.fire("stop")
     stopping.start("b", agent="a2")
     stopping.lose("b")
-    return run.seen | blocked.seen | stopping.seen
+    return run.seen | paused.seen | blocked.seen | stopping.seen
 
 
 def test_every_transition_is_reached() -> None:

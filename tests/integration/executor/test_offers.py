@@ -1,0 +1,72 @@
+"""A leg that was offered twice runs once, whichever of its tasks is claimed first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.adapters.nats.effects import NatsEffects
+from shared.adapters.nats.publisher import Publisher
+from shared.contracts import subjects
+from shared.contracts.tasks import Task
+from shared.workflow.events import StepScheduled, StepStarted
+from tests.integration.executor.world import World, shell
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+COPIES = 5
+
+
+async def _offer_again(world: World, execution: str, offers: range) -> None:
+    """Offer the execution's step to its pool as a coordinator does that saw no agent before."""
+    history = await world.history(execution)
+    [scheduled] = [e for entry in history for e in entry.events if isinstance(e, StepScheduled)]
+    publisher = Publisher(world.bus, grouped=False)
+    await publisher.start()
+    effects = NatsEffects(world.bus, publisher)
+    fields = scheduled.model_dump(exclude={"type", "offer"})
+    for offer in offers:
+        task = Task(execution_id=execution, template_id="twice", offer=offer, **fields)
+        effects.task(subjects.pool_any(), task, again=False)
+    await effects.commit()
+    await publisher.close()
+
+
+async def test_offers_beside_a_running_leg_start_nothing(world: World) -> None:
+    """While one agent runs a leg, other agents that get further offers of it leave it alone; when
+    it has ended these are settled without a trace."""
+    await world.executor("one")
+    await world.executor("two", role="runner")
+    ledger = world.home / "ledger"
+    step = shell("a", f"echo started >> {ledger}; sleep 3")
+    execution = await world.start("twice", [step])
+    await world.step_when(execution, "a", "running")
+    await _offer_again(world, execution, range(1, 1 + COPIES))
+    state = await world.ended(execution)
+    assert state.status == "completed"
+    assert [a.outcome for a in state.steps["a"].attempts] == ["completed"]
+
+    async def settled() -> bool:
+        return (await world.bus.jetstream.stream_info(subjects.TASKS)).state.messages == 0
+
+    await world.until(settled, "no task is left")
+    assert ledger.read_text(encoding="utf-8").splitlines() == ["started"]
+
+
+async def test_offers_that_race_start_once(world: World) -> None:
+    """Of several tasks of one leg that wait at the same time for two agents, one starts."""
+    if "one" not in world.executors:
+        await world.executor("one")
+        await world.executor("two", role="runner")
+    ledger = world.home / "race"
+    needs = {"required_capabilities": ["track"], "start_timeout_s": 60}
+    execution = await world.start("raced", [shell("a", f"echo started >> {ledger}", **needs)])
+    await world.step_when(execution, "a", "blocked")
+    await _offer_again(world, execution, range(1, 1 + COPIES))
+    state = await world.ended(execution)
+    assert state.status == "completed"
+    await asyncio.sleep(2)  # the other copies are asked about again after one second
+    assert ledger.read_text(encoding="utf-8").splitlines() == ["started"]
+    events = [event for entry in await world.history(execution) for event in entry.events]
+    assert sum(isinstance(event, StepStarted) for event in events) == 1
