@@ -2,7 +2,7 @@
 
 The journal takes a claim once (by message id), so of two runners with the same task one starts it.
 That holds for a task that is young, offered and delivered for the first time. Anything else is a
-doubt: an earlier delivery may have started it. Then the coordinator is asked, who knows every claim.
+doubt: an earlier delivery may have started it. Then the coordinator is asked, who knows them all.
 
 * `start`: nobody claimed it. Claim it.
 * `running` by an agent: if that agent says it is at it, leave it to it; else the attempt is lost.
