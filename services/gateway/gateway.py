@@ -67,8 +67,7 @@ class Gateway:
         )
 
     async def start(self) -> None:
-        """Begin to listen to events, and to tell webhooks."""
-        await self.hub.start()
+        """Begin to tell webhooks."""
         self.webhooks.start()
 
     async def close(self) -> None:

@@ -4,14 +4,17 @@ The hub keeps the newest events in memory. Who follows from an older sequence re
 its own until it has reached what the hub keeps, and goes on with the hub from there: nothing is
 left out and nothing comes twice. Who cannot keep up is dropped, so that one slow client costs a
 bounded queue and nobody else anything.
+
+Reading every event costs the bus and this process something, so the hub reads only while somebody
+listens, and for a while after.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -22,6 +25,8 @@ log = structlog.get_logger()
 
 KEPT_EVENTS: Final = 4_096
 RESTART_S: Final = 1.0
+IDLE_S: Final = 30.0
+"""With nobody listening for so long the hub stops reading, until somebody comes."""
 END_TYPES: Final = frozenset(
     f"execution.{status}"
     for status in ("completed", "completed_with_errors", "failed", "cancelled")
@@ -66,31 +71,43 @@ class _Follower:
 
 
 class EventHub:
-    """Reads the stream once for everybody. Call `start` before, `close` after."""
+    """Reads the stream once for everybody who listens. Call `close` at the end."""
 
-    def __init__(self, stream: EventStream, *, kept: int = KEPT_EVENTS) -> None:
+    def __init__(
+        self, stream: EventStream, *, kept: int = KEPT_EVENTS, idle_s: float = IDLE_S
+    ) -> None:
         self._stream = stream
+        self._idle_s = idle_s
+        self._listeners = 0
+        self._waking = asyncio.Lock()
+        self._dozing: asyncio.TimerHandle | None = None
         self._kept: deque[SequencedEvent] = deque(maxlen=kept)
         self._covered_from = 0
         self._followers: set[_Follower] = set()
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin behind the newest event."""
-        self._covered_from = await self._stream.last_seq()
-        self._task = asyncio.create_task(self._run())
-
     async def close(self) -> None:
         """Stop reading; followers get nothing more."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._dozing is not None:
+            self._dozing.cancel()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     @property
-    def last_seq(self) -> int:
-        """Sequence of the newest event that the hub has seen."""
+    def reading(self) -> bool:
+        """True while the stream is read."""
+        return self._task is not None
+
+    async def last_seq(self) -> int:
+        """Sequence of the newest event, as far as it is known here."""
+        return self._position if self.reading else await self._stream.last_seq()
+
+    @property
+    def _position(self) -> int:
         return self._kept[-1].seq if self._kept else self._covered_from
 
     async def follow(
@@ -108,31 +125,62 @@ class EventHub:
         Raises `SlowFollowerError` once more than `capacity` wait; `on_slow` is called already when
         that happens, for a caller that is stuck sending.
         """
-        position = self.last_seq if after is None else after
-        if position < self._covered_from:
-            async with aclosing(self._stream.read(position, execution_id)) as older:
-                async for event in older:
-                    position = event.seq
-                    if accept(event):
-                        yield event
-                    if position >= self._covered_from:
-                        break
-        async with aclosing(self._attached(position, accept, capacity, on_slow)) as newer:
-            async for event in newer:
-                yield event
+        async with self._listening():
+            position = self._position if after is None else after
+            if position < self._covered_from:
+                async with aclosing(self._stream.read(position, execution_id)) as older:
+                    async for event in older:
+                        position = event.seq
+                        if accept(event):
+                            yield event
+                        if position >= self._covered_from:
+                            break
+            async with aclosing(self._attached(position, accept, capacity, on_slow)) as newer:
+                async for event in newer:
+                    yield event
 
-    @contextmanager
-    def watch(self, execution_id: str) -> Iterator[asyncio.Event]:
+    @asynccontextmanager
+    async def watch(self, execution_id: str) -> AsyncGenerator[asyncio.Event, None]:
         """An event that is set when the execution's end has been decided (and is stored soon)."""
         seen = asyncio.Event()
         self._watchers[execution_id].add(seen)
         try:
-            yield seen
+            async with self._listening():
+                yield seen
         finally:
             watchers = self._watchers[execution_id]
             watchers.discard(seen)
             if not watchers:
                 del self._watchers[execution_id]
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[None, None]:
+        """Within, every event from the beginning on is taken."""
+        self._listeners += 1
+        try:
+            async with self._waking:
+                if self._task is None:
+                    await self._begin()
+            yield
+        finally:
+            self._listeners -= 1
+            if self._listeners == 0:
+                self._doze_later()
+
+    async def _begin(self) -> None:
+        self._kept.clear()
+        self._covered_from = await self._stream.last_seq()
+        self._task = asyncio.create_task(self._run())
+
+    def _doze_later(self) -> None:
+        if self._dozing is not None:
+            self._dozing.cancel()
+        self._dozing = asyncio.get_running_loop().call_later(self._idle_s, self._doze)
+
+    def _doze(self) -> None:
+        if self._listeners == 0 and self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     async def _attached(
         self, position: int, accept: Accept, capacity: int, on_slow: Callable[[], None]
@@ -156,7 +204,7 @@ class EventHub:
     async def _run(self) -> None:
         while True:
             try:
-                async with aclosing(self._stream.read(self.last_seq)) as events:
+                async with aclosing(self._stream.read(self._position)) as events:
                     async for event in events:
                         self._take(event)
             except Exception as error:

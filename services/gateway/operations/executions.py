@@ -160,7 +160,7 @@ class ExecutionOperations:
     ) -> AsyncGenerator[SequencedLog, None]:
         """Lines as they come, until the execution has ended and none is left. Raises 404."""
         last = after
-        with self._hub.watch(execution_id) as end_decided:
+        async with self._hub.watch(execution_id) as end_decided:
             ended = False
             while not ended:
                 ended = end_decided.is_set() or (await self.state(execution_id)).ended
@@ -190,7 +190,7 @@ class ExecutionOperations:
         deadline = loop.time() + seconds
         pause = FIRST_LOOK_S
         heard = False
-        with self._hub.watch(execution_id) as end_decided:
+        async with self._hub.watch(execution_id) as end_decided:
             while True:
                 state = await self._parts.executions.get(execution_id)
                 left = deadline - loop.time()

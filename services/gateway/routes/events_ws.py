@@ -140,7 +140,7 @@ async def _serve(
 ) -> None:
     """Send events until the client goes, is too slow, or the gateway stops."""
     slow = asyncio.Event()
-    position = gateway.hub.last_seq if filters.after is None else filters.after
+    position = await gateway.hub.last_seq() if filters.after is None else filters.after
     progress = _Progress(position)
     sending = asyncio.create_task(_send(gateway, socket, filters, principal, progress, slow))
     tasks = {

@@ -38,9 +38,9 @@ async def test_a_follower_from_any_sequence_misses_nothing(after: int) -> None:
     stream = MemoryEvents()
     await publish(stream, 1, 4)
     hub = EventHub(stream, kept=5)
-    await hub.start()
-    await publish(stream, 5, 12)
-    await caught_up(hub, 12)
+    async with hub.watch("ex_1"):
+        await publish(stream, 5, 12)
+        await caught_up(hub, 12)
     seen = []
     async with asyncio.timeout(10), aclosing(hub.follow(after, everything, 100)) as events:
         await publish(stream, 13, 15)
@@ -56,22 +56,22 @@ async def test_a_slow_follower_is_dropped_and_told_where_it_was() -> None:
     """Once more events wait than it may have it is told, and others go on."""
     stream = MemoryEvents()
     hub = EventHub(stream, kept=4)
-    await hub.start()
-    told = asyncio.Event()
-    slow = hub.follow(0, everything, 4, on_slow=told.set)
-    quick = hub.follow(0, everything, 1_000)
-    await publish(stream, 1, 1)
-    assert (await anext(slow)).seq == 1
-    assert (await anext(quick)).seq == 1
-    await publish(stream, 2, 20)
-    await caught_up(hub, 20)
-    assert [(await anext(quick)).seq for _ in range(19)] == list(range(2, 21))
-    await asyncio.wait_for(told.wait(), 10)
-    got = [1]
-    with pytest.raises(SlowFollowerError) as dropped:
-        await _drain(slow, got)
-    assert got == list(range(1, dropped.value.last_seq + 1))
-    await quick.aclose()
+    async with hub.watch("ex_1"):
+        told = asyncio.Event()
+        slow = hub.follow(0, everything, 4, on_slow=told.set)
+        quick = hub.follow(0, everything, 1_000)
+        await publish(stream, 1, 1)
+        assert (await anext(slow)).seq == 1
+        assert (await anext(quick)).seq == 1
+        await publish(stream, 2, 20)
+        await caught_up(hub, 20)
+        assert [(await anext(quick)).seq for _ in range(19)] == list(range(2, 21))
+        await asyncio.wait_for(told.wait(), 10)
+        got = [1]
+        with pytest.raises(SlowFollowerError) as dropped:
+            await _drain(slow, got)
+        assert got == list(range(1, dropped.value.last_seq + 1))
+        await quick.aclose()
     await hub.close()
 
 
@@ -79,11 +79,37 @@ async def test_the_end_of_an_execution_wakes_who_waits_for_it() -> None:
     """A watcher hears of the end of its own execution, and leaves nothing behind."""
     stream = MemoryEvents()
     hub = EventHub(stream)
-    await hub.start()
-    with hub.watch("ex_1") as mine, hub.watch("ex_2") as other:
+    async with hub.watch("ex_1") as mine, hub.watch("ex_2") as other:
         await publish(stream, 1, 1, "execution.failed")
         await asyncio.wait_for(mine.wait(), 10)
         assert not other.is_set()
+    await hub.close()
+
+
+async def test_nothing_is_read_while_nobody_listens() -> None:
+    """The hub reads while somebody listens and stops some time after; who comes later misses
+    nothing that happens from then on, nor what is asked for of before."""
+    stream = MemoryEvents()
+    hub = EventHub(stream, idle_s=0)
+    assert not hub.reading
+    async with hub.watch("ex_1"):
+        assert hub.reading
+        await publish(stream, 1, 3)
+        await caught_up(hub, 3)
+    async with asyncio.timeout(10):
+        while hub.reading:  # noqa: ASYNC110 - the loop's own timer changes it
+            await asyncio.sleep(0)
+    await publish(stream, 4, 6)
+    assert await hub.last_seq() == 6
+    seen = []
+    async with asyncio.timeout(10), aclosing(hub.follow(2, everything, 100)) as events:
+        async for kept in events:
+            seen.append(kept.seq)
+            if kept.seq == 6:
+                await publish(stream, 7, 7)
+            if kept.seq == 7:
+                break
+    assert seen == [3, 4, 5, 6, 7]
     await hub.close()
 
 
