@@ -29,8 +29,14 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-GATHER_S: Final = 0.03
+GATHER_S: Final = 0.02
 """How long changes are gathered before they are written."""
+BUSY_GATHER_S: Final = 0.2
+"""So long at the most while many come: of several changes of one execution only the newest state is
+written, and a bulk costs less a piece the larger it is."""
+BUSY_ENTRIES: Final = 100
+FULL_ENTRIES: Final = 4_000
+"""Between these counts of waiting history entries gathering goes on."""
 MOST_WRITES: Final = 1_000
 """Executions in one bulk write."""
 MOST_ENTRIES: Final = 20_000
@@ -115,12 +121,18 @@ class WriteBehind:
         """Write for ever."""
         while True:
             await self._work.wait()
-            await asyncio.sleep(GATHER_S)
+            await self._gather()
             self._work.clear()
             with timed(self._meter.flush):
                 await self._flush()
             if not self._work.is_set():
                 self._idle.set()
+
+    async def _gather(self) -> None:
+        for _ in range(round(BUSY_GATHER_S / GATHER_S)):
+            await asyncio.sleep(GATHER_S)
+            if not BUSY_ENTRIES <= self._waiting_entries < FULL_ENTRIES:
+                return
 
     async def _flush(self) -> None:
         dirty, self._dirty = self._dirty, {}

@@ -11,6 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 
 from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.executions import history_id
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
 from shared.workflow.replay import HistoryEntry
@@ -31,7 +32,6 @@ class MongoExecutionQueries:
         await self._executions.create_index(_NEWEST)
         for field in ("status", "template_id", "category", "requested_by"):
             await self._executions.create_index([(field, ASCENDING), *_NEWEST])
-        await self._history.create_index([("execution_id", ASCENDING), ("first_seq", ASCENDING)])
 
     async def get(self, execution_id: str) -> ExecutionState | None:
         """The state as last stored."""
@@ -47,10 +47,14 @@ class MongoExecutionQueries:
         self, execution_id: str, *, after_seq: int = 0, limit: int = 500
     ) -> Sequence[HistoryEntry]:
         """Entries in order, each once: a crash can have written some twice, cut differently."""
-        conditions = {"execution_id": execution_id, "last_seq": {"$gt": after_seq}}
+        conditions = {
+            "_id": {"$gte": history_id(execution_id, 0), "$lt": f"{execution_id};"},
+            "execution_id": execution_id,
+            "last_seq": {"$gt": after_seq},
+        }
         found: list[HistoryEntry] = []
         last = after_seq
-        async for document in self._history.find(conditions).sort("first_seq", ASCENDING):
+        async for document in self._history.find(conditions).sort("_id", ASCENDING):
             for text in document["entries"]:
                 entry = HistoryEntry.model_validate_json(text)
                 if entry.seq > last:
