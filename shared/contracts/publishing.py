@@ -7,7 +7,7 @@ values never leave in either.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
 
@@ -18,25 +18,61 @@ from shared.workflow.state import ExecutionState
 PREFIX: Final = b"sealed:v1:"
 SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
 MASK: Final = "***"
+_SEALED_BYTES: Final = re.compile(SEALED.pattern.encode())
+_TYPE: Final = {"type"}
+
+
+class WireEvent(NamedTuple):
+    """A public event as it travels: its JSON, and what a bus must know to carry it.
+
+    `about` is the execution, or what else it is about.
+    """
+
+    id: str
+    type: str
+    about: str
+    payload: bytes
+
+    @classmethod
+    def of(cls, event: PublicEvent) -> WireEvent:
+        """Write an event that was made elsewhere than by an execution."""
+        text = event.model_dump_json(exclude_none=True)
+        return cls(event.id, event.type, event.execution_id or event.id, text.encode())
+
+    def read(self) -> PublicEvent:
+        """The event itself."""
+        return PublicEvent.model_validate_json(self.payload)
+
+
+def wire_event(state: ExecutionState, event: AnyEvent, version: int, at_ms: int) -> WireEvent:
+    """The public form of an execution's event number `version`, which happened at `at_ms`.
+
+    Of the state only what never changes is used: its ids and its template. It is written straight
+    from the engine's event, since this is on the path of every step.
+    """
+    event_id = f"{state.execution_id}.{version}"
+    head = to_json(
+        {
+            "id": event_id,
+            "type": event.type,
+            "at_ms": at_ms,
+            "execution_id": state.execution_id,
+            "version": version,
+            "template_id": state.template_id,
+            "template_version": state.template_version,
+            "category": state.category,
+        }
+    )
+    data = event.__pydantic_serializer__.to_json(event, exclude=_TYPE, exclude_defaults=True)
+    if PREFIX in data:
+        data = _SEALED_BYTES.sub(MASK.encode(), data)
+    payload = b'%b,"data":%b}' % (head[:-1], data)
+    return WireEvent(event_id, event.type, state.execution_id, payload)
 
 
 def public_event(state: ExecutionState, event: AnyEvent, version: int, at_ms: int) -> PublicEvent:
-    """The public form of an execution's event number `version`, which happened at `at_ms`.
-
-    Of the state only what never changes is used: its ids and its template.
-    """
-    data = event.model_dump(mode="json", exclude={"type"}, exclude_defaults=True)
-    return PublicEvent.model_construct(  # from trusted values, and on the path of every step
-        id=f"{state.execution_id}.{version}",
-        type=event.type,
-        at_ms=at_ms,
-        execution_id=state.execution_id,
-        version=version,
-        template_id=state.template_id,
-        template_version=state.template_version,
-        category=state.category,
-        data=masked(data) if PREFIX in to_json(data) else data,
-    )
+    """The same as a model, for example of an event that is read from the history."""
+    return wire_event(state, event, version, at_ms).read()
 
 
 def masked(value: Any) -> Any:

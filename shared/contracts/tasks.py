@@ -27,7 +27,7 @@ class Task(BaseModel):
     command: str
     parameters: dict[str, Any]
     timeout_s: float
-    requirement: Requirement = Requirement()
+    requirement: Requirement = Field(default_factory=Requirement)
     sensitive: tuple[str, ...] = ()
     token: str | None = None
     offer: int = 0

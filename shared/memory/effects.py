@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.contracts.events import PublicEvent
+from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action, OutageError
@@ -44,10 +44,9 @@ class MemoryEffects:
             lambda: self._bus.tasks.put(pool, task.execution_id, payload, name, resent=again),
         )
 
-    def event(self, event: PublicEvent) -> None:
+    def event(self, event: WireEvent) -> None:
         """Publish a fact."""
-        subject = event.execution_id or event.id
-        self._collect(Action.EVENT, subject, lambda: self._bus.events.publish(event))
+        self._collect(Action.EVENT, event.about, lambda: self._bus.events.publish(event.read()))
 
     def timer(self, order: TimerOrder) -> None:
         """Set a durable timer."""

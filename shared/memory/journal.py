@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action
@@ -74,7 +73,7 @@ class MemoryJournalReader:
 
     def _read(self, cursor: Cursor, limit: int) -> list[RawEntry]:
         found = self._bus.journal.after(cursor, limit)
-        return [replace(e, redelivered=e.seq <= cursor.caught_up_at) for e in found]
+        return [e._replace(redelivered=e.seq <= cursor.caught_up_at) for e in found]
 
     def _take_turns(self) -> None:
         """The partition served first this time comes last the next, so that none starves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
-from shared.contracts.events import PublicEvent
+from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.journal import TimerOrder
 from shared.workflow.messages import JournalMessage
@@ -21,7 +21,7 @@ class Effects(Protocol):
         """Offer a task to a pool of agents. `again`: it may have been offered before a crash."""
         ...
 
-    def event(self, event: PublicEvent) -> None:
+    def event(self, event: WireEvent) -> None:
         """Publish a fact."""
         ...
 

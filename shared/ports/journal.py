@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.workflow.messages import JournalMessage
 
 
-@dataclass(frozen=True, slots=True)
-class RawEntry:
+class RawEntry(NamedTuple):
     """A journal message as delivered. `payload` is not yet parsed: it may be poison.
 
     `redelivered` is true for what was in the journal when the partition was opened: an earlier

@@ -26,8 +26,8 @@ from shared.workflow.state import (
     StepState,
     Stop,
     TimerState,
-    renewed,
 )
+from shared.workflow.trusted import renewed
 
 Changes = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from services.executor.placement import place
 from shared.contracts.agents import AgentRecord
-from shared.contracts.publishing import public_event
+from shared.contracts.publishing import wire_event
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
@@ -43,7 +43,7 @@ class Translator:
         for event in events:
             version += 1
             if event.PUBLIC:
-                self._effects.event(public_event(after, event, version, at_ms))
+                self._effects.event(wire_event(after, event, version, at_ms))
             match event:
                 case ev.StepScheduled():
                     self._task(after, event, again=again)

@@ -28,6 +28,7 @@ from shared.workflow.errors import WorkflowError
 from shared.workflow.messages import JOURNAL_MESSAGE, Entry, ExecutionRequested, JournalMessage
 from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry
+from shared.workflow.trusted import trusted
 
 log = structlog.get_logger()
 
@@ -119,20 +120,20 @@ class Turns:
         program: Program,
     ) -> None:
         before = stored.state if stored is not None else None
-        entry = Entry.model_construct(
-            execution_id=raw.execution_id, seq=raw.seq, at_ms=raw.at_ms, message=message
+        entry = trusted(
+            Entry, execution_id=raw.execution_id, seq=raw.seq, at_ms=raw.at_ms, message=message
         )
         decided = decide(program, before, entry)
         if decided.state is None or not decided.events:
             return
-        now = StoredState.model_construct(partition=raw.partition, seq=raw.seq, state=decided.state)
+        now = trusted(StoredState, partition=raw.partition, seq=raw.seq, state=decided.state)
         self._translator.carry_out(
             before, decided.state, decided.events, raw.at_ms, again=raw.redelivered
         )
         self._cache.put(now)
         self._meter.decided(before, decided.state, decided.events, raw.at_ms)
-        history = HistoryEntry.model_construct(
-            seq=raw.seq, at_ms=raw.at_ms, message=message, events=decided.events
+        history = trusted(
+            HistoryEntry, seq=raw.seq, at_ms=raw.at_ms, message=message, events=decided.events
         )
         self._writer.changed(now, history)
 

@@ -43,7 +43,7 @@ async def run_attempt(
 ) -> Outcome:
     """Run it; every way in which it can go wrong is an outcome."""
     task = held.task
-    workdir = Workdir(workbench.data_dir / "work" / held.name)
+    workdir = Workdir(workbench.data_dir, held.name)
     context = _context(workbench, held, progress, workdir)
     try:
         parameters = redaction.open(task.parameters)
@@ -79,18 +79,20 @@ def _context(
 class Workdir:
     """An attempt's private directory, made only if it is asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._made = False
+    def __init__(self, data_dir: Path, name: str) -> None:
+        self._data_dir = data_dir
+        self._name = name
+        self._made: Path | None = None
 
     def make(self) -> Path:
         """Make it, mode 0700; what an earlier process left there is removed."""
-        shutil.rmtree(self._path, ignore_errors=True)
-        self._path.mkdir(mode=0o700, parents=True)
-        self._made = True
-        return self._path
+        path = self._data_dir / "work" / self._name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700, parents=True)
+        self._made = path
+        return path
 
     async def remove(self) -> None:
         """Remove it with everything in it."""
-        if self._made:
-            await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)
+        if self._made is not None:
+            await asyncio.to_thread(shutil.rmtree, self._made, ignore_errors=True)

@@ -26,13 +26,11 @@ class Held:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     running: bool = False
     shutting_down: bool = False
+    key: Key = field(init=False)
+    """Execution, step, attempt and leg."""
+    name: str = field(init=False)
+    """The same as text, the basis of message ids."""
 
-    @property
-    def key(self) -> Key:
-        """Execution, step, attempt and leg."""
-        return key_of(self.task)
-
-    @property
-    def name(self) -> str:
-        """The same as text, the basis of message ids."""
-        return ".".join(str(part) for part in self.key)
+    def __post_init__(self) -> None:
+        self.key = key_of(self.task)
+        self.name = "{}.{}.{}.{}".format(*self.key)

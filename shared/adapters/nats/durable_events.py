@@ -40,7 +40,7 @@ class NatsEventFeed:
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
         self._name = name
-        self._mailbox = Mailbox(IN_HAND)
+        self._mailbox: Mailbox[Msg] = Mailbox(IN_HAND)
         self._pull: StandingPull | None = None
         self._filters: frozenset[str] = frozenset()
         self._taken: dict[str, None] = {}

@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.publisher import RESENT, Publisher, RefusedError, Stored
 from shared.contracts import subjects
-from shared.contracts.events import PublicEvent
+from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.journal import TimerOrder
 from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
@@ -71,12 +71,12 @@ class NatsEffects:
             instead=lambda reason: self._unplaced(task, reason),
         )
 
-    def event(self, event: PublicEvent) -> None:
+    def event(self, event: WireEvent) -> None:
         """Publish a fact."""
         self._publish(
             subjects.EVENTS,
-            subjects.event(event.type, event.execution_id or event.id),
-            event.model_dump_json(exclude_none=True).encode(),
+            subjects.event(event.type, event.about),
+            event.payload,
             event.id,
             instead=lambda reason: self._without_data(event, reason),
         )
@@ -190,14 +190,11 @@ class NatsEffects:
             f"u.{task.offer_id}",
         )
 
-    def _without_data(self, event: PublicEvent, reason: str) -> Awaitable[Stored]:
+    def _without_data(self, event: WireEvent, reason: str) -> Awaitable[Stored]:
         """An event that is too large is published all the same, and says what it lacks."""
-        small = event.model_copy(update={"data": {"omitted": reason}})
+        small = WireEvent.of(event.read().model_copy(update={"data": {"omitted": reason}}))
         return self._publisher.publish(
-            subjects.EVENTS,
-            subjects.event(event.type, event.execution_id or event.id),
-            small.model_dump_json(exclude_none=True).encode(),
-            event.id,
+            subjects.EVENTS, subjects.event(event.type, event.about), small.payload, event.id
         )
 
 

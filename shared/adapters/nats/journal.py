@@ -82,7 +82,7 @@ class _Open:
     newest: int = 0
     """The sequence of the newest entry that arrived."""
     replies: deque[tuple[int, str]] = field(default_factory=deque)
-    """Sequence and acknowledgement address of what was taken, oldest first."""
+    """Sequence and acknowledgement address of what arrived, oldest first."""
     acknowledged: deque[tuple[float, int]] = field(default_factory=deque)
     """When and up to which sequence, oldest first; the basis of truncation."""
     truncated_at: float = 0.0
@@ -113,7 +113,7 @@ class NatsJournalReader:
     def __init__(self, bus: Bus, owner: str) -> None:
         self._bus = bus
         self._owner = subjects.token(owner)
-        self._mailbox = Mailbox(IN_HAND)
+        self._mailbox: Mailbox[RawEntry] = Mailbox(IN_HAND)
         self._open: dict[int, _Open] = {}
         self._lost: list[int] = []
 
@@ -166,9 +166,8 @@ class NatsJournalReader:
 
     async def take(self, limit: int) -> Taken:
         """Wait for something to do, then give what is there."""
-        messages = await self._mailbox.take(limit)
+        entries = await self._mailbox.take(limit)
         lost, self._lost = self._lost, []
-        entries = [entry for message in messages if (entry := self._entry(message)) is not None]
         for opened in list(self._open.values()):
             if opened.pull is not None:
                 await opened.pull.more_room()
@@ -209,23 +208,17 @@ class NatsJournalReader:
         opened.delivered = info.consumer_seq
         if info.seq > opened.newest:  # else it waited too long for its acknowledgement
             opened.newest = info.seq
-            self._mailbox.put(message)
-
-    def _entry(self, message: Msg) -> RawEntry | None:
-        partition = _partition(message)
-        opened = self._open.get(partition)
-        if opened is None:
-            return None
-        info = delivery_info(message.reply)
-        opened.replies.append((info.seq, message.reply))
-        return RawEntry(
-            partition=partition,
-            execution_id=message.subject.rpartition(".")[2],
-            seq=info.seq,
-            at_ms=info.at_ms,
-            payload=message.data,
-            redelivered=info.seq <= opened.caught_up_at,
-        )
+            opened.replies.append((info.seq, message.reply))
+            self._mailbox.put(
+                RawEntry(
+                    opened.partition,
+                    message.subject.rpartition(".")[2],
+                    info.seq,
+                    info.at_ms,
+                    message.data,
+                    info.seq <= opened.caught_up_at,
+                )
+            )
 
     def _on_lost(self, opened: _Open) -> None:
         if self._open.get(opened.partition) is not opened:
@@ -238,7 +231,7 @@ class NatsJournalReader:
         self._mailbox.wake()
 
     def _drop_waiting(self, partition: int) -> None:
-        self._mailbox.remove(lambda message: _partition(message) == partition)
+        self._mailbox.remove(lambda entry: entry.partition == partition)
 
     async def _evict(self, stream: str, partition: int) -> int:
         """Delete the consumers of earlier owners; gives the sequence they acknowledged."""
@@ -268,7 +261,3 @@ class NatsJournalReader:
             )
         except (APIError, NatsError, TimeoutError, OSError) as error:
             log.info("journal not truncated now", partition=partition, error=str(error))
-
-
-def _partition(message: Msg) -> int:
-    return int(message.subject.split(".", 3)[2])

@@ -1,20 +1,21 @@
-"""Where several standing pulls put what they bring, until somebody takes it."""
+"""Where several standing pulls put what they bring, read or not, until somebody takes it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from nats.aio.msg import Msg
+M = TypeVar("M")
 
 
-class Mailbox:
+class Mailbox(Generic[M]):
     """Messages that nobody has taken yet, in the order in which they came."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._messages: deque[Msg] = deque()
+        self._messages: deque[M] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
 
@@ -23,7 +24,7 @@ class Mailbox:
         """How many more messages it should hold."""
         return max(0, self._capacity - len(self._messages))
 
-    def put(self, message: Msg) -> None:
+    def put(self, message: M) -> None:
         """Add a message."""
         self._messages.append(message)
         self._arrived.set()
@@ -32,19 +33,19 @@ class Mailbox:
         """Let a waiting `take` return, even with nothing."""
         self._arrived.set()
 
-    def remove(self, unwanted: Callable[[Msg], bool]) -> list[Msg]:
+    def remove(self, unwanted: Callable[[M], bool]) -> list[M]:
         """Remove and give some of them."""
         removed = [message for message in self._messages if unwanted(message)]
         self._messages = deque(message for message in self._messages if not unwanted(message))
         return removed
 
-    def close(self) -> list[Msg]:
+    def close(self) -> list[M]:
         """From now on `take` returns at once, with nothing. Gives what nobody took."""
         self._closed = True
         self._arrived.set()
         return self.remove(lambda _message: True)
 
-    async def take(self, limit: int) -> list[Msg]:
+    async def take(self, limit: int) -> list[M]:
         """Wait until something is there, then take at most `limit`."""
         await self._arrived.wait()
         count = min(limit, len(self._messages))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from nats.errors import (
 )
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
+from pydantic_core import from_json
 
 from shared.adapters.nats.connection import Bus
 
@@ -61,6 +63,9 @@ RESENT: Final = "Hive-Resent"
 ORIGIN: Final = "Hive-Origin"
 """Header that tells one publication from all others, where it matters who was first."""
 
+_HEADERS_MOST: Final = 16 * 1024
+"""Bytes of headers that no message of ours has; they are counted only where they may matter."""
+_EMPTY_TOKEN: Final = re.compile(r"^\.|\.\.|\.$")
 _HEADER_ROOM: Final = 256
 """Bytes of headers that sending adds: those of a batch, and the header block's own lines."""
 _DUPLICATE_IN_BATCH: Final = 10201
@@ -205,14 +210,16 @@ class Publisher:
     ) -> asyncio.Future[Stored]:
         """Store a message; the future is done when it is. Raises `RefusedError` through it."""
         done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        all_headers = {"Nats-Msg-Id": message_id, **(headers or {})}
+        all_headers = {"Nats-Msg-Id": message_id}
+        if headers:
+            all_headers |= headers
         message = _Pending(stream, subject, payload, all_headers, done)
         limit = self._bus.client.max_payload
         if self._closed:
             message.fail(PublisherClosedError(f"{subject}: the publisher is closed"))
-        elif "" in subject.split("."):
+        elif _EMPTY_TOKEN.search(subject):
             message.fail(RefusedError(f"{subject!r}: a subject has no empty tokens"))
-        elif message.size > limit:
+        elif len(payload) > limit - _HEADERS_MOST and message.size > limit:
             # A message that is over the limit only with its headers would make the server hang up.
             message.fail(RefusedError(f"{subject}: {message.size} bytes, the limit is {limit}"))
         elif self._grouped:
@@ -325,7 +332,7 @@ class Publisher:
     async def _on_ack(self, reply: Msg) -> None:
         token = reply.subject.rpartition(".")[2]
         try:
-            answer = json.loads(reply.data)  # nobody there (503): no JSON
+            answer = from_json(reply.data)  # nobody there (503): no JSON
             error = answer.get("error")
         except (ValueError, AttributeError):
             self._resend_soon(token)
@@ -340,7 +347,8 @@ class Publisher:
             self._refuse(token, error.get("description", "refused"))
 
     def _stored(self, message: _Pending, seq: int, *, duplicate: bool) -> None:
-        self._newest[message.stream] = max(seq, self.newest(message.stream))
+        if seq > self._newest.get(message.stream, 0):
+            self._newest[message.stream] = seq
         message.store(seq, duplicate=duplicate)
 
     def _refuse(self, token: str, reason: str) -> None:

@@ -85,7 +85,7 @@ class _Pass:
         self._stream = stream
         self._consumer = consumer
         self.stored = stored
-        self._mailbox = Mailbox(IN_HAND)
+        self._mailbox: Mailbox[Msg] = Mailbox(IN_HAND)
         self._gone = False
         self._pull = StandingPull(
             bus,

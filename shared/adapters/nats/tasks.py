@@ -96,7 +96,7 @@ class NatsTaskFeed:
         self._slots = slots
         self._in_hand = 0
         self._ack_wait_s = ack_wait_s
-        self._mailbox = Mailbox(slots)
+        self._mailbox: Mailbox[Msg] = Mailbox(slots)
         self._pulls: dict[str, StandingPull] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._closed = False

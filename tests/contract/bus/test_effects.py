@@ -3,6 +3,7 @@
 import asyncio
 
 from shared.contracts import subjects
+from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder
 from shared.ports.effects import Effects
 from tests.contract.bus.rig import BusRig, entries_of, no_task_for, nothing_for, tasks_of, until
@@ -212,7 +213,7 @@ class TestFacts:
         for _ in range(2):
             effects = rig.effects()
             for number in range(1, 31):
-                effects.event(event(number))
+                effects.event(WireEvent.of(event(number)))
             await effects.commit()
         assert await rig.events() == [event(number) for number in range(1, 31)]
 
@@ -234,7 +235,7 @@ class TestCommit:
         effects, reader = rig.effects(), rig.reader("one")
         for number in range(100):
             effects.task(subjects.pool_any(), task(f"s{number}"), again=False)
-            effects.event(event(number + 1))
+            effects.event(WireEvent.of(event(number + 1)))
             effects.append(EXECUTION, request(str(number)), f"m.{number}")
         await effects.commit()
         assert len(await rig.events()) == 100
@@ -249,7 +250,7 @@ class TestCommit:
         effects = rig.effects()
         commits = []
         for number in range(1, 41):
-            effects.event(event(number))
+            effects.event(WireEvent.of(event(number)))
             commits.append(asyncio.ensure_future(effects.commit()))
         await asyncio.gather(*commits)
         assert await rig.events() == [event(number) for number in range(1, 41)]

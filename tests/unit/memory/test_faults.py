@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.contracts import subjects
+from shared.contracts.publishing import WireEvent
 from shared.memory.bus import MemoryBus
 from shared.memory.effects import MemoryEffects
 from shared.memory.execution_store import MemoryExecutionStore
@@ -50,7 +51,7 @@ async def test_a_commit_tries_again_until_it_succeeds() -> None:
     bus = MemoryBus(faults=faults)
     effects = MemoryEffects(bus)
     for number in (1, 2):
-        effects.event(event(number))
+        effects.event(WireEvent.of(event(number)))
         effects.task(subjects.pool_any(), task(f"s{number}"), again=False)
     await effects.commit()
     assert await bus.events.last_seq() == 2
@@ -67,9 +68,9 @@ async def test_a_crash_in_a_commit_leaves_the_first_part_done() -> None:
 
     bus = MemoryBus(faults=Crashing())
     effects = MemoryEffects(bus)
-    effects.event(event(1))
+    effects.event(WireEvent.of(event(1)))
     effects.task(subjects.pool_any(), task(), again=False)
-    effects.event(event(2))
+    effects.event(WireEvent.of(event(2)))
     with pytest.raises(asyncio.CancelledError):
         await effects.commit()
     assert (await bus.events.last_seq(), len(bus.tasks)) == (1, 0)
