@@ -59,6 +59,9 @@ class CommandRegistry(Mapping[str, CommandSpec]):
             )
             for name, spec in self._specs.items()
         }
+        self._need_nothing = {
+            name for name, validator in self._validators.items() if validator.is_valid({})
+        }
         self.problems = tuple(problems)
 
     @classmethod
@@ -99,5 +102,7 @@ class CommandRegistry(Mapping[str, CommandSpec]):
         for any type. At run time expressions have been evaluated, and the default applies.
         """
         _ = self[name]
+        if not parameters and name in self._need_nothing:
+            return []
         errors = self._validators[name].iter_errors(dict(parameters))
         return describe_all(errors, allow_expressions=allow_expressions)

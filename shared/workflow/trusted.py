@@ -7,7 +7,7 @@ step. What comes from outside is validated where it comes in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -34,9 +34,20 @@ def renewed(model: M, changes: Mapping[str, Any]) -> M:
 
 def _made(model_type: type[M], values: dict[str, Any], fields_set: set[str]) -> M:
     new: M = object.__new__(model_type)
-    set_slot = object.__setattr__
-    set_slot(new, "__dict__", values)
-    set_slot(new, "__pydantic_fields_set__", fields_set)
-    set_slot(new, "__pydantic_extra__", None)
-    set_slot(new, "__pydantic_private__", None)
+    _set_values(new, values)
+    _set_fields_set(new, fields_set)
+    _set_extra(new, None)
+    _set_private(new, None)
     return new
+
+
+_SLOTS: Final = vars(BaseModel)
+_set_values, _set_fields_set, _set_extra, _set_private = (
+    _SLOTS[name].__set__
+    for name in (
+        "__dict__",
+        "__pydantic_fields_set__",
+        "__pydantic_extra__",
+        "__pydantic_private__",
+    )
+)

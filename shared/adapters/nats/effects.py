@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from nats.errors import Error as NatsError
@@ -31,8 +32,7 @@ Instead = Callable[[str], Awaitable[Stored]]
 """What to do instead of an effect that the server refuses for the given reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Publication:
+class _Publication(NamedTuple):
     stored: asyncio.Future[Stored]
     instead: Instead | None = None
 

@@ -25,7 +25,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from nats.aio.msg import Msg
@@ -73,8 +73,7 @@ _TOO_MANY_REQUESTS: Final = 429
 _NEVER: Final = (MaxPayloadError, BadSubjectError, BadHeaderError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Where a message is stored. `duplicate` when one of the same id was there before; if this one
     was `resent`, that may be its own first copy."""
 
