@@ -203,9 +203,9 @@ class DelegationSweep:
         )
 
     async def _cancel_unwanted(self, page: Sequence[Delegation], now_ms: int) -> None:
-        states = await self._executions.load([d.execution_id for d in page if d.execution_id])
+        loaded = await self._executions.load([d.execution_id for d in page if d.execution_id])
         for delegation in page:
-            stored = states.get(delegation.execution_id or "")
+            stored = loaded.states.get(delegation.execution_id or "")
             if stored is not None and not is_wanted(delegation, stored.state):
                 cancel = CancelDelegation(reason="the step that asked for it has ended")
                 await self._end(delegation, cancel, now_ms)

@@ -6,11 +6,13 @@ Everything is kept as JSON text, as in the database, so that what cannot be read
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from pydantic import ValidationError
 
 from shared.contracts.history import Quarantined, StoredState
 from shared.memory.faults import Action, Faults
-from shared.ports.store import StateWrite
+from shared.ports.store import Loaded, StateWrite
 from shared.workflow.replay import HistoryEntry
 
 
@@ -23,11 +25,22 @@ class MemoryExecutionStore:
         self._histories: dict[str, dict[int, str]] = defaultdict(dict)
         self._quarantined: dict[tuple[str, int], Quarantined] = {}
 
-    async def load(self, execution_ids: Sequence[str]) -> Mapping[str, StoredState]:
-        """The states of those that exist."""
+    async def load(self, execution_ids: Sequence[str]) -> Loaded:
+        """The states of those that exist. One that is damaged hides no other."""
         await self._faults.before(Action.LOAD, "")
-        known = (e for e in execution_ids if e in self._states)
-        return {e: StoredState.model_validate_json(self._states[e][1]) for e in known}
+        states: dict[str, StoredState] = {}
+        unreadable: dict[str, str] = {}
+        for execution_id in set(execution_ids) & self._states.keys():
+            try:
+                text = self._states[execution_id][1]
+                states[execution_id] = StoredState.model_validate_json(text)
+            except ValidationError as error:
+                unreadable[execution_id] = str(error)
+        return Loaded(states, unreadable)
+
+    def damage(self, execution_id: str) -> None:
+        """Make a stored state unreadable."""
+        self._states[execution_id] = (self._states[execution_id][0], "{")
 
     async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:
         """Store histories, then states; gives the ids that were stored with a higher sequence.

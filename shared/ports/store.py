@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.contracts.history import Quarantined, StoredState
@@ -19,11 +19,19 @@ class StateWrite:
     entries: tuple[HistoryEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """States by execution id, and of those that are there and cannot be read, the reason."""
+
+    states: Mapping[str, StoredState]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
 class ExecutionStore(Protocol):
     """States and histories, written behind by the coordinator that owns the partition."""
 
-    async def load(self, execution_ids: Sequence[str]) -> Mapping[str, StoredState]:
-        """The states of those that exist."""
+    async def load(self, execution_ids: Sequence[str]) -> Loaded:
+        """The states of those that exist. One that is damaged hides no other."""
         ...
 
     async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:

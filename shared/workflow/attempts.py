@@ -55,7 +55,7 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
         return
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
         _start(turn, report, host="")
-    failure = _too_large(turn, report)
+    failure = _too_large(turn, report.output_bytes)
     if failure is not None:
         report = report.model_copy(update={"output": {}, "output_bytes": 0})
     elif report.outcome == "succeeded":
@@ -86,6 +86,10 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
         turn.emit(
             ev.StepCancelled(step=report.step, attempt=report.attempt, reason=_stop_reason(turn))
         )
+        return
+    failure = _too_large(turn, json_size(report.output))
+    if failure is not None:
+        fail_for_good(turn, report.step, failure)
         return
     turn.emit(
         ev.StepDeferred(
@@ -230,8 +234,11 @@ def _unnamed_failure(report: msg.AttemptFinished) -> Failure:
     return Failure(code=report.outcome, message=f"the attempt {report.outcome}")
 
 
-def _too_large(turn: Turn, report: msg.AttemptFinished) -> Failure | None:
-    if turn.state.output_bytes + report.output_bytes <= MAX_OUTPUT_BYTES:
+def _too_large(turn: Turn, more_bytes: int) -> Failure | None:
+    """What waits holds an output too, until its last leg gives the final one."""
+    waiting = [s.output for s in turn.state.steps.values() if s.status is _S.WAITING and s.output]
+    held = turn.state.output_bytes + sum(json_size(output) for output in waiting)
+    if held + more_bytes <= MAX_OUTPUT_BYTES:
         return None
     limit = MAX_OUTPUT_BYTES // 2**20
     message = f"the outputs of this execution take more than {limit} MiB together"

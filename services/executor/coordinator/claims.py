@@ -41,7 +41,7 @@ class ClaimDesk:
         stored = self._cache.get(question.execution_id)
         if stored is None:
             found = await self._store.load([question.execution_id])
-            stored = found.get(question.execution_id)
+            stored = found.states.get(question.execution_id)
         return _judge(stored, question)
 
 

@@ -7,7 +7,7 @@ is quarantined with its reason, and the partition goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -24,7 +24,7 @@ from shared.ports.store import ExecutionStore
 from shared.runtime.clock import created_ms
 from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.decide import decide
-from shared.workflow.errors import WorkflowError
+from shared.workflow.errors import CorruptStateError, WorkflowError
 from shared.workflow.messages import JOURNAL_MESSAGE, Entry, ExecutionRequested, JournalMessage
 from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry
@@ -60,6 +60,7 @@ class Turns:
         self._cache = cache
         self._meter = meter
         self._broken: dict[tuple[str, str], WorkflowError] = {}
+        self._unreadable: Mapping[str, str] = {}
         self.applied: dict[int, int] = {}
         """By partition, the last sequence taken."""
 
@@ -74,7 +75,9 @@ class Turns:
             if self._cache.get(raw.execution_id) is None and not _is_fresh(raw)
         }
         if missing:
-            for stored in (await self._store.load(sorted(missing))).values():
+            loaded = await self._store.load(sorted(missing))
+            self._unreadable = loaded.unreadable
+            for stored in loaded.states.values():
                 self._cache.put(stored)
         for wanted in {self._wanted(raw) for raw in entries}:
             if wanted is not None and self._programs.cached(*wanted) is None:
@@ -89,6 +92,7 @@ class Turns:
                 floors[raw.partition] = raw.seq
                 self._apply_one(raw)
         self._broken.clear()
+        self._unreadable = {}
         self._writer.turn_done(self._effects.commit(), floors)
         self.applied.update(floors)
 
@@ -97,6 +101,9 @@ class Turns:
         if stored is not None and raw.seq <= stored.seq:
             return
         try:
+            if raw.execution_id in self._unreadable:
+                reason = self._unreadable[raw.execution_id]
+                raise CorruptStateError(f"the stored state cannot be read: {reason}")
             message = JOURNAL_MESSAGE.validate_json(raw.payload)
             program = self._program(stored, message)
             if program is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 
-from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.connection import Document, Mongo
 from shared.adapters.mongo.executions import history_id
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
@@ -54,8 +54,9 @@ class MongoExecutionQueries:
         }
         found: list[HistoryEntry] = []
         last = after_seq
+        parts: list[str] = []
         async for document in self._history.find(conditions).sort("_id", ASCENDING):
-            for text in document["entries"]:
+            for text in _texts(document, parts):
                 entry = HistoryEntry.model_validate_json(text)
                 if entry.seq > last:
                     last = entry.seq
@@ -63,6 +64,22 @@ class MongoExecutionQueries:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+
+def _texts(document: Document, parts: list[str]) -> Sequence[str]:
+    """The entries of a document; of one that was cut the whole, once its last part has come.
+
+    `parts` is what came of it so far. Of an entry whose parts were not all written before a crash
+    nothing is given: it is written again, and no state has applied it yet.
+    """
+    texts: list[str] = document["entries"]
+    if "part" not in document:
+        return texts
+    if document["part"] == 0:
+        parts.clear()
+    parts += texts
+    is_whole = len(parts) == document["parts"] == document["part"] + 1
+    return ["".join(parts)] if is_whole else []
 
 
 def _conditions(query: ExecutionQuery) -> dict[str, Any]:

@@ -12,20 +12,24 @@ JSON, also what BSON cannot (large integers, keys with NUL).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.contracts.history import Quarantined, StoredState
-from shared.ports.store import StateWrite
+from shared.ports.store import Loaded, StateWrite
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
 
 HISTORY_BYTES: Final = 4 * 1024 * 1024
 """Entries in one document of history, in bytes of JSON; a document of MongoDB holds 16 MiB."""
+
+HISTORY_CHARACTERS: Final = HISTORY_BYTES // 4
+"""Of one entry in one document, where it needs several: a character takes at most four bytes."""
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -45,17 +49,17 @@ class MongoExecutionStore:
         await self._executions.create_index([("status", ASCENDING), *newest])
         await self._executions.create_index([("template_id", ASCENDING), *newest])
 
-    async def load(self, execution_ids: Sequence[str]) -> Mapping[str, StoredState]:
-        """The states of those that exist."""
+    async def load(self, execution_ids: Sequence[str]) -> Loaded:
+        """The states of those that exist. One that is damaged hides no other."""
         fields = {"partition": 1, "seq": 1, "state": 1}
-        found: dict[str, StoredState] = {}
+        states: dict[str, StoredState] = {}
+        unreadable: dict[str, str] = {}
         async for document in self._executions.find({"_id": {"$in": list(execution_ids)}}, fields):
-            found[document["_id"]] = StoredState(
-                partition=document["partition"],
-                seq=document["seq"],
-                state=ExecutionState.model_validate_json(document["state"]),
-            )
-        return found
+            try:
+                states[document["_id"]] = _stored_state(document)
+            except (ValidationError, KeyError) as error:
+                unreadable[document["_id"]] = f"{type(error).__name__}: {error}"
+        return Loaded(states, unreadable)
 
     async def write(self, writes: Sequence[StateWrite]) -> frozenset[str]:
         """Store histories, then states; gives the ids whose stored sequence was not lower."""
@@ -114,6 +118,14 @@ class MongoExecutionStore:
         return {document["_id"]: document["seq"] async for document in found}
 
 
+def _stored_state(document: Document) -> StoredState:
+    return StoredState(
+        partition=document["partition"],
+        seq=document["seq"],
+        state=ExecutionState.model_validate_json(document["state"]),
+    )
+
+
 def _state_update(stored: StoredState) -> UpdateOne:
     state = stored.state
     fields = {
@@ -146,11 +158,26 @@ def _history_documents(write: StateWrite) -> Iterator[Document]:
         if some and size + len(text) > HISTORY_BYTES:
             yield _history_document(write, some, texts)
             some, texts, size = [], [], 0
+        if len(text) > HISTORY_BYTES:
+            yield from _parts(write, entry, text)
+            continue
         some.append(entry)
         texts.append(text)
         size += len(text)
     if some:
         yield _history_document(write, some, texts)
+
+
+def _parts(write: StateWrite, entry: HistoryEntry, text: str) -> Iterator[Document]:
+    """One entry that no document could hold, as several: many large tasks decided at once."""
+    cuts = range(0, len(text), HISTORY_CHARACTERS)
+    for part, start in enumerate(cuts):
+        document = _history_document(write, [entry], [text[start : start + HISTORY_CHARACTERS]])
+        yield document | {
+            "_id": f"{document['_id']}:{part:04d}",
+            "part": part,
+            "parts": len(cuts),
+        }
 
 
 def _history_document(

@@ -40,6 +40,7 @@ class StoreRig:
     store: ExecutionStore
     history: Callable[[str], Awaitable[Sequence[HistoryEntry]]]
     quarantined: Callable[[], Awaitable[int]]
+    damage: Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture(params=["memory", "mongo"])
@@ -56,7 +57,12 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[StoreRig]:
     async def quarantined() -> int:
         return await mongo.database["quarantine"].count_documents({})
 
-    yield StoreRig(store, queries.history, quarantined)
+    async def damage(execution_id: str) -> None:
+        await mongo.database["executions"].update_one(
+            {"_id": execution_id}, {"$set": {"state": "{"}}
+        )
+
+    yield StoreRig(store, queries.history, quarantined, damage)
     await mongo.close()
 
 
@@ -69,7 +75,10 @@ def _memory_rig() -> StoreRig:
     async def quarantined() -> int:
         return len(store.quarantined)
 
-    return StoreRig(store, history, quarantined)
+    async def damage(execution_id: str) -> None:
+        store.damage(execution_id)
+
+    return StoreRig(store, history, quarantined, damage)
 
 
 def stored(
@@ -104,9 +113,9 @@ class TestStates:
     async def test_what_was_written_is_loaded(self, rig: StoreRig) -> None:
         """Of the ids asked for, those that exist come, as they were written."""
         assert await rig.store.write([write(5, 4, 5), write(9, 9, execution_id="ex_2")]) == set()
-        found = await rig.store.load(["ex_1", "ex_2", "ex_3"])
+        found = (await rig.store.load(["ex_1", "ex_2", "ex_3"])).states
         assert found == {"ex_1": stored(5), "ex_2": stored(9, "ex_2")}
-        assert await rig.store.load([]) == {}
+        assert (await rig.store.load([])).states == {}
 
     async def test_nothing_to_write_is_no_error(self, rig: StoreRig) -> None:
         """An empty write changes nothing."""
@@ -116,14 +125,14 @@ class TestStates:
         """The newest state is kept."""
         await rig.store.write([write(5, 5)])
         assert await rig.store.write([write(7, 7)]) == set()
-        assert await rig.store.load(["ex_1"]) == {"ex_1": stored(7)}
+        assert (await rig.store.load(["ex_1"])).states == {"ex_1": stored(7)}
 
     async def test_a_lower_sequence_is_refused_and_told(self, rig: StoreRig) -> None:
         """A coordinator that fell behind undoes nothing, and learns of it; others are written."""
         await rig.store.write([write(7, 7)])
         superseded = await rig.store.write([write(5, 5), write(6, 6, execution_id="ex_2")])
         assert superseded == {"ex_1"}
-        found = await rig.store.load(["ex_1", "ex_2"])
+        found = (await rig.store.load(["ex_1", "ex_2"])).states
         assert found == {"ex_1": stored(7), "ex_2": stored(6, "ex_2")}
 
     async def test_the_same_write_again_is_no_error(self, rig: StoreRig) -> None:
@@ -132,13 +141,22 @@ class TestStates:
             assert (
                 await rig.store.write([write(5, 4, 5), write(3, 3, execution_id="ex_2")]) == set()
             )
-        assert await rig.store.load(["ex_1"]) == {"ex_1": stored(5)}
+        assert (await rig.store.load(["ex_1"])).states == {"ex_1": stored(5)}
 
     async def test_any_json_survives(self, rig: StoreRig) -> None:
         """Outputs with any keys, large integers and NUL come back as they were."""
         await rig.store.write([StateWrite(stored(5, output=WEIRD), (entry(5, WEIRD),))])
-        assert (await rig.store.load(["ex_1"]))["ex_1"] == stored(5, output=WEIRD)
+        assert (await rig.store.load(["ex_1"])).states["ex_1"] == stored(5, output=WEIRD)
         assert list(await rig.history("ex_1")) == [entry(5, WEIRD)]
+
+    async def test_a_damaged_state_hides_no_other(self, rig: StoreRig) -> None:
+        """A state that cannot be read is told by its id and reason; the others come as ever."""
+        await rig.store.write([write(5, 5), write(6, 6, execution_id="ex_2")])
+        await rig.damage("ex_1")
+        loaded = await rig.store.load(["ex_1", "ex_2"])
+        assert loaded.states == {"ex_2": stored(6, "ex_2")}
+        assert set(loaded.unreadable) == {"ex_1"}
+        assert loaded.unreadable["ex_1"]
 
     async def test_many_at_once(self, rig: StoreRig) -> None:
         """A large write, and two that overlap, leave every state at its highest sequence."""
@@ -146,7 +164,7 @@ class TestStates:
         older = [write(5, 5, execution_id=i) for i in ids]
         newer = [write(8, 8, execution_id=i) for i in ids]
         await asyncio.gather(rig.store.write(older), rig.store.write(newer))
-        assert {s.seq for s in (await rig.store.load(ids)).values()} == {8}
+        assert {s.seq for s in (await rig.store.load(ids)).states.values()} == {8}
 
 
 class TestHistory:
@@ -177,6 +195,17 @@ class TestHistory:
         entries = tuple(entry(seq, output) for seq in range(1, 8))
         assert await rig.store.write([StateWrite(stored(7), entries)]) == set()
         assert list(await rig.history("ex_1")) == list(entries)
+
+    async def test_an_entry_that_no_document_can_hold(self, rig: StoreRig) -> None:
+        """Tens of megabytes decided at once are kept whole, between others, also when they are
+        written twice."""
+        huge = entry(2, {f"k{n}": "\u00e9x" * 1_000_000 for n in range(10)})
+        writes = [StateWrite(stored(3), (entry(1), huge, entry(3)))]
+        for _ in range(2):
+            assert await rig.store.write(writes) == set()
+        assert list(await rig.history("ex_1")) == [entry(1), huge, entry(3)]
+        await rig.store.write([write(4, 4)])
+        assert [e.seq for e in await rig.history("ex_1")] == [1, 2, 3, 4]
 
 
 class TestQuarantine:

@@ -165,6 +165,21 @@ def test_a_deferred_step_goes_on_in_a_new_leg() -> None:
     assert [a.number for a in run.step("a").attempts] == [1]
 
 
+def test_what_waits_counts_against_the_bound_of_outputs() -> None:
+    """Outputs of waiting steps are bounded together with the final ones, so that every state can
+    be stored: the step that would exceed the bound fails."""
+    run = Run(step("a"), step("b", continue_on_failure=True))
+    run.request()
+    half = {"text": "x" * (MAX_OUTPUT_BYTES // 2)}
+    for name in ("a", "b"):
+        run.start(name)
+        run.tell(msg.AttemptDeferred(step=name, attempt=1, token="k", output=half))
+    assert run.step("a").status == "waiting"
+    failure = run.step("b").failure
+    assert failure is not None
+    assert failure.code == "outputs_too_large"
+
+
 def test_a_wrong_token_wakes_nobody() -> None:
     """A waiting step is woken only by its own token."""
     run = started()
