@@ -26,6 +26,9 @@ log = structlog.get_logger()
 ACK_WAIT_S: Final = 15.0
 """A task whose runner is silent for this long goes to another one."""
 AGAIN_S: Final = 0.5
+GONE_S: Final = 3_600.0
+"""The server forgets the queue of an agent that has not asked for so long. Tasks in it were settled
+as orphans long before, and it is made anew when the agent comes back."""
 
 
 class NatsTaskDelivery:
@@ -86,6 +89,7 @@ class NatsTaskFeed:
         *,
         slots: int,
         ack_wait_s: float = ACK_WAIT_S,
+        gone_s: float = GONE_S,
     ) -> None:
         self._bus = bus
         self._pools = [
@@ -93,6 +97,8 @@ class NatsTaskFeed:
             *dict.fromkeys(subjects.pool_capability(c) for c in capabilities),
             subjects.pool_host(agent),
         ]
+        self._own = subjects.pool_host(agent)
+        self._gone_s = gone_s
         self._slots = slots
         self._in_hand = 0
         self._ack_wait_s = ack_wait_s
@@ -143,6 +149,7 @@ class NatsTaskFeed:
                 ack_wait=self._ack_wait_s,
                 max_ack_pending=100_000,
                 max_waiting=2_048,
+                inactive_threshold=self._gone_s if pool == self._own else None,
             ),
         )
         pull = StandingPull(
