@@ -128,22 +128,26 @@ def _stored_state(document: Document) -> StoredState:
 
 def _state_update(stored: StoredState) -> UpdateOne:
     state = stored.state
-    fields = {
-        "partition": stored.partition,
+    changing = {
         "seq": stored.seq,
         "status": state.status.value,
+        "updated_at_ms": state.updated_at_ms,
+        "ended_at_ms": state.ended_at_ms,
+        "state": state.model_dump_json(exclude_defaults=True),
+    }
+    constant = {
+        "partition": stored.partition,
         "template_id": state.template_id,
         "template_version": state.template_version,
         "category": state.category,
         "requested_by": state.requested_by.id,
         "labels": {name.replace("\0", "\ufffd"): label for name, label in state.labels.items()},
         "created_at_ms": state.created_at_ms,
-        "updated_at_ms": state.updated_at_ms,
-        "ended_at_ms": state.ended_at_ms,
-        "state": state.model_dump_json(exclude_defaults=True),
     }
     return UpdateOne(
-        {"_id": state.execution_id, "seq": {"$lt": stored.seq}}, {"$set": fields}, upsert=True
+        {"_id": state.execution_id, "seq": {"$lt": stored.seq}},
+        {"$set": changing, "$setOnInsert": constant},
+        upsert=True,
     )
 
 
