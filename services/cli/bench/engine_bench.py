@@ -8,6 +8,8 @@ benchmark's own process is counted apart, in `client_cpu_s_per_1k_steps`.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ IN_FLIGHT: Final = 400
 IDLE: Final = 100
 FAN: Final = 500
 WARM_UP: Final = 50
+TAKEOVER: Final = 128
+"""Enough to have some in every partition."""
 
 Report = Callable[[str], None]
 
@@ -84,16 +88,27 @@ async def _measure(
         fanout = [await driver.run_one("bench-fan") for _ in range(3)]
         report(f"throughput of {sizes.sequential} workflows of {CHAIN} steps")
         sequential = await _sequential(stack, driver, sizes.sequential)
+        report(f"kill -9 of an executor, then {TAKEOVER} workflows over every partition")
+        takeover_s = await _takeover(stack, driver)
     return {
         "sequential": sequential,
         "latency_ms": latency,
         "fanout": {"steps": sizes.fan, "seconds": round(sorted(fanout)[1], 3)},
+        "takeover_s": round(takeover_s, 2),
     }
 
 
 async def _latency(driver: Driver, count: int) -> dict[str, float]:
     took = [await driver.run_one("bench-chain") * 1000 for _ in range(count)]
     return {f"p{share}": round(percentile(took, share / 100), 2) for share in (50, 95, 99)}
+
+
+async def _takeover(stack: BenchStack, driver: Driver) -> float:
+    """Seconds from the death of a coordinator until work in each of its partitions has ended."""
+    os.kill(stack.pids_by_name["executor-2"], signal.SIGKILL)
+    started = time.perf_counter()
+    await driver.run_many("bench-chain", TAKEOVER, TAKEOVER)
+    return time.perf_counter() - started
 
 
 async def _sequential(stack: BenchStack, driver: Driver, count: int) -> dict[str, float]:
