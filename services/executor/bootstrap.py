@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -36,6 +36,7 @@ from shared.adapters.nats.streams import ensure_streams
 from shared.adapters.nats.task_pools import NatsTaskPools
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
+from shared.commands.signatures import signatures
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service, until_stopped
@@ -45,7 +46,6 @@ from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.sealing import Sealer, key_from_file
 from shared.runtime.settings import load_settings
 from shared.version import VERSION
-from shared.workflow.program import CommandSignature
 
 log = structlog.get_logger()
 
@@ -94,14 +94,6 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
         await until_stopped(stop, loops)
     finally:
         await close_all(*closers)
-
-
-def signatures(registry: CommandRegistry) -> Mapping[str, CommandSignature]:
-    """What the core must know of each command."""
-    return {
-        name: CommandSignature(output=spec.output, capabilities=spec.capabilities)
-        for name, spec in registry.items()
-    }
 
 
 async def _start_coordinator(

@@ -14,7 +14,8 @@ class Task(BaseModel):
     """One leg of one attempt at a step, fully rendered.
 
     `token` is what a deferred command gave, when this is a later leg of its attempt. `offer` counts
-    how often the same leg was offered before; only one of its copies can be claimed.
+    how often the same leg was offered before; only one of its copies can be claimed. Without
+    `must_claim` a runner may run it at once: should the runner die, running it again does no harm.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +32,7 @@ class Task(BaseModel):
     sensitive: tuple[str, ...] = ()
     token: str | None = None
     offer: int = 0
+    must_claim: bool = True
 
     @property
     def offer_id(self) -> str:

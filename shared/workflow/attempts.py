@@ -31,6 +31,8 @@ MAX_LOST_RERUNS: Final = 10
 PLACE_AGAIN_MS: Final = 2_000
 
 _S = StepStatus
+_UNDER_WAY: Final = frozenset({_S.SCHEDULED, _S.BLOCKED, _S.RUNNING})
+"""An agent may be at it: what may run twice is run before it is claimed."""
 
 
 def started(turn: Turn, report: msg.AttemptStarted) -> None:
@@ -39,7 +41,7 @@ def started(turn: Turn, report: msg.AttemptStarted) -> None:
     if step is None:
         return
     if _is_current(step, report) and step.status in (_S.SCHEDULED, _S.BLOCKED):
-        _start(turn, report, report.host)
+        _start(turn, report)
     elif not (_is_current(step, report) and step.agent == report.agent):
         turn.emit(
             ev.StepRevoked(
@@ -54,7 +56,7 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
     if step is None:
         return
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
-        _start(turn, report, host="")
+        _start(turn, report)
     failure = _too_large(turn, report.output_bytes)
     if failure is not None:
         report = report.model_copy(update={"output": {}, "output_bytes": 0})
@@ -81,7 +83,7 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
     if step is None or step.status is _S.LOST:
         return
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
-        _start(turn, report, host="")
+        _start(turn, report)
     if step.status is _S.STOPPING:
         turn.emit(
             ev.StepCancelled(step=report.step, attempt=report.attempt, reason=_stop_reason(turn))
@@ -118,7 +120,7 @@ def woken(turn: Turn, report: msg.AttemptWoken) -> None:
     if step.status is _S.WAITING and step.token == report.token:
         turn.clear_timer(f"wake-{report.step}")
         schedule_attempt(turn, report.step, step.attempt, step.leg + 1)
-    elif step.status is _S.RUNNING and _is_current(step, report) and _is_new(step, report.token):
+    elif step.status in _UNDER_WAY and _is_current(step, report) and _is_new(step, report.token):
         turn.emit(
             ev.StepWoken(
                 step=report.step, attempt=report.attempt, leg=report.leg, token=report.token
@@ -212,14 +214,14 @@ def _open_step(turn: Turn, report: msg.AttemptMessage) -> StepState | None:
     return step
 
 
-def _start(turn: Turn, report: msg.AttemptMessage, host: str) -> None:
+def _start(turn: Turn, report: msg.AttemptMessage) -> None:
     turn.emit(
         ev.StepStarted(
             step=report.step,
             attempt=report.attempt,
             leg=report.leg,
             agent=report.agent,
-            host=host,
+            host=report.host,
         )
     )
     turn.clear_timer(f"place-{report.step}")
@@ -271,7 +273,7 @@ def _check(
 
 
 def _apply_on_lost(turn: Turn, report: msg.AttemptLost) -> None:
-    rule = turn.compiled(report.step).step.effective_on_lost
+    rule = turn.compiled(report.step).on_lost
     losses = sum(a.outcome == "lost" for a in turn.step(report.step).attempts)
     if rule is OnLost.ASK:
         return

@@ -176,19 +176,14 @@ class Step(Model):
     continue_on_failure: bool = False
     idempotent: bool = False
     on_lost: OnLost | None = Field(
-        None, description="Default: `rerun` for an idempotent step, `fail` for any other."
+        None,
+        description="Default: `rerun` where running it twice does no harm (`idempotent`, or a "
+        "command without effects), `fail` for any other step.",
     )
     validation_checks: tuple[Expression, ...] = ()
     success_criteria: tuple[Expression, ...] = ()
     rollback: RollbackAction | None = None
     sensitive: tuple[str, ...] = Field((), description="Output fields that are sealed and masked.")
-
-    @property
-    def effective_on_lost(self) -> OnLost:
-        """The rule that applies when nothing was written."""
-        if self.on_lost is not None:
-            return self.on_lost
-        return OnLost.RERUN if self.idempotent else OnLost.FAIL
 
 
 class Notification(Model):

@@ -168,6 +168,7 @@ class StepScheduled(StepEvent):
     """One leg of an attempt is offered to agents; effect of this event: the task.
 
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
+    Where running it twice does no harm it need not be claimed before it is run.
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -181,6 +182,7 @@ class StepScheduled(StepEvent):
     sensitive: tuple[str, ...] = ()
     token: str | None = None
     offer: int = 0
+    must_claim: bool = True
 
 
 class StepBlocked(StepEvent):

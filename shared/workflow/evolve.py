@@ -156,7 +156,7 @@ def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> C
         "agent": "",
         "reason": "",
         "token": event.token,
-        "woken": None,
+        "woken": before.woken if event.offer else None,
         "scheduled_at_ms": before.scheduled_at_ms if was_blocked else at_ms,
     }
 

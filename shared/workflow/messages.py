@@ -70,13 +70,14 @@ class AttemptMessage(Message):
     attempt: int = Field(ge=1)
     leg: int = Field(0, ge=0)
     agent: str = ""
+    host: str = ""
 
 
 class AttemptStarted(AttemptMessage):
-    """The claim of a runner: published before anything is run, and at most once."""
+    """The claim of a runner, at most one of a leg: stated before anything is run, or, where running
+    it twice does no harm, when it has run for a moment. What is over by then is never claimed."""
 
     type: Literal["attempt_started"] = "attempt_started"
-    host: str = ""
 
 
 class AttemptFinished(AttemptMessage):

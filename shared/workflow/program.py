@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 from cel_expr_python import cel
 
 from shared.workflow import graph as graphs
-from shared.workflow.definition import Parameter, Step, Template
+from shared.workflow.definition import OnLost, Parameter, Step, Template
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
 from shared.workflow.graph import Graph
@@ -46,7 +46,10 @@ _EXECUTION: Final[Mapping[str, cel.Type]] = {
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """A step with its expressions compiled."""
+    """A step with its expressions compiled, and what follows from its command.
+
+    `on_lost` is the rule that applies, whether it was written or not.
+    """
 
     step: Step
     when: Compiled | None
@@ -55,6 +58,7 @@ class CompiledStep:
     checks: tuple[Compiled, ...]
     criteria: tuple[Compiled, ...]
     capabilities: tuple[str, ...]
+    on_lost: OnLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class CommandSignature:
-    """What the core must know of a command: what it returns and what an agent needs for it."""
+    """What the core must know of a command: what it returns, what an agent needs for it, and
+    whether a run with given parameters changes nothing."""
 
     output: Schema
     capabilities: tuple[str, ...] = ()
+    effect_free: Callable[[Mapping[str, Any]], bool] = lambda _parameters: False
 
 
 def compile_template(
@@ -140,7 +146,15 @@ class _Compiler:
                 f"{path}/success_criteria", step.success_criteria, over_output
             ),
             capabilities=self._capabilities(step),
+            on_lost=self._on_lost(step),
         )
+
+    def _on_lost(self, step: Step) -> OnLost:
+        if step.on_lost is not None:
+            return step.on_lost
+        signature = self._commands.get(step.command)
+        harmless = signature is not None and signature.effect_free(step.parameters)
+        return OnLost.RERUN if step.idempotent or harmless else OnLost.FAIL
 
     def _capabilities(self, step: Step) -> tuple[str, ...]:
         signature = self._commands.get(step.command)

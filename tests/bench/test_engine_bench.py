@@ -17,6 +17,8 @@ FIGURES = {
     "sequential.workflows_per_s",
     "sequential.cpu_s_per_1k_steps",
     "sequential.peak_pss_mib",
+    "claimed.steps_per_s",
+    "claimed.cpu_s_per_1k_steps",
     "latency_ms.p50",
     "latency_ms.p95",
     "latency_ms.p99",

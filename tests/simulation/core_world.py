@@ -162,25 +162,30 @@ class CoreWorld:
             unplaced = msg.AttemptUnplaced(**place, offer=offer, reason="nobody fits")
             self._send(self._soon(), unplaced)
             if self.rng.random() < 0.3:
-                self._run_on_agent(place, claim_at=self._soon())
+                self._run_on_agent(event, place, claim_at=self._soon())
         elif fate < 0.18:
             self._send(self._soon(), msg.AttemptReturned(**place, offer=offer, agent="agent0"))
             if self.rng.random() < 0.5:
-                self._run_on_agent(place, claim_at=self._soon())
+                self._run_on_agent(event, place, claim_at=self._soon())
         elif fate < 0.21 and self._may_lose:
             self._send(self._soon(), msg.AttemptLost(**place, reason="never seen again"))
         else:
-            self._run_on_agent(place, claim_at=self._soon())
+            self._run_on_agent(event, place, claim_at=self._soon())
+            if not event.must_claim and self.rng.random() < 0.1:
+                self._run_on_agent(event, place, claim_at=self._soon())
 
-    def _run_on_agent(self, place: dict[str, Any], claim_at: int) -> None:
-        """The journal takes one claim of a leg, whichever offer of it the agent got."""
+    def _run_on_agent(self, event: ev.StepScheduled, place: dict[str, Any], claim_at: int) -> None:
+        """The journal takes one claim of a leg, whichever offer of it the agent got. What may run
+        twice is often not claimed at all, and then several agents may have run it."""
         leg = (place["step"], place["attempt"], place["leg"])
-        if leg in self._claimed:
+        unclaimed = not event.must_claim and self.rng.random() < 0.6
+        if not unclaimed and leg in self._claimed:
             return
-        self._claimed.add(leg)
-        place = place | {"agent": self.rng.choice(self._agents)}
+        place = place | {"agent": self.rng.choice(self._agents), "host": "h"}
         overtakes = self.rng.random() < 0.1
-        self._send(claim_at, msg.AttemptStarted(**place, host="h"))
+        if not unclaimed:
+            self._claimed.add(leg)
+            self._send(claim_at, msg.AttemptStarted(**place))
         done_at = max(claim_at + (-5 if overtakes else self._soon()), 0)
         fate = self.rng.random()
         if fate < 0.15 and self._may_lose:
@@ -248,7 +253,7 @@ class CoreWorld:
             self._send(self._soon(), msg.AttemptStarted(step=step, attempt=1, agent="agent9"))
 
     def _lost(self, event: ev.StepLost) -> None:
-        if self.program.steps[event.step].step.effective_on_lost is not OnLost.ASK:
+        if self.program.steps[event.step].on_lost is not OnLost.ASK:
             return
         verdict: Any = self.rng.choice(("completed", "failed", "rerun"))
         self._send(
@@ -307,7 +312,7 @@ class CoreWorld:
         attempts = self.state.steps[event.step].attempts
         if not attempts or attempts[-1].outcome != "lost" or event.leg > 0:
             return
-        rule = self.program.steps[event.step].step.effective_on_lost
+        rule = self.program.steps[event.step].on_lost
         assert rule is not OnLost.FAIL, "a lost attempt was repeated"
         if rule is OnLost.ASK:
             late_failure = any(

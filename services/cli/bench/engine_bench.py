@@ -44,13 +44,18 @@ class Sizes:
     fan: int = FAN
 
 
-def chain_template() -> Template:
-    """Five no-op steps, one after another."""
+def chain_template(*, claimed: bool = False) -> Template:
+    """Five no-op steps, one after another.
+
+    `claimed`: as steps that change something are, each is claimed in the journal before it runs.
+    """
+    rest = {"on_lost": "fail"} if claimed else {}
     steps = [
-        {"id": f"s{n}", "command": "noop", "depends_on": [f"s{n - 1}"] if n else []}
+        {"id": f"s{n}", "command": "noop", "depends_on": [f"s{n - 1}"] if n else [], **rest}
         for n in range(CHAIN)
     ]
-    return Template.model_validate({"id": "bench-chain", "name": "Five in a row", "steps": steps})
+    name = "bench-claimed" if claimed else "bench-chain"
+    return Template.model_validate({"id": name, "name": "Five in a row", "steps": steps})
 
 
 def fan_template(width: int) -> Template:
@@ -79,6 +84,7 @@ async def _measure(
 ) -> dict[str, Any]:
     async with Driver.connected(stack, grouped=grouped) as driver:
         await driver.store(chain_template())
+        await driver.store(chain_template(claimed=True))
         await driver.store(fan_template(sizes.fan))
         report(f"warming up with {WARM_UP} workflows")
         await driver.run_many("bench-chain", WARM_UP, IN_FLIGHT)
@@ -87,11 +93,14 @@ async def _measure(
         report(f"fan-out of {sizes.fan} steps")
         fanout = [await driver.run_one("bench-fan") for _ in range(3)]
         report(f"throughput of {sizes.sequential} workflows of {CHAIN} steps")
-        sequential = await _sequential(stack, driver, sizes.sequential)
+        sequential = await _sequential(stack, driver, "bench-chain", sizes.sequential)
+        report("the same, each step claimed before it runs")
+        claimed = await _sequential(stack, driver, "bench-claimed", sizes.sequential)
         report(f"kill -9 of an executor, then {TAKEOVER} workflows over every partition")
         takeover_s = await _takeover(stack, driver)
     return {
         "sequential": sequential,
+        "claimed": {name: claimed[name] for name in ("steps_per_s", "cpu_s_per_1k_steps")},
         "latency_ms": latency,
         "fanout": {"steps": sizes.fan, "seconds": round(sorted(fanout)[1], 3)},
         "takeover_s": round(takeover_s, 2),
@@ -111,13 +120,15 @@ async def _takeover(stack: BenchStack, driver: Driver) -> float:
     return time.perf_counter() - started
 
 
-async def _sequential(stack: BenchStack, driver: Driver, count: int) -> dict[str, float]:
+async def _sequential(
+    stack: BenchStack, driver: Driver, template_id: str, count: int
+) -> dict[str, float]:
     steps = count * CHAIN
     before = {name: cpu_seconds([pid]) for name, pid in stack.pids_by_name.items()}
     client = time.process_time()
     async with Peak(stack.pids) as peak:
         started = time.perf_counter()
-        await driver.run_many("bench-chain", count, IN_FLIGHT)
+        await driver.run_many(template_id, count, IN_FLIGHT)
         took = time.perf_counter() - started
     used = {n: cpu_seconds([pid]) - before[n] for n, pid in stack.pids_by_name.items()}
     return {

@@ -93,6 +93,7 @@ class Translator:
             sensitive=event.sensitive,
             token=event.token,
             offer=event.offer,
+            must_claim=event.must_claim,
         )
         pool, reason = place(event.requirement, self._agents())
         if pool is None:

@@ -12,6 +12,7 @@ doubt: an earlier delivery may have started it. Then the coordinator is asked, w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -26,8 +27,8 @@ from shared.workflow.messages import AttemptLost, AttemptStarted
 
 log = structlog.get_logger()
 
-YOUNG_MS: Final = 20_000
-"""Claims stay in the journal for longer than this, through a restart of the server too."""
+MOMENT_S: Final = 0.05
+"""What may run twice is claimed when it has run for so long."""
 ASK_AGAIN_S: Final = 1.0
 LEAVE_S: Final = 10.0
 
@@ -62,12 +63,11 @@ class Claims:
 
     async def claim(self, held: Held) -> Verdict:
         """Decide whether this runner may start a task, and claim it."""
-        delivery = held.delivery
-        first = delivery.deliveries == 1 and not delivery.resent and held.task.offer == 0
-        plain = first and delivery.age_ms < YOUNG_MS
-        if plain and await self._state(held):
+        if held.in_doubt:
+            return await self._resolve(held, duplicate=False)
+        if await self._state(held):
             return Verdict.RUN
-        return await self._resolve(held, duplicate=plain)
+        return await self._resolve(held, duplicate=True)
 
     async def _state(self, held: Held) -> bool:
         task = held.task
@@ -117,3 +117,34 @@ class Claims:
         )
         self._on_lost()
         await self._journal.append(task.execution_id, lost, f"l.{held.name}")
+
+
+class LateClaim:
+    """The claim of a task that is being run already: stated when it has run for a moment.
+
+    Most of what may run twice is over by then, and its report says all that a claim would have. If
+    the claim fails, what runs is stopped.
+    """
+
+    def __init__(self, claims: Claims, held: Held) -> None:
+        self._claims = claims
+        self._held = held
+        self._claiming: asyncio.Task[Verdict] | None = None
+        self._due = asyncio.get_running_loop().call_later(MOMENT_S, self._begin)
+
+    def stop(self) -> None:
+        """It has run: state no claim any more."""
+        self._due.cancel()
+
+    async def verdict(self) -> Verdict:
+        """Once it has run: whether its report counts."""
+        return Verdict.RUN if self._claiming is None else await self._claiming
+
+    def _begin(self) -> None:
+        self._claiming = asyncio.create_task(self._claim())
+
+    async def _claim(self) -> Verdict:
+        verdict = await self._claims.claim(self._held)
+        if verdict is not Verdict.RUN:
+            self._held.cancelled.set()
+        return verdict

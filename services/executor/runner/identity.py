@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from shared.contracts.claims import ClaimQuestion
 from shared.contracts.tasks import StopOrder, Task
@@ -15,6 +16,10 @@ Key = tuple[str, str, int, int]
 def key_of(about: Task | StopOrder | ClaimQuestion) -> Key:
     """Execution, step, attempt and leg."""
     return about.execution_id, about.step, about.attempt, about.leg
+
+
+YOUNG_MS: Final = 20_000
+"""Claims stay in the journal for longer than this, through a restart of the server too."""
 
 
 @dataclass(slots=True)
@@ -30,7 +35,12 @@ class Held:
     """Execution, step, attempt and leg."""
     name: str = field(init=False)
     """The same as text, the basis of message ids."""
+    in_doubt: bool = field(init=False)
+    """Some earlier delivery of it may have been started."""
 
     def __post_init__(self) -> None:
+        delivery = self.delivery
+        first = delivery.deliveries == 1 and not delivery.resent and self.task.offer == 0
+        self.in_doubt = not first or delivery.age_ms >= YOUNG_MS
         self.key = key_of(self.task)
         self.name = "{}.{}.{}.{}".format(*self.key)

@@ -31,8 +31,9 @@ _SHUTDOWN = Failure(code="agent_shutdown", message="the agent was shut down")
 class Reporter:
     """Makes reports of one agent."""
 
-    def __init__(self, agent: str, output_limit_bytes: int) -> None:
+    def __init__(self, agent: str, host: str, output_limit_bytes: int) -> None:
         self._agent = agent
+        self._host = host
         self._limit = output_limit_bytes
 
     def report(
@@ -76,6 +77,7 @@ class Reporter:
             "attempt": task.attempt,
             "leg": task.leg,
             "agent": self._agent,
+            "host": self._host,
         }
 
 

@@ -1,6 +1,7 @@
 """The runner of one agent.
 
 The story of a task: delivered, claimed in the journal, run, reported to the journal, acknowledged.
+One that may run twice without harm is claimed only when it has run for a moment already.
 While it is held, the queue hears every few seconds that it is being worked on; a runner that dies
 falls silent, and its tasks go to others, who find the claim and report them lost.
 
@@ -18,7 +19,7 @@ from typing import Final
 import structlog
 
 from services.executor.runner.attempt import Workbench, run_attempt
-from services.executor.runner.claiming import Claims, Verdict
+from services.executor.runner.claiming import Claims, LateClaim, Verdict
 from services.executor.runner.identity import Held, Key, key_of
 from services.executor.runner.progress import Progress
 from services.executor.runner.redaction import Redaction
@@ -62,7 +63,7 @@ class Runner:
         self._claims = Claims(
             journal, orders, workbench.agent, workbench.host, on_lost=meter.lost.inc
         )
-        self._reporter = Reporter(workbench.agent, workbench.output_limit_bytes)
+        self._reporter = Reporter(workbench.agent, workbench.host, workbench.output_limit_bytes)
         self._free = asyncio.Semaphore(slots)
         self._held: dict[Key, Held] = {}
         self._jobs: set[asyncio.Task[None]] = set()
@@ -147,24 +148,46 @@ class Runner:
         if self._closing:
             await held.delivery.hand_back()
             return
-        verdict = await self._claims.claim(held)
-        if verdict is Verdict.RUN:
-            with self._meter.running.track_inprogress():
-                await self._run(held)
+        if held.task.must_claim or held.in_doubt:
+            verdict = await self._claims.claim(held)
+            if verdict is Verdict.RUN:
+                await self._report(held, await self._run(held))
+        else:
+            verdict = await self._run_unclaimed(held)
         if verdict is not Verdict.BACK:
             await held.delivery.acknowledge()
 
-    async def _run(self, held: Held) -> None:
+    async def _run_unclaimed(self, held: Held) -> Verdict:
+        """Run what may run twice without asking; claim it only if it takes a while.
+
+        Of two runners that got it, one is told by its claim to leave it, or its report comes
+        second and is ignored.
+        """
+        late = LateClaim(self._claims, held)
+        try:
+            report = await self._run(held)
+        finally:
+            late.stop()
+        verdict = await late.verdict()
+        if verdict is Verdict.RUN:
+            await self._report(held, report)
+        return verdict
+
+    async def _run(self, held: Held) -> AttemptFinished | AttemptDeferred:
         held.running = True
         clock = self._workbench.clock
         started_ms = clock.now_ms()
         redaction = Redaction(self._workbench.sealer, held.task.sensitive)
         progress = Progress(held, self._workbench.agent, self._logs, clock, redaction)
-        outcome = await run_attempt(self._workbench, held, progress, redaction)
+        with self._meter.running.track_inprogress():
+            outcome = await run_attempt(self._workbench, held, progress, redaction)
         await progress.close()
         finished_ms = clock.now_ms()
         report = self._reporter.report(held, outcome, redaction, (started_ms, finished_ms))
         self._meter.ended(held.task.command, _word(report), (finished_ms - started_ms) / 1000)
+        return report
+
+    async def _report(self, held: Held, report: AttemptFinished | AttemptDeferred) -> None:
         await self._journal.append(held.task.execution_id, report, f"r.{held.name}")
 
     def _stop(self, order: StopOrder) -> None:

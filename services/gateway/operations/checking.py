@@ -13,14 +13,6 @@ from shared.workflow.errors import DefinitionError
 from shared.workflow.program import CommandSignature, compile_template
 
 
-def signatures(registry: CommandRegistry) -> Mapping[str, CommandSignature]:
-    """What the core must know of each command."""
-    return {
-        name: CommandSignature(output=spec.output, capabilities=spec.capabilities)
-        for name, spec in registry.items()
-    }
-
-
 def check_definition(
     template: Template, registry: CommandRegistry, known: Mapping[str, CommandSignature]
 ) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from services.gateway import problems
-from services.gateway.operations.checking import check_definition, signatures
+from services.gateway.operations.checking import check_definition
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
+from shared.commands.signatures import signatures
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.templates import (
     TemplatePage,

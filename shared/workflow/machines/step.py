@@ -1,7 +1,8 @@
 """The step's machine; an attempt is one passage from `scheduled` to an end.
 
 * `scheduled` means a task is with a pool of agents; `blocked` that no live agent fits.
-* `running` begins with the runner's claim in the journal, before anything is run.
+* `running` begins with the runner's claim in the journal: before anything is run, or, where running
+  it twice does no harm, a moment later; what is over by then passes through it with its report.
 * `waiting` is an attempt that holds no agent (a delegated task, a long wait).
 * `lost` is a state of its own: the worker died midway and nobody knows what it did.
 * `stopping` waits for the proof that what ran is gone.
@@ -50,7 +51,7 @@ STEP: Final = Machine(
         ),
         "step.blocked": each(_S.SCHEDULED, to=_S.BLOCKED),
         "step.started": each(_S.SCHEDULED, _S.BLOCKED, to=_S.RUNNING),
-        "step.woken": each(_S.RUNNING, to=_S.RUNNING),
+        "step.woken": {status: status for status in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING)},
         "step.deferred": each(_S.RUNNING, to=_S.WAITING),
         "step.completed": each(_S.RUNNING, _S.STOPPING, _S.LOST, to=_S.COMPLETED),
         "step.failed": each(_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.LOST, to=_S.FAILED),

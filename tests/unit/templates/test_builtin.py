@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 
 from shared.commands.registry import CommandRegistry
+from shared.commands.signatures import signatures
 from shared.templates.loader import builtin, dump_yaml, load, load_file
 from shared.workflow.definition import Template, TriggerKind
 from shared.workflow.parameters import prepare_parameters
-from shared.workflow.program import CommandSignature, Program, compile_template
+from shared.workflow.program import Program, compile_template
 
 REGISTRY = CommandRegistry.builtin()
-SIGNATURES = {
-    name: CommandSignature(output=spec.output, capabilities=spec.capabilities)
-    for name, spec in REGISTRY.items()
-}
+SIGNATURES = signatures(REGISTRY)
 TEMPLATES = {template.id: template for template in builtin()}
 DEMO = load_file(Path(__file__).parents[3] / "shared/templates/demo/fleet_report.yaml")
 

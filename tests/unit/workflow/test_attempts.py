@@ -398,6 +398,42 @@ def test_a_report_about_an_earlier_offer_is_late() -> None:
     assert run.tell(msg.AttemptUnplaced(step="a", attempt=1, reason="nobody fits")) == []
 
 
+def test_what_may_run_twice_need_not_be_claimed() -> None:
+    """An idempotent step is offered without a claim, and its report alone starts and ends it; any
+    other step must be claimed first."""
+    run = Run(step("a", idempotent=True), step("b", "a"))
+    run.request()
+    assert not run.the(ev.StepScheduled).must_claim
+    assert run.finish("a", agent="a7", host="h7") == [
+        "step.started",
+        "step.completed",
+        "step.scheduled",
+    ]
+    started = run.the(ev.StepStarted)
+    assert (started.agent, started.host) == ("a7", "h7")
+    assert run.the(ev.StepScheduled).must_claim
+
+
+def test_the_second_report_of_what_ran_twice_is_ignored() -> None:
+    """Of two agents that ran an unclaimed leg the first report counts."""
+    run = Run(step("a", idempotent=True))
+    run.request()
+    run.finish("a", agent="a7")
+    assert run.finish("a", "failed", agent="a8") == []
+    assert run.step("a").agent == "a7"
+
+
+def test_an_unclaimed_leg_can_be_woken_before_it_waits() -> None:
+    """An answer that is faster than the report of the agent that asks is remembered, also while
+    the leg is offered again."""
+    run = Run(step("a", idempotent=True))
+    run.request()
+    assert run.wake("a") == ["step.woken"]
+    run.hand_back("a")
+    assert run.defer("a") == ["step.started", "step.deferred", "step.scheduled"]
+    assert run.step("a").leg == 1
+
+
 def test_a_resumed_leg_is_a_first_offer() -> None:
     """Offers are counted within a leg."""
     run = Run(step("a"))

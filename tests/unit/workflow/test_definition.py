@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.workflow.definition import OnLost, Parameter, Step, Template, version_key
+from shared.workflow.definition import OnLost, Parameter, Template, version_key
+from shared.workflow.program import compile_template
 from tests.unit.workflow.scenario import step, template
 
 
@@ -102,7 +103,7 @@ def test_versions_are_ordered() -> None:
 )
 def test_what_happens_to_a_lost_step(fields: dict[str, Any], rule: OnLost) -> None:
     """Unless it is written, only an idempotent step runs again."""
-    assert Step.model_validate(step("a", **fields)).effective_on_lost is rule
+    assert compile_template(template(step("a", **fields))).steps["a"].on_lost is rule
 
 
 @pytest.mark.parametrize(

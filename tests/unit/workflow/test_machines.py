@@ -76,6 +76,7 @@ def rare_ways() -> set[Transition]:
     blocked.start("a", agent="a3")
     blocked.fire("retry-a")
     blocked.unplace("a")
+    blocked.wake("a", key="early")
     blocked.lose("a")
     stopping = Run(scenario.step("a"), scenario.step("b", continue_on_failure=True))
     stopping.request()

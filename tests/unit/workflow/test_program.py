@@ -121,6 +121,21 @@ def test_capabilities_are_those_of_step_and_command() -> None:
     assert program.steps["b"].capabilities == ()
 
 
+def test_what_changes_nothing_may_run_again() -> None:
+    """A lost step runs again where its command has no effects with its parameters, unless its
+    author says otherwise."""
+    read_only = CommandSignature(output={}, effect_free=lambda p: p.get("method") == "GET")
+    steps = (
+        step("read", command="http", parameters={"method": "GET"}),
+        step("write", command="http", parameters={"method": "PUT"}),
+        step("asks", command="http", parameters={"method": "GET"}, on_lost="ask"),
+        step("unknown", command="other"),
+    )
+    made = compile_template(template(*steps), {"http": read_only}).steps
+    rules = {name: compiled.on_lost.value for name, compiled in made.items()}
+    assert rules == {"read": "rerun", "write": "fail", "asks": "ask", "unknown": "fail"}
+
+
 def test_rollback_is_carried() -> None:
     """A compensation is kept with its step; it is not compiled here."""
     program = compiled(step("a", rollback={"command": "undo", "parameters": {"x": "${{ y }}"}}))
