@@ -32,7 +32,7 @@ from shared.adapters.nats.log_sink import NatsLogSink
 from shared.adapters.nats.orders import NatsOrders
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.samples import NatsBusSamples
-from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.streams import await_streams, ensure_streams
 from shared.adapters.nats.task_pools import NatsTaskPools
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
@@ -62,7 +62,9 @@ def main() -> None:
 async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     """Everything from connecting to the last goodbye."""
     bus = await connect(settings.nats_url, f"executor {settings.agent_name}")
-    await ensure_streams(bus)
+    if not await _streams_are_there(settings.role, bus, stop):
+        await bus.close()
+        return
     publisher = Publisher(bus, grouped=settings.durability is Durability.SAFE)
     await publisher.start()
     loops: list[asyncio.Task[None]] = []
@@ -94,6 +96,21 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
         await until_stopped(stop, loops)
     finally:
         await close_all(*closers)
+
+
+async def _streams_are_there(role: Role, bus: Bus, stop: asyncio.Event) -> bool:
+    """Make the streams, or as a runner wait for them; false when told to stop meanwhile."""
+    if role is not Role.RUNNER:
+        await ensure_streams(bus)
+        return True
+    waiting = asyncio.create_task(await_streams(bus))
+    stopping = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if waiting in done:
+        waiting.result()
+    return waiting in done
 
 
 def signatures(registry: CommandRegistry) -> Mapping[str, CommandSignature]:
@@ -156,7 +173,7 @@ async def _start_runner(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
     clock = SystemClock()
-    hive = await hive_over(bus)
+    hive = hive_over(bus)
     workbench = Workbench(
         agent=settings.agent_name,
         host=socket.gethostname(),

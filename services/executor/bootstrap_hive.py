@@ -71,10 +71,8 @@ async def start_desk(
     return [sweep.close, service.close]
 
 
-async def hive_over(bus: Bus) -> Hive:
+def hive_over(bus: Bus) -> Hive:
     """The hive for a process that has only NATS."""
-    bundles = NatsBundles(bus)
-    await bundles.ensure()
     return Hive(
         agents=NatsAgentDirectory(bus),
         control=NatsControl(bus),
@@ -82,7 +80,7 @@ async def hive_over(bus: Bus) -> Hive:
         delegations=RemoteDelegations(bus),
         broadcasts=RemoteBroadcasts(bus),
         participants=RemoteParticipants(bus),
-        bundles=bundles,
+        bundles=NatsBundles(bus),
         clock=SystemClock(),
     )
 
