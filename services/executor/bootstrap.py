@@ -10,10 +10,12 @@ import structlog
 
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
+from services.executor.commands.running_records import RunningRecords
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.sampler import Sampler
+from services.executor.leftovers import stop_leftovers
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
 from services.executor.runner.announcer import AgentIdentity, Announcer
@@ -173,6 +175,8 @@ async def _start_runner(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
     clock = SystemClock()
+    running = RunningRecords(settings.data_dir / "running")
+    await stop_leftovers(running, settings.data_dir / "work")
     hive = hive_over(bus)
     workbench = Workbench(
         agent=settings.agent_name,
@@ -184,6 +188,7 @@ async def _start_runner(
         data_dir=settings.data_dir,
         output_limit_bytes=settings.output_limit_bytes,
         hive=hive,
+        running=running,
     )
     capabilities = _capabilities(settings, catalog.registry, policy)
     feed = NatsTaskFeed(bus, settings.agent_name, capabilities, slots=settings.agent_slots)

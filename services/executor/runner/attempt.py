@@ -11,6 +11,7 @@ from typing import Final
 from services.executor.commands.base import CommandContext, Failed, Outcome
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.perform import perform
+from services.executor.commands.running_records import RunningRecords
 from services.executor.policy import Policy
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
@@ -39,6 +40,7 @@ class Workbench:
     data_dir: Path
     output_limit_bytes: int
     hive: HivePort | None
+    running: RunningRecords
 
 
 async def run_attempt(
@@ -79,6 +81,7 @@ def _context(
         output_limit_bytes=workbench.output_limit_bytes,
         deadline_s=held.task.timeout_s,
         hive=workbench.hive,
+        running=workbench.running,
     )
 
 
