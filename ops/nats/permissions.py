@@ -52,13 +52,12 @@ def _each(api: str, streams: tuple[str, ...], rest: str = "") -> tuple[str, ...]
     return tuple(f"{_API}.{api}.{stream}{rest}" for stream in streams)
 
 
-def _consumers(streams: tuple[str, ...]) -> tuple[str, ...]:
-    """Look for consumers by name, pull from them, acknowledge."""
+def _consumers(streams: tuple[str, ...], consumer: str = "*") -> tuple[str, ...]:
+    """Look at consumers, pull from them, acknowledge."""
     return (
-        *_each("CONSUMER.LIST", streams),
-        *_each("CONSUMER.INFO", streams, ".*"),
-        *_each("CONSUMER.MSG.NEXT", streams, ".*"),
-        *(f"$JS.ACK.{stream}.>" for stream in streams),
+        *_each("CONSUMER.INFO", streams, f".{consumer}"),
+        *_each("CONSUMER.MSG.NEXT", streams, f".{consumer}"),
+        *(f"$JS.ACK.{stream}.{consumer}.>" for stream in streams),
     )
 
 
@@ -90,7 +89,9 @@ _COORDINATOR = User(
         *_each("STREAM.MSG.DELETE", ("KV_leases",)),
         *_each("DIRECT.GET", ("KV_leases", "KV_agents")),
         *_each("DIRECT.GET", (*JOURNALS, "KV_leases"), ".>"),
-        *_consumers((*JOURNALS, "TASKS", "EVENTS")),
+        *_each("CONSUMER.LIST", (*JOURNALS, "TASKS")),
+        *_consumers((*JOURNALS, "TASKS")),
+        *_consumers(("EVENTS",), "notifications"),
         *(_making(journal) for journal in JOURNALS),
         *_each("CONSUMER.DELETE", JOURNALS, ".*"),
         _making("EVENTS", "notifications"),
