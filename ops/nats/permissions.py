@@ -6,29 +6,35 @@ that what holds on a laptop holds in production. Every user gets the least that 
 * The gateway asks (`hive.journal`) and listens (`hive.event`); it cannot hand out work or state
   facts about executions. The exceptions are the events it owns: its audit trail, agents and their
   answers to delegations, broadcasts and memories that people make, webhooks.
-* The executor moves executions, so it publishes everywhere in `hive.>`.
+* A coordinator moves executions: it states facts, hands out tasks, publishes events, and makes the
+  streams and buckets. It serves the collective, and cannot act as an agent: no progress lines, no
+  announcement, no files for distribution.
+* A runner takes tasks from the pools, states in the journal what became of them, sends progress
+  lines, announces itself and asks and answers other agents. It cannot publish events, hand out
+  tasks, set timers, order others to stop, take a partition, or make, change, empty or delete the
+  streams of the engine.
+* The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
 
-Replies go to `_INBOX.>`. It is granted by name and not by `allow_responses`, which makes the server
-keep a record for each delivered message.
+What subjects cannot express: all runners are one user, so one can take another's name in the
+directory and state results of another's tasks; only the content of the journal's messages names
+agents. A consumer can be told to deliver to any subject, and runners make the consumers of their
+pools and read the object store through one.
+
+Replies go to `_INBOX.<user>.>`, so nobody reads the answers to another user's questions. Sending
+them is granted by name and not by `allow_responses`, which makes the server keep a record for each
+delivered message.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Reads of streams and consumers, acknowledgements, flow control, key-value buckets, object store,
-# discovery of micro-services, replies.
-_JETSTREAM_PUBLISH = (
-    "$JS.API.>",
-    "$JS.ACK.>",
-    "$JS.FC.>",
-    "$KV.>",
-    "$O.>",
-    "$SRV.>",
-    "_INBOX.>",
-)
-_JETSTREAM_SUBSCRIBE = ("$KV.>", "$O.>", "$SRV.>", "_INBOX.>")
+JOURNALS = ("JOURNAL_0",)
+"""Streams of the journal; as many as `shared.contracts.subjects.JOURNAL_STREAMS`."""
+_STREAMS = (*JOURNALS, "TASKS", "EVENTS", "LOGS", "KV_agents", "KV_leases")
+_BUNDLES = ("KV_bundles", "OBJ_bundle-contents")
+_API = "$JS.API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,83 @@ class User:
     subscribe: tuple[str, ...]
     deny_publish: tuple[str, ...] = ()
 
+
+def _each(api: str, streams: tuple[str, ...], rest: str = "") -> tuple[str, ...]:
+    """A request to JetStream about each of some streams."""
+    return tuple(f"{_API}.{api}.{stream}{rest}" for stream in streams)
+
+
+def _consumers(streams: tuple[str, ...], consumer: str = "*") -> tuple[str, ...]:
+    """Look at consumers, pull from them, acknowledge."""
+    return (
+        *_each("CONSUMER.INFO", streams, f".{consumer}"),
+        *_each("CONSUMER.MSG.NEXT", streams, f".{consumer}"),
+        *(f"$JS.ACK.{stream}.{consumer}.>" for stream in streams),
+    )
+
+
+def _making(stream: str, consumer: str = "*") -> str:
+    """Make a durable consumer."""
+    return f"{_API}.CONSUMER.DURABLE.CREATE.{stream}.{consumer}"
+
+
+# What streams there are and how much they hold is no secret among executors.
+_LOOK = (f"{_API}.STREAM.LIST", f"{_API}.STREAM.NAMES", f"{_API}.STREAM.INFO.*", "_INBOX.>")
+
+_COORDINATOR = User(
+    name="coordinator",
+    publish=(
+        "hive.journal.>",
+        "hive.timer.>",
+        "hive.task.>",
+        "hive.event.>",
+        "hive.control.all.stop",
+        "hive.control.all.broadcast",
+        "hive.control.agent.*.holds",
+        "hive.rpc.claims.*",
+        "$KV.leases.>",
+        *_LOOK,
+        *_each("STREAM.CREATE", (*_STREAMS, *_BUNDLES)),
+        *_each("STREAM.UPDATE", (*_STREAMS, *_BUNDLES)),
+        *_each("STREAM.PURGE", (*JOURNALS, "TASKS")),
+        *_each("STREAM.MSG.GET", (*JOURNALS, "KV_leases")),
+        *_each("STREAM.MSG.DELETE", ("KV_leases",)),
+        *_each("DIRECT.GET", ("KV_leases", "KV_agents")),
+        *_each("DIRECT.GET", (*JOURNALS, "KV_leases"), ".>"),
+        *_each("CONSUMER.LIST", (*JOURNALS, "TASKS")),
+        *_consumers((*JOURNALS, "TASKS")),
+        *_consumers(("EVENTS",), "notifications"),
+        *(_making(journal) for journal in JOURNALS),
+        *_each("CONSUMER.DELETE", JOURNALS, ".*"),
+        _making("EVENTS", "notifications"),
+    ),
+    subscribe=("hive.rpc.>", "$SRV.>", "_INBOX.coordinator.>"),
+)
+
+_RUNNER = User(
+    name="runner",
+    publish=(
+        "hive.journal.>",
+        "hive.log.>",
+        "hive.rpc.>",
+        "hive.control.>",
+        "$KV.agents.>",
+        "$KV.bundles.>",
+        "$O.bundle-contents.>",
+        *_LOOK,
+        *_each("STREAM.MSG.GET", (*JOURNALS, *_BUNDLES)),
+        *_each("DIRECT.GET", ("KV_agents", "KV_bundles")),
+        *_each("DIRECT.GET", ("KV_agents", *_BUNDLES), ".>"),
+        *_each("STREAM.PURGE", ("OBJ_bundle-contents",)),
+        *_consumers(("TASKS", "OBJ_bundle-contents")),
+        _making("TASKS"),
+        f"{_API}.CONSUMER.CREATE.OBJ_bundle-contents",
+        f"{_API}.CONSUMER.DELETE.OBJ_bundle-contents.*",
+        "$JS.FC.OBJ_bundle-contents.>",
+    ),
+    subscribe=("hive.control.>", "_INBOX.runner.>"),
+    deny_publish=("hive.control.all.stop",),
+)
 
 USERS: tuple[User, ...] = (
     User(
@@ -53,30 +136,31 @@ USERS: tuple[User, ...] = (
             "hive.event.delegation.>",
             "hive.event.memory.>",
             "hive.event.webhook.>",
-            *_JETSTREAM_PUBLISH,
-        ),
-        subscribe=("hive.event.>", "hive.log.>", "hive.control.>", *_JETSTREAM_SUBSCRIBE),
-        deny_publish=("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>"),
-    ),
-    User(
-        name="executor",
-        publish=(
-            "hive.journal.>",
-            "hive.timer.>",
-            "hive.task.>",
-            "hive.event.>",
-            "hive.log.>",
-            "hive.control.>",
-            "hive.rpc.>",
-            *_JETSTREAM_PUBLISH,
+            "$JS.API.>",
+            "$JS.ACK.>",
+            "$JS.FC.>",
+            "$KV.>",
+            "$O.>",
+            "$SRV.>",
+            "_INBOX.>",
         ),
         subscribe=(
-            "hive.control.>",
-            "hive.rpc.>",
-            "hive.log.>",
             "hive.event.>",
-            *_JETSTREAM_SUBSCRIBE,
+            "hive.log.>",
+            "hive.control.>",
+            "$KV.>",
+            "$O.>",
+            "$SRV.>",
+            "_INBOX.gateway.>",
         ),
+        deny_publish=("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>"),
+    ),
+    _COORDINATOR,
+    _RUNNER,
+    User(
+        name="executor",
+        publish=tuple(dict.fromkeys((*_COORDINATOR.publish, *_RUNNER.publish))),
+        subscribe=("hive.control.>", "hive.rpc.>", "$SRV.>", "_INBOX.executor.>"),
     ),
     User(name="admin", publish=(">",), subscribe=(">",)),
 )

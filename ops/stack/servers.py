@@ -28,7 +28,7 @@ class EmbeddedServers:
     mongo: MongoServer
 
     def nats_url(self, user: str = "admin") -> str:
-        """Return the NATS URL of `gateway`, `executor` or `admin`."""
+        """Return the NATS URL of one of `ops.nats.permissions.USER_NAMES`."""
         return self.nats.url(user)
 
     @property

@@ -10,10 +10,12 @@ import structlog
 
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
+from services.executor.commands.running_records import RunningRecords
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.sampler import Sampler
+from services.executor.leftovers import stop_leftovers
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
 from services.executor.runner.announcer import AgentIdentity, Announcer
@@ -32,7 +34,7 @@ from shared.adapters.nats.log_sink import NatsLogSink
 from shared.adapters.nats.orders import NatsOrders
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.samples import NatsBusSamples
-from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.streams import await_streams, ensure_streams
 from shared.adapters.nats.task_pools import NatsTaskPools
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.commands.registry import CommandRegistry
@@ -62,7 +64,9 @@ def main() -> None:
 async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     """Everything from connecting to the last goodbye."""
     bus = await connect(settings.nats_url, f"executor {settings.agent_name}")
-    await ensure_streams(bus)
+    if not await _streams_are_there(settings.role, bus, stop):
+        await bus.close()
+        return
     publisher = Publisher(bus, grouped=settings.durability is Durability.SAFE)
     await publisher.start()
     loops: list[asyncio.Task[None]] = []
@@ -94,6 +98,21 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
         await until_stopped(stop, loops)
     finally:
         await close_all(*closers)
+
+
+async def _streams_are_there(role: Role, bus: Bus, stop: asyncio.Event) -> bool:
+    """Make the streams, or as a runner wait for them; false when told to stop meanwhile."""
+    if role is not Role.RUNNER:
+        await ensure_streams(bus)
+        return True
+    waiting = asyncio.create_task(await_streams(bus))
+    stopping = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if waiting in done:
+        waiting.result()
+    return waiting in done
 
 
 async def _start_coordinator(
@@ -148,7 +167,9 @@ async def _start_runner(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     policy = _policy(settings)
     clock = SystemClock()
-    hive = await hive_over(bus)
+    running = RunningRecords(settings.data_dir / "running")
+    await stop_leftovers(running, settings.data_dir / "work")
+    hive = hive_over(bus)
     workbench = Workbench(
         agent=settings.agent_name,
         host=socket.gethostname(),
@@ -159,6 +180,7 @@ async def _start_runner(
         data_dir=settings.data_dir,
         output_limit_bytes=settings.output_limit_bytes,
         hive=hive,
+        running=running,
     )
     capabilities = _capabilities(settings, catalog.registry, policy)
     feed = NatsTaskFeed(bus, settings.agent_name, capabilities, slots=settings.agent_slots)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.executor.desk import Collective, DelegationSweep, serve_collective
 from services.executor.facts import FactFinder
+from services.executor.notifier import FEED, Notifier
 from services.executor.received import ReceivedBroadcasts
 from services.executor.responder import Possessions, Responder
 from services.executor.synced import SyncedBundles
@@ -25,6 +26,7 @@ from shared.adapters.nats.collective_client import (
 )
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.control import NatsControl, NatsControlSeat
+from shared.adapters.nats.durable_events import NatsEventFeed
 from shared.adapters.nats.events import NatsEventSink
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.publisher import Publisher
@@ -61,20 +63,26 @@ async def stored_collective(mongo: Mongo, publisher: Publisher) -> Collective:
 async def start_desk(
     bus: Bus, mongo: Mongo, publisher: Publisher, executions: ExecutionStore
 ) -> list[Closer]:
-    """Serve the collective to agents, and tidy delegations up."""
+    """Serve the collective to agents, tidy delegations up, and tell people what ended."""
     collective = await stored_collective(mongo, publisher)
     service = RpcService(bus, "collective", VERSION)
     await service.start()
     await serve_collective(service, collective)
     sweep = DelegationSweep(collective.delegations, executions, SystemClock())
     await sweep.start()
-    return [sweep.close, service.close]
+    notifier = Notifier(
+        feed=NatsEventFeed(bus, FEED),
+        broadcasts=collective.broadcasts,
+        agents=NatsAgentDirectory(bus),
+        control=NatsControl(bus),
+        clock=SystemClock(),
+    )
+    await notifier.start()
+    return [notifier.close, sweep.close, service.close]
 
 
-async def hive_over(bus: Bus) -> Hive:
+def hive_over(bus: Bus) -> Hive:
     """The hive for a process that has only NATS."""
-    bundles = NatsBundles(bus)
-    await bundles.ensure()
     return Hive(
         agents=NatsAgentDirectory(bus),
         control=NatsControl(bus),
@@ -82,7 +90,7 @@ async def hive_over(bus: Bus) -> Hive:
         delegations=RemoteDelegations(bus),
         broadcasts=RemoteBroadcasts(bus),
         participants=RemoteParticipants(bus),
-        bundles=bundles,
+        bundles=NatsBundles(bus),
         clock=SystemClock(),
     )
 

@@ -149,6 +149,7 @@ SPEC = CommandSpec.of(
         ),
     ],
     capabilities=["file"],
+    takes_secrets=True,
     idempotent=True,
     examples=[
         Example(

@@ -114,6 +114,7 @@ SPEC = CommandSpec.of(
         EffectRule(parameter="method", one_of=("GET", "HEAD", "OPTIONS"), effects=Effects.NONE)
     ],
     capabilities=["http"],
+    takes_secrets=True,
     examples=[
         Example(title="Check a service", parameters={"url": "https://example.com/health"}),
         Example(

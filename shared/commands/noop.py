@@ -33,5 +33,6 @@ SPEC = CommandSpec.of(
     output=NoopOutput,
     effects=Effects.NONE,
     idempotent=True,
+    takes_secrets=True,
     examples=[Example(title="Name a value", parameters={"echo": {"region": "eu-west-1"}})],
 )

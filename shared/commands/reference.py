@@ -59,6 +59,11 @@ def _facts(spec: CommandSpec) -> Iterator[str]:
     needs = ", ".join(f"`{name}`" for name in spec.capabilities) or "none"
     yield f"- Capabilities an agent needs: {needs}"
     yield f"- Idempotent: {'yes' if spec.idempotent else 'no'}"
+    yield f"- Takes [sealed values](templates.md#sensitive-outputs): {_takes(spec)}"
+
+
+def _takes(spec: CommandSpec) -> str:
+    return "yes" if spec.takes_secrets else "no, it would pass them on in clear"
 
 
 def _words(values: Iterable[str]) -> str:

@@ -124,6 +124,7 @@ SPEC = CommandSpec.of(
     output=ShellOutput,
     effects=Effects.IRREVERSIBLE,
     capabilities=["shell"],
+    takes_secrets=True,
     examples=[
         Example(title="Run a program", parameters={"argv": ["uname", "-sr"]}),
         Example(

@@ -69,6 +69,11 @@ class CommandSpec(BaseModel):
         default=False,
         description="A hint for authors: running it twice is the same as running it once.",
     )
+    takes_secrets: bool = Field(
+        default=False,
+        description="Whether sealed values may be given to it: only if it keeps its parameters out "
+        "of all that is stored, and tells them to nobody but whom the author names.",
+    )
     deprecated: str | None = Field(default=None, description="If set: what to use instead.")
     examples: tuple[Example, ...] = ()
 
@@ -96,6 +101,7 @@ class CommandSpec(BaseModel):
         effect_rules: Sequence[EffectRule] = (),
         capabilities: Sequence[str] = (),
         idempotent: bool = False,
+        takes_secrets: bool = False,
         deprecated: str | None = None,
         examples: Sequence[Example] = (),
     ) -> "CommandSpec":
@@ -114,6 +120,7 @@ class CommandSpec(BaseModel):
             effect_rules=tuple(effect_rules),
             capabilities=tuple(capabilities),
             idempotent=idempotent,
+            takes_secrets=takes_secrets,
             deprecated=deprecated,
             examples=tuple(examples),
         )

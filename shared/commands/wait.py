@@ -64,6 +64,7 @@ SPEC = CommandSpec.of(
     output=WaitOutput,
     effects=Effects.NONE,
     idempotent=True,
+    takes_secrets=True,
     examples=[
         Example(title="Wait a quarter of an hour", parameters={"seconds": 900}),
         Example(title="Wait for a moment", parameters={"until": "2030-01-31T06:00:00Z"}),

@@ -32,11 +32,12 @@ class Contract(BaseModel):
 
 
 class Origin(Contract):
-    """The attempt of a step that something came from."""
+    """The execution that something came from, and the attempt of a step; without a step it came
+    from the execution as a whole."""
 
     execution_id: str
-    step: str
-    attempt: int = Field(ge=1)
+    step: str = ""
+    attempt: int = Field(1, ge=1)
 
     def key(self) -> str:
         """The attempt as one string, for ids that are the same when the attempt is repeated."""

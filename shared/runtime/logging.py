@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import structlog
+
+TELL_TALES: Final = ("httpx", "httpcore", "pymongo", "asyncio")
+"""Libraries that log what they are given: addresses with their query, headers, commands with their
+documents, tasks with their arguments. Only their warnings are wanted, at every level."""
 
 
 class LogFormat(StrEnum):
@@ -45,6 +49,8 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in TELL_TALES:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 _hand_over = structlog.stdlib.ProcessorFormatter.wrap_for_formatter

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,6 +74,19 @@ class Sealer:
             raise SealError("a sealed value was sealed with another key") from None
         on_opened(value)
         return value
+
+
+def sealed_places(value: Any, place: str = "") -> Iterator[str]:
+    """Where something sealed stands in a JSON value, such as `files[0].content`."""
+    if isinstance(value, str):
+        if PREFIX in value:
+            yield place
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from sealed_places(item, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from sealed_places(item, f"{place}[{index}]")
 
 
 def key_from_file(path: Path) -> bytes:

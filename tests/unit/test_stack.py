@@ -34,7 +34,8 @@ def test_safe_means_fsync_for_each_message(
 
 def test_passwords_may_be_references() -> None:
     """A password that starts with a dollar sign is left for nats-server to resolve."""
-    text = render_authorization({"gateway": "$GATEWAY", "executor": "plain", "admin": "$ADMIN"})
+    passwords = {name: f"${name.upper()}" for name in USER_NAMES} | {"executor": "plain"}
+    text = render_authorization(passwords)
     assert "password = $GATEWAY," in text
     assert 'password = "plain",' in text
 

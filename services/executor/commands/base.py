@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from services.executor.commands.running_records import RunningRecords
 from services.executor.policy import Policy
 from shared.commands.spec import CommandSpec
 from shared.ports.hive import HivePort
@@ -34,7 +35,8 @@ class CommandContext:
     removed after the attempt. `emit(stream, line)`
     takes a progress line for the streams `stdout`, `stderr` or `progress`; it returns at once.
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
-    counts the parts of an attempt that waits: 0 runs, each later one resumes.
+    counts the parts of an attempt that waits: 0 runs, each later one resumes. `running` is where
+    programs are noted while they run.
     """
 
     execution_id: str
@@ -49,6 +51,7 @@ class CommandContext:
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
     deadline_s: float | None = None
     hive: HivePort | None = None
+    running: RunningRecords | None = None
 
     @cached_property
     def workdir(self) -> Path:

@@ -29,6 +29,9 @@ KILL_WAIT_S = 5.0
 
 _POLL_S = 0.02
 
+_NOBODY = -1
+"""The leader of a tree that has none: the pid of no process."""
+
 
 class ProcessTree:
     """The processes of one command. `leader` is its pid, group and session; `mark` its mark."""
@@ -38,7 +41,7 @@ class ProcessTree:
         self.leader = leader
         self.mark = mark
         self._seen: dict[int, psutil.Process] = {}
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, ValueError):
             self._seen[leader] = psutil.Process(leader)
 
     def session_members(self) -> list[int]:
@@ -82,10 +85,14 @@ class ProcessTree:
         left = self.alive()
         pids = tuple(sorted({self.leader, *self._seen}))
         if left:
-            listed = ", ".join(_describe(process) for process in left)
-            return StopProof(False, f"still there: {listed}", pids, tuple(sent))
+            return StopProof(False, _still_there(left), pids, tuple(sent))
         where = f"session and group {self.leader}, its descendants and marked processes"
         return StopProof(True, f"none alive in {where}", pids, tuple(sent))
+
+    def _marked(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error, OSError):
+            return bool(process.environ().get(MARK_VARIABLE) == self.mark)
+        return False
 
     def _in_session(self, pid: int) -> bool:
         with contextlib.suppress(OSError):
@@ -95,12 +102,57 @@ class ProcessTree:
     def _belongs(self, process: psutil.Process) -> bool:
         if self._in_session(process.pid):
             return True
-        with contextlib.suppress(psutil.Error, OSError):
-            # Equality of psutil's processes includes the time of their creation, not the pid alone.
-            if self._seen.get(process.pid) == process:
-                return True
-            return process.environ().get(MARK_VARIABLE) == self.mark
-        return False
+        # Equality of psutil's processes includes the time of their creation, not the pid alone.
+        return self._seen.get(process.pid) == process or self._marked(process)
+
+
+class LeftTree(ProcessTree):
+    """The processes of a command whose leader is not known any more, only its mark.
+
+    A session is the command's own if a marked process is in it, and its leader is marked too, or
+    has ended: a process cannot join the session of another. This process and its ancestors are
+    never part of it, even if a step has started the agent anew.
+    """
+
+    def __init__(self, mark: str) -> None:
+        super().__init__(_NOBODY, mark)
+        self._sessions: set[int] = set()
+        self._spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+
+    def alive(self) -> list[psutil.Process]:
+        """All processes of the tree that are alive; takes milliseconds, call it in a thread."""
+        everyone = {process.pid: process for process in _processes()}
+        marked = {pid for pid, process in everyone.items() if self._marked(process)}
+        for session in map(_session_of, marked):
+            if session and (session in marked or session not in everyone or _is_zombie(session)):
+                self._sessions.add(session)
+        return [process for process in super().alive() if process.pid not in self._spared]
+
+    def proof(self, sent: Sequence[str] = ()) -> StopProof:
+        """Look again: is anything of the tree alive? `sent` are the signals sent so far."""
+        left = self.alive()
+        pids = tuple(sorted({*self._seen} - self._spared))
+        if left:
+            return StopProof(False, _still_there(left), pids, tuple(sent))
+        return StopProof(
+            True, "no marked process, descendant or session is alive", pids, tuple(sent)
+        )
+
+    def _in_session(self, pid: int) -> bool:
+        return _session_of(pid) in self._sessions
+
+    def _belongs(self, process: psutil.Process) -> bool:
+        return process.pid not in self._spared and super()._belongs(process)
+
+
+def _session_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+def _still_there(left: Sequence[psutil.Process]) -> str:
+    return f"still there: {', '.join(_describe(process) for process in left)}"
 
 
 def _processes() -> Iterator[psutil.Process]:

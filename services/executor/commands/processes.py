@@ -60,29 +60,37 @@ class ProcessResult:
 
 async def run_process(request: ProcessRequest, context: CommandContext) -> ProcessResult:
     """Run to the end, the deadline or cancellation. Raises OSError if it cannot be started."""
-    loop = asyncio.get_running_loop()
     started = time.monotonic()
     mark = secrets.token_hex(16)
-    transport, pipes = await loop.subprocess_exec(
-        lambda: _Pipes(request.keep_bytes, context),
-        *request.argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=str(request.cwd),
-        env={**request.env, MARK_VARIABLE: mark},
-        start_new_session=True,
-    )
+    _note(context, mark)
+    try:
+        transport, pipes = await _start(request, context, mark)
+    except OSError:
+        _forget(context, mark)
+        raise
     tree = ProcessTree(transport.get_pid(), mark)
     try:
         _write_stdin(transport, request.stdin)
         why = await race(pipes.exited.wait(), context)
         interruption = why if isinstance(why, Interruption) else None
         proof, left_running = await _settle(request, tree, interruption)
+        if proof is None or proof.gone:
+            _forget(context, mark)  # else the agent's next process looks for what is left
         await pipes.drain()
     finally:
         _abandon(transport)
     return _result(transport, pipes, time.monotonic() - started, interruption, proof, left_running)
+
+
+def _note(context: CommandContext, mark: str) -> None:
+    if context.running is not None:
+        attempt = f"{context.execution_id}.{context.step_id}.{context.attempt}.{context.leg}"
+        context.running.note(mark, attempt)
+
+
+def _forget(context: CommandContext, mark: str) -> None:
+    if context.running is not None:
+        context.running.forget(mark)
 
 
 class _Pipes(asyncio.SubprocessProtocol):
@@ -119,6 +127,21 @@ class _Pipes(asyncio.SubprocessProtocol):
         ends = [self.exited.wait(), *(event.wait() for event in self._closed.values())]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*ends), DRAIN_S)
+
+
+async def _start(
+    request: ProcessRequest, context: CommandContext, mark: str
+) -> tuple[asyncio.SubprocessTransport, _Pipes]:
+    return await asyncio.get_running_loop().subprocess_exec(
+        lambda: _Pipes(request.keep_bytes, context),
+        *request.argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=str(request.cwd),
+        env={**request.env, MARK_VARIABLE: mark},
+        start_new_session=True,
+    )
 
 
 async def _settle(

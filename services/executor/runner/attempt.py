@@ -11,16 +11,20 @@ from typing import Final
 from services.executor.commands.base import CommandContext, Failed, Outcome
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.perform import perform
+from services.executor.commands.running_records import RunningRecords
 from services.executor.policy import Policy
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
 from services.executor.runner.redaction import Redaction
+from shared.contracts.tasks import Task
 from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
-from shared.runtime.sealing import Sealer, SealError
+from shared.runtime.sealing import Sealer, SealError, sealed_places
 
 GRACE_S: Final = 20.0
 """How long a command may take to end after its deadline before the runner gives it up."""
+PLACES_NAMED: Final = 5
+"""Most places of sealed values that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Workbench:
     data_dir: Path
     output_limit_bytes: int
     hive: HivePort | None
+    running: RunningRecords
 
 
 async def run_attempt(
@@ -46,6 +51,9 @@ async def run_attempt(
     workdir = Workdir(workbench.data_dir, held.name)
     context = _context(workbench, held, progress, workdir)
     try:
+        refused = _secrets_refused(workbench, task)
+        if refused is not None:
+            return refused
         parameters = redaction.open(task.parameters)
         async with asyncio.timeout(task.timeout_s + GRACE_S):
             return await perform(workbench.commands, task.command, parameters, context, task.token)
@@ -73,7 +81,22 @@ def _context(
         output_limit_bytes=workbench.output_limit_bytes,
         deadline_s=held.task.timeout_s,
         hive=workbench.hive,
+        running=workbench.running,
     )
+
+
+def _secrets_refused(workbench: Workbench, task: Task) -> Failed | None:
+    """Why a command must not get what is sealed: it would store it, or tell it to others."""
+    spec = workbench.commands.registry.get(task.command)
+    places = list(sealed_places(task.parameters))
+    if spec is None or spec.takes_secrets or not places:
+        return None
+    listed = ", ".join(places[:PLACES_NAMED])
+    message = (
+        f"{listed}: a sealed value (a sensitive output) cannot be given to {task.command}, which "
+        "would pass it on in clear; leave it out here, and give it to the steps that use it"
+    )
+    return Failed("secret_refused", message)
 
 
 class Workdir:

@@ -2,19 +2,20 @@
 
 What was opened for an attempt is remembered for as long as it runs. In progress lines and failure
 messages it is replaced by `***`; a text in the output that holds it is sealed as a whole, so that
-later steps can still use it. Lines of a stream whose output field is sensitive are not sent at all.
+later steps can still use it. What counts as holding it is in `secret_texts`.
+
+Sensitive fields are sealed, and so are fields that hold the same (`json` is standard output or a
+body, parsed). Lines of a stream whose output field is sensitive are not sent at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
-from shared.runtime.sealing import Sealer
-
-SHORTEST: Final = 6
-"""Characters; shorter values would be found in everything."""
-MASK: Final = "***"
+from services.executor.runner.secret_texts import SecretTexts
+from shared.commands.sensitive import secret_fields
+from shared.runtime.sealing import SEALED, Sealer
 
 
 class Redaction:
@@ -22,15 +23,16 @@ class Redaction:
 
     def __init__(self, sealer: Sealer, sensitive: Iterable[str]) -> None:
         self._sealer = sealer
-        self._sensitive = frozenset(sensitive)
-        self._secrets: tuple[str, ...] = ()
+        self._named = tuple(sensitive)
+        self._sensitive = secret_fields(self._named)
+        self._given = SecretTexts(())
+        self._made = SecretTexts(())
 
     def open(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Open what is sealed, and remember it; raises `SealError`."""
         opened: list[Any] = []
         clear: dict[str, Any] = self._sealer.open(parameters, opened.append)
-        parts = {part for value in opened for part in _parts(value)}
-        self._secrets = tuple(sorted(parts, key=len, reverse=True))
+        self._given = SecretTexts(opened)
         return clear
 
     def hides(self, stream: str) -> bool:
@@ -39,34 +41,26 @@ class Redaction:
 
     def masked(self, text: str) -> str:
         """A text for people, without what is secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+        return self._made.masked(self._given.masked(text))
 
     def sealed(self, output: dict[str, Any]) -> dict[str, Any]:
-        """An output: sensitive fields sealed, and every text that holds a secret."""
-        kept = self._sealer.seal_fields(output, tuple(self._sensitive))
-        return self._without_secrets(kept) if self._secrets else kept
+        """An output: sensitive fields sealed, and every text that holds what was opened.
 
-    def _without_secrets(self, value: Any) -> Any:
+        What the sensitive fields hold is masked from now on too: a failure message may quote it.
+        """
+        self._made = SecretTexts(v for name, v in output.items() if name in self._sensitive)
+        same = (k for k in self._sensitive.difference(self._named) if output.get(k) is not None)
+        kept = self._sealer.seal_fields(output, (*self._named, *same))
+        return {k: self._without_given(v) for k, v in kept.items()} if self._given else kept
+
+    def _without_given(self, value: Any) -> Any:
         if isinstance(value, str):
-            held = any(secret in value for secret in self._secrets)
+            held = not SEALED.fullmatch(value) and self._given.are_in(value)
             return self._sealer.seal(value) if held else value
         if isinstance(value, dict):
-            return {self.masked(k): self._without_secrets(v) for k, v in value.items()}
+            return {self._given.masked(k): self._without_given(v) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._without_secrets(item) for item in value]
+            return [self._without_given(item) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self._sealer.seal(value) if self._given.is_number(value) else value
         return value
-
-
-def _parts(value: Any) -> Iterator[str]:
-    """The texts in a value by which it would be recognized: whole, and line by line."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _parts(item)
-    elif isinstance(value, str):
-        for part in (value.strip(), *(line.strip() for line in value.splitlines())):
-            if len(part) >= SHORTEST:
-                yield part

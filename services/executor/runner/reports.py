@@ -54,7 +54,7 @@ class Reporter:
             outcome, output, size = Failed("output_too_large", message), {}, 2
         return AttemptFinished(
             **self._who(held),
-            **_what(held, outcome),
+            **_what(held, outcome, redaction),
             output=output,
             output_bytes=size,
             started_at_ms=times_ms[0],
@@ -81,7 +81,9 @@ class Reporter:
         }
 
 
-def _what(held: Held, outcome: Completed | Failed | TimedOut | Cancelled) -> dict[str, Any]:
+def _what(
+    held: Held, outcome: Completed | Failed | TimedOut | Cancelled, redaction: Redaction
+) -> dict[str, Any]:
     match outcome:
         case Completed():
             return {"outcome": "succeeded"}
@@ -93,15 +95,19 @@ def _what(held: Held, outcome: Completed | Failed | TimedOut | Cancelled) -> dic
         case TimedOut():
             message = f"did not end within {held.task.timeout_s:g} s"
             failure = Failure(code="timed_out", message=message)
-            return {"outcome": "timed_out", "failure": failure, "proof": _proof(outcome.proof)}
+            return {
+                "outcome": "timed_out",
+                "failure": failure,
+                "proof": _proof(outcome.proof, redaction),
+            }
         case Cancelled():
             failure_or_none = _SHUTDOWN if held.shutting_down else None
             return {
                 "outcome": "cancelled",
                 "failure": failure_or_none,
-                "proof": _proof(outcome.proof),
+                "proof": _proof(outcome.proof, redaction),
             }
 
 
-def _proof(proof: StopProof) -> Proof:
-    return Proof(gone=proof.gone, pids=proof.pids, reason=proof.reason)
+def _proof(proof: StopProof, redaction: Redaction) -> Proof:
+    return Proof(gone=proof.gone, pids=proof.pids, reason=redaction.masked(proof.reason))

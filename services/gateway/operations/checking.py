@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.gateway import problems
+from services.gateway.operations.secret_uses import secret_uses
 from shared.commands.registry import CommandRegistry
 from shared.contracts.api.problems import FieldProblem
 from shared.workflow.definition import Template
@@ -17,7 +18,7 @@ def check_definition(
     template: Template, registry: CommandRegistry, known: Mapping[str, CommandSignature]
 ) -> None:
     """Raises 422 with everything that is wrong, from the graph to a command's parameters."""
-    found = list(_command_problems(template, registry))
+    found = [*_command_problems(template, registry), *secret_uses(template, registry)]
     try:
         compile_template(template, known)
     except DefinitionError as error:

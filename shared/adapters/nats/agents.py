@@ -32,9 +32,11 @@ class NatsAgentDirectory:
 
     async def withdraw(self, name: str) -> None:
         """Say that it is gone."""
-        await self._bus.jetstream.purge_stream(
-            f"KV_{self._bucket}",
-            subject=f"$KV.{self._bucket}.{subjects.token(name)}",
+        await self._bus.jetstream.publish(
+            f"$KV.{self._bucket}.{subjects.token(name)}",
+            b"",
+            headers={"KV-Operation": "DEL"},
+            timeout=5,
         )
 
     async def live(self) -> Sequence[AgentRecord]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import nats
 import structlog
 from nats.aio.client import Client
+
+from shared.contracts import subjects
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -45,6 +48,12 @@ class Bus:
             await self.client.close()
 
 
+def inbox_prefix(url: str) -> str:
+    """Where replies to a user go: apart from those to others, whom they do not concern."""
+    user = urlsplit(url.split(",", maxsplit=1)[0]).username
+    return f"_INBOX.{subjects.token(user)}" if user else "_INBOX"
+
+
 async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -> Bus:
     """Connect as `name` (shown in the server's monitoring).
 
@@ -66,6 +75,7 @@ async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -
             client = await nats.connect(
                 url,
                 name=name,
+                inbox_prefix=inbox_prefix(url),
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,
                 ping_interval=5,

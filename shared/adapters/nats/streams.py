@@ -1,9 +1,14 @@
-"""The JetStream streams and buckets, as this system needs them. Making them is idempotent."""
+"""The JetStream streams and buckets, as this system needs them. Making them is idempotent.
+
+Coordinators and the gateway make them. A runner may not: it waits until they are there.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+import structlog
 from nats.js.api import (
     DiscardPolicy,
     RetentionPolicy,
@@ -12,8 +17,11 @@ from nats.js.api import (
 )
 from nats.js.errors import BadRequestError, NotFoundError
 
+from shared.adapters.nats.bundles import BUCKET, CONTENTS, NatsBundles
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
+
+log = structlog.get_logger()
 
 DUPLICATES_S: Final = 120.0
 """For how long message ids are remembered, in seconds."""
@@ -22,6 +30,8 @@ LOGS_AGE_S: Final = 7 * 86_400.0
 LOGS_BYTES: Final = 1024 * 1024 * 1024
 AGENT_TTL_S: Final = 10.0
 LEASE_TTL_S: Final = 6.0
+AGAIN_S: Final = 1.0
+"""How often a runner looks whether the streams are there."""
 
 
 async def ensure_streams(
@@ -32,6 +42,17 @@ async def ensure_streams(
         await _ensure(bus, config)
     await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, replicas)
     await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, replicas)
+    await NatsBundles(bus).ensure(replicas)
+
+
+async def await_streams(bus: Bus) -> None:
+    """Wait for what a runner needs."""
+    journals = [f"JOURNAL_{index}" for index in range(subjects.JOURNAL_STREAMS)]
+    buckets = (f"KV_{subjects.AGENTS_BUCKET}", f"KV_{BUCKET}", f"OBJ_{CONTENTS}")
+    needed = {*journals, subjects.TASKS, subjects.LOGS, *buckets}
+    while missing := needed - {info.config.name for info in await bus.jetstream.streams_info()}:
+        log.info("waiting for a coordinator to make the streams", missing=sorted(missing))
+        await asyncio.sleep(AGAIN_S)
 
 
 def _streams(replicas: int, partitions: int) -> list[StreamConfig]:

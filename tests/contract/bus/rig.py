@@ -41,6 +41,7 @@ STORE_NOT_MADE = 10_049
 TTL_MS = 1_500
 """Of leases and agents."""
 ACK_WAIT_MS = 1_500
+BUCKETS = (subjects.LEASES_BUCKET, subjects.AGENTS_BUCKET)
 PATIENCE_S = 10.0
 QUIET_S = 0.4
 
@@ -133,8 +134,9 @@ class MemoryRig:
 class NatsRig:
     """NATS as the executor sees it, with leases and agents that perish soon."""
 
-    def __init__(self, bus: Bus, publisher: Publisher, closing: AsyncExitStack) -> None:
+    def __init__(self, bus: Bus, publisher: Publisher, admin: Bus, closing: AsyncExitStack) -> None:
         self.bus = bus
+        self._admin = admin
         self.publisher = publisher
         self._closing = closing
 
@@ -165,10 +167,10 @@ class NatsRig:
         return NatsTaskPools(self.bus)
 
     def leases(self) -> Leases:
-        return NatsLeases(self.bus, bucket="contract_leases")
+        return NatsLeases(self.bus)
 
     def agents(self) -> AgentDirectory:
-        return NatsAgentDirectory(self.bus, bucket="contract_agents")
+        return NatsAgentDirectory(self.bus)
 
     def orders(self) -> Orders:
         return NatsOrders(self.bus)
@@ -181,9 +183,10 @@ class NatsRig:
         await self.bus.jetstream.publish(subjects.task(pool, execution_id, "s", 1, 0), payload)
 
     async def events(self) -> list[PublicEvent]:
-        info = await self.bus.jetstream.stream_info(subjects.EVENTS)
+        stream = self._admin.jetstream
+        info = await stream.stream_info(subjects.EVENTS)
         stored = range(info.state.first_seq, info.state.last_seq + 1)
-        raw = [await self.bus.jetstream.get_msg(subjects.EVENTS, seq) for seq in stored]
+        raw = [await stream.get_msg(subjects.EVENTS, seq) for seq in stored]
         return [PublicEvent.model_validate_json(message.data or b"") for message in raw]
 
     async def pass_time(self, ms: int) -> None:
@@ -198,8 +201,14 @@ async def make_anew(url: str) -> None:
     """Make the streams anew: without messages, consumers and remembered message ids."""
     admin = await connect(url, "contract tests: cleaning")
     await until(lambda: _made_anew(admin))
-    for bucket in ("contract_leases", "contract_agents"):
-        await ensure_bucket(admin, bucket, TTL_MS / 1000)
+    await admin.close()
+
+
+async def _buckets_gone(url: str) -> None:
+    """Take away the buckets whose entries perish so soon: who comes next makes its own."""
+    admin = await connect(url, "contract tests: cleaning")
+    for bucket in BUCKETS:
+        await admin.jetstream.delete_stream(f"KV_{bucket}")
     await admin.close()
 
 
@@ -209,6 +218,8 @@ async def _made_anew(admin: Bus) -> bool:
     for stream in await admin.jetstream.streams_info():
         await admin.jetstream.delete_stream(stream.config.name or "")
     try:
+        for bucket in BUCKETS:
+            await ensure_bucket(admin, bucket, TTL_MS / 1000)
         await ensure_streams(admin)
     except ServerError as error:
         if error.err_code != STORE_NOT_MADE:
@@ -222,14 +233,16 @@ async def nats_rig(admin_url: str, url: str, *, grouped: bool) -> AsyncIterator[
     """A rig on new streams; fails when it leaves a task behind."""
     await make_anew(admin_url)
     before = asyncio.all_tasks()
-    bus = await connect(url, "contract tests")
+    bus, admin = await connect(url, "contract tests"), await connect(admin_url, "watcher")
     publisher = Publisher(bus, grouped=grouped)
     await publisher.start()
     async with AsyncExitStack() as closing:
-        yield NatsRig(bus, publisher, closing)
+        yield NatsRig(bus, publisher, admin, closing)
     await publisher.close()
     await bus.close()
+    await admin.close()
     await until(lambda: _is_empty(asyncio.all_tasks() - before))
+    await _buckets_gone(admin_url)
 
 
 async def _is_empty(tasks: set[asyncio.Task[object]]) -> bool:

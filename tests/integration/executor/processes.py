@@ -16,6 +16,12 @@ PATIENCE_S = 60.0
 _RUNS = re.compile(r"executor runs")
 
 
+def _user(settings: dict[str, object]) -> str:
+    """The NATS user of a role: each may do what it must, and no more."""
+    role = str(settings.get("role", "both"))
+    return "executor" if role == "both" else role
+
+
 class ExecutorProcess:
     """One executor by name; `start` after an end is a new process of the same name."""
 
@@ -26,7 +32,7 @@ class ExecutorProcess:
         self._env = {
             **os.environ,
             "PYTHONPATH": str(REPO_ROOT),
-            "HIVE_NATS_URL": servers.nats_url("executor"),
+            "HIVE_NATS_URL": servers.nats_url(_user(settings)),
             "HIVE_MONGO_URL": servers.mongo_url,
             "HIVE_HOME": str(home),
             "HIVE_DURABILITY": "relaxed",

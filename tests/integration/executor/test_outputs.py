@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from shared.adapters.nats.events import NatsLogStream
 from shared.contracts.tasks import LogLine
+from tests.integration.executor.leaks import in_mongo, in_streams
 from tests.integration.executor.world import World, noop, shell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -26,32 +25,6 @@ async def _one(world: World) -> None:
 async def _lines(world: World, execution: str, step: str) -> list[LogLine]:
     reading = NatsLogStream(world.bus).read(execution, step=step)
     return [line async for found in reading for line in found.chunk.lines]
-
-
-def _in_mongo(world: World, secret: str) -> list[str]:
-    """Collections that hold a text."""
-    with MongoClient[dict[str, Any]](world.servers.mongo_admin_url("hive")) as client:
-        database = client.get_default_database()
-        return [
-            name
-            for name in database.list_collection_names()
-            if any(secret in str(document) for document in database[name].find())
-        ]
-
-
-async def _in_streams(world: World, secret: str) -> list[str]:
-    """Subjects of messages that hold a text, in every stream that there is."""
-    found = []
-    for info in await world.bus.jetstream.streams_info():
-        name = info.config.name or ""
-        for seq in range(info.state.first_seq, info.state.last_seq + 1):
-            try:
-                message = await world.bus.jetstream.get_msg(name, seq)
-            except Exception:  # noqa: S112 - purged, or acknowledged
-                continue
-            if secret in f"{message.data!r} {message.headers}":
-                found.append(f"{name}: {message.subject}")
-    return found
 
 
 async def test_a_sensitive_output_is_used_and_seen_nowhere(world: World) -> None:
@@ -87,8 +60,8 @@ async def test_a_sensitive_output_is_used_and_seen_nowhere(world: World) -> None
     texts = {line.text for line in await _lines(world, execution, "a")}
     assert texts == {f"lines of {s} are sensitive and not shown" for s in ("stdout", "stderr")}
     assert await _lines(world, execution, "b") == []
-    assert _in_mongo(world, secret) == []
-    assert await _in_streams(world, secret) == []
+    assert in_mongo(world, secret) == []
+    assert await in_streams(world, secret) == []
     assert secret not in world.executors["one"].text()
 
 
@@ -107,8 +80,8 @@ async def test_a_failing_step_with_sensitive_output_is_sealed_too(world: World) 
     steps[2]["parameters"]["parse_json"] = True
     state = await world.run("sealed_failing", steps)
     assert state.status == "completed_with_errors"
-    assert _in_mongo(world, secret) == []
-    assert await _in_streams(world, secret) == []
+    assert in_mongo(world, secret) == []
+    assert await in_streams(world, secret) == []
     assert secret not in world.executors["one"].text()
 
 
@@ -138,8 +111,8 @@ async def test_a_step_does_not_give_away_what_it_was_given(world: World) -> None
         failure = state.steps[name].failure
         assert failure is not None
         assert failure.code == code
-    assert _in_mongo(world, secret) == []
-    assert await _in_streams(world, secret) == []
+    assert in_mongo(world, secret) == []
+    assert await in_streams(world, secret) == []
     assert secret not in world.executors["one"].text()
 
 

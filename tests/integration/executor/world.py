@@ -32,6 +32,8 @@ from shared.workflow.state import ExecutionState, StepState
 from tests.integration.executor.processes import PATIENCE_S, ExecutorProcess
 
 POLL_S = 0.05
+REFUSED = "permissions violation"
+"""What the log of a process says when NATS did not let it do something."""
 Steps = list[dict[str, Any]]
 
 
@@ -205,6 +207,8 @@ async def new_world(servers: EmbeddedServers, home: Path) -> AsyncIterator[World
         yield world
     finally:
         await asyncio.gather(*(executor.kill() for executor in world.executors.values()))
+        refused = [name for name, it in world.executors.items() if REFUSED in it.text().lower()]
         await publisher.close()
         await bus.close()
         await mongo.close()
+    assert refused == [], "NATS refused what these needed; their logs tell what"

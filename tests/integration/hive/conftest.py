@@ -1,4 +1,6 @@
-"""Three agents and a desk on real servers. Agents act as the NATS user `executor`, not as admin."""
+"""Three agents and a desk on real servers. The desk acts as the NATS user `coordinator`,
+agents as `runner`: neither as admin.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from services.executor.policy import default_policy
 from services.executor.responder import Responder
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
+from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.streams import ensure_streams
@@ -42,6 +45,8 @@ class Fleet:
     folder: Path
     url: str
     desk_bus: Bus
+    watcher: Bus
+    """Who sees everything: no service may."""
     collective: Collective
     hive: Hive
     bus: Bus
@@ -63,7 +68,7 @@ class Fleet:
             record = await self.announce(name)
             bus = await connect(self.url, name)
             (self.folder / name).mkdir(exist_ok=True)
-            hive = await hive_over(bus)
+            hive = hive_over(bus)
             responder = responder_for(name, bus, hive, self.folder / name, partial(_same, record))
             await responder.start()
             self.responders[name] = responder, bus
@@ -95,28 +100,32 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(servers: Servers, mongo_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    url = servers.nats_url("executor")
+    url = servers.nats_url("runner")
     mongo = Mongo(mongo_url, journaled=False)
-    desk_bus, bus = await connect(url, "desk"), await connect(url, "runner")
+    desk_bus = await connect(servers.nats_url("coordinator"), "desk")
+    bus = await connect(url, "runner")
     await ensure_streams(desk_bus)
-    await _forget_agents(desk_bus)
+    await _forget_agents(bus)
     publisher = Publisher(desk_bus, grouped=False)
     await publisher.start()
     closers = await start_desk(desk_bus, mongo, publisher, MongoExecutionStore(mongo))
-    hive = await hive_over(bus)
+    hive = hive_over(bus)
     collective = await stored_collective(mongo, publisher)
-    fleet = Fleet(tmp_path, url, desk_bus, collective, hive, bus)
+    watcher = await connect(servers.nats_url("admin"), "watcher")
+    fleet = Fleet(tmp_path, url, desk_bus, watcher, collective, hive, bus)
     yield fleet
     for name in list(fleet.responders):
         await fleet.leave(name)
-    for close in (*closers, publisher.close, bus.close):
+    await _forget_agents(bus)
+    for close in (*closers, publisher.close, bus.close, watcher.close):
         await close()
     if desk_bus.connected:
-        await _forget_agents(desk_bus)
         await desk_bus.close()
     await mongo.close()
 
 
 async def _forget_agents(bus: Bus) -> None:
     """The bucket is shared by all tests of the session."""
-    await bus.jetstream.purge_stream("KV_agents")
+    directory = NatsAgentDirectory(bus)
+    for record in await directory.live():
+        await directory.withdraw(record.name)

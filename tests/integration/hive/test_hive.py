@@ -16,7 +16,7 @@ SILENT_S = 1.0
 
 async def events(fleet: Fleet) -> list[dict[str, Any]]:
     """The public events of the fleet's execution, oldest first."""
-    jetstream = fleet.desk_bus.jetstream
+    jetstream = fleet.watcher.jetstream
     consumer = await jetstream.subscribe(
         f"hive.event.*.*.{subjects.token(fleet.execution)}", ordered_consumer=True
     )

@@ -1,0 +1,68 @@
+"""Sensitive outputs that a definition gives to a command which would pass them on in clear.
+
+The agent refuses them at run time, wherever they come from. What can be seen in the definition is
+refused here already: a place that is nothing but a sensitive output, or a part of one. A field
+declared sensitive that the command does not have is refused too: it would seal nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from shared.commands.registry import CommandRegistry
+from shared.commands.sensitive import secret_fields
+from shared.contracts.api.problems import FieldProblem
+from shared.workflow.definition import Step, Template
+
+_PLACE: Final = re.compile(r"\$\{\{\s*(steps\.(\w+)\.output\.(\w+)[\w.\[\]]*)\s*\}\}")
+
+
+def secret_uses(template: Template, registry: CommandRegistry) -> Iterator[FieldProblem]:
+    """A problem for each sensitive output in the wrong hands."""
+    secret = {step.id: secret_fields(step.sensitive) for step in template.steps if step.sensitive}
+    for index, step in enumerate(template.steps):
+        yield from _misnamed(f"steps/{index}/sensitive", step, registry)
+        uses = [(f"steps/{index}/parameters", step.command, step.parameters)]
+        if step.rollback is not None:
+            undo = step.rollback
+            uses.append((f"steps/{index}/rollback/parameters", undo.command, undo.parameters))
+        for path, command, parameters in uses:
+            if command in registry and not registry[command].takes_secrets:
+                yield from _problems(path, command, parameters, secret)
+
+
+def _misnamed(path: str, step: Step, registry: CommandRegistry) -> Iterator[FieldProblem]:
+    schema = registry[step.command].output if step.command in registry else {}
+    if schema.get("additionalProperties") is not False:
+        return
+    known = ", ".join(sorted(schema["properties"]))
+    for index, name in enumerate(step.sensitive):
+        if name not in schema["properties"]:
+            yield FieldProblem(
+                field=f"{path}/{index}",
+                code="unknown_output",
+                message=f"{step.command} has no output field {name!r}",
+                fix=f"use one of: {known}",
+            )
+
+
+def _problems(
+    path: str, command: str, value: Any, secret: Mapping[str, frozenset[str]]
+) -> Iterator[FieldProblem]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _problems(f"{path}/{key}", command, item, secret)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _problems(f"{path}/{index}", command, item, secret)
+    elif isinstance(value, str):
+        for name, step, field in _PLACE.findall(value):
+            if field in secret.get(step, ()):
+                yield FieldProblem(
+                    field=path,
+                    code="secret_refused",
+                    message=f"{name} is sensitive, and {command} would pass it on in clear",
+                    fix="leave it out here, and give it to the steps that use it",
+                )

@@ -1,0 +1,207 @@
+"""What each NATS user may do, judged by a real nats-server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from ops.nats.permissions import JOURNALS, USER_NAMES
+from ops.stack.servers import EmbeddedServers, embedded_servers
+from shared.adapters.nats.connection import Bus, connect, inbox_prefix
+from shared.adapters.nats.streams import ensure_streams
+from shared.contracts import subjects
+
+EXECUTORS = ("coordinator", "runner", "executor")
+_SUBJECT = re.compile(r'"([^"]+)"')
+
+ONLY_COORDINATORS = (
+    "hive.timer.3.e1.retry",
+    "hive.task.any._.e1.s.1.0",
+    "hive.task.host.web-1.e1.s.1.0",
+    "hive.event.execution.completed.e1",
+    "hive.event.audit.key.k1",
+    "hive.control.all.stop",
+    "$KV.leases.partition.1",
+    "$JS.API.STREAM.CREATE.TASKS",
+    "$JS.API.STREAM.UPDATE.JOURNAL_0",
+    "$JS.API.STREAM.PURGE.JOURNAL_0",
+    "$JS.API.STREAM.PURGE.TASKS",
+    "$JS.API.STREAM.MSG.DELETE.KV_leases",
+    "$JS.API.CONSUMER.DURABLE.CREATE.JOURNAL_0.coordinator-1-x",
+    "$JS.API.CONSUMER.DELETE.JOURNAL_0.coordinator-1-x",
+    "$JS.API.CONSUMER.MSG.NEXT.JOURNAL_0.coordinator-1-x",
+    "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.notifications",
+    "$JS.ACK.JOURNAL_0.coordinator-1-x.1.1.1.1.1",
+)
+ONLY_RUNNERS = (
+    "hive.log.e1.s.1",
+    "hive.rpc.collective.remember",
+    "hive.control.all.status",
+    "hive.control.agent.web-1.sync",
+    "$KV.agents.web-1",
+    "$KV.bundles.b",
+    "$O.bundle-contents.C.x",
+    "$JS.API.CONSUMER.DURABLE.CREATE.TASKS.pool-any-_",
+    "$JS.API.STREAM.PURGE.OBJ_bundle-contents",
+)
+ALL_EXECUTORS = (
+    "hive.journal.3.e1",
+    "hive.control.agent.web-1.holds",
+    "hive.rpc.claims.3",
+    "_INBOX.gateway.x.1",
+    "$JS.API.STREAM.INFO.TASKS",
+    "$JS.API.CONSUMER.MSG.NEXT.TASKS.pool-any-_",
+    "$JS.ACK.TASKS.pool-any-_.1.1.1.1.1",
+)
+NO_EXECUTOR = (
+    "somebody.else",
+    "hive.unknown.x",
+    "$SYS.REQ.SERVER.PING",
+    "$KV.other.x",
+    "$O.other.x",
+    "$SRV.PING",
+    "$JS.API.STREAM.CREATE.MINE",
+    "$JS.API.STREAM.PURGE.EVENTS",
+    "$JS.API.STREAM.PURGE.KV_agents",
+    "$JS.API.STREAM.MSG.DELETE.JOURNAL_0",
+    "$JS.API.STREAM.MSG.DELETE.EVENTS",
+    "$JS.API.STREAM.MSG.GET.LOGS",
+    "$JS.API.CONSUMER.DELETE.TASKS.pool-any-_",
+    "$JS.API.CONSUMER.CREATE.EVENTS",
+    "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.webhooks",
+    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.webhooks",
+    "$JS.ACK.EVENTS.webhooks.1.1.1.1.1",
+    *(f"$JS.API.STREAM.DELETE.{s}" for s in ("JOURNAL_0", "TASKS", "EVENTS", "LOGS", "KV_leases")),
+)
+EVERYTHING = (*ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS, *NO_EXECUTOR)
+
+MAY_PUBLISH = {
+    "coordinator": {*ONLY_COORDINATORS, *ALL_EXECUTORS},
+    "runner": {*ONLY_RUNNERS, *ALL_EXECUTORS},
+    "executor": {*ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS},
+}
+SUBSCRIPTIONS = (
+    "hive.control.all.stop",
+    "hive.rpc.collective.remember",
+    "$SRV.PING",
+    "hive.journal.>",
+    "hive.task.>",
+    "hive.event.>",
+    "hive.log.>",
+    "$KV.>",
+    "_INBOX.>",
+    *(f"_INBOX.{user}.>" for user in USER_NAMES),
+    ">",
+)
+MAY_SUBSCRIBE = {
+    "coordinator": {"hive.rpc.collective.remember", "$SRV.PING", "_INBOX.coordinator.>"},
+    "runner": {"hive.control.all.stop", "_INBOX.runner.>"},
+    "executor": {
+        "hive.control.all.stop",
+        "hive.rpc.collective.remember",
+        "$SRV.PING",
+        "_INBOX.executor.>",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """A server with our users."""
+    with embedded_servers(tmp_path_factory.mktemp("users")) as servers:
+        yield servers
+
+
+@pytest.fixture
+async def admin(server: EmbeddedServers) -> AsyncIterator[Bus]:
+    """Who may do everything; the streams are there."""
+    bus = await connect(server.nats_url("admin"), "permissions test")
+    await ensure_streams(bus)
+    yield bus
+    await bus.close()
+
+
+async def _refused(server: EmbeddedServers, user: str, what: str) -> set[str]:
+    """The subjects that a user is refused to publish to, or to subscribe to."""
+    errors: list[str] = []
+
+    async def record(error: Exception) -> None:
+        errors.append(str(error))
+
+    url = server.nats_url(user)
+    client: Client = await nats.connect(url, error_cb=record, inbox_prefix=inbox_prefix(url))
+    tried = EVERYTHING if what == "publish" else SUBSCRIPTIONS
+    for subject in tried:
+        if what == "publish":
+            await client.publish(subject, b"", reply="_INBOX.nobody")
+        else:
+            await client.subscribe(subject)
+    await client.flush()
+    # Errors stand before the answer to the ping, and are handled in their own task.
+    await client.flush()
+    await client.close()
+    # The driver gives the server's words in lower case.
+    words = {match.group(1) for error in errors if (match := _SUBJECT.search(error))}
+    return {subject for subject in tried if subject.lower() in words}
+
+
+@pytest.mark.parametrize("user", EXECUTORS)
+async def test_what_is_not_needed_cannot_be_published(server: EmbeddedServers, user: str) -> None:
+    """Events, tasks, timers, orders and leases are the coordinator's; lines, announcements and
+    files the runner's; a process with both roles may what either may; nobody may the rest."""
+    assert await _refused(server, user, "publish") == set(EVERYTHING) - MAY_PUBLISH[user]
+
+
+@pytest.mark.parametrize("user", EXECUTORS)
+async def test_nobody_listens_to_others(server: EmbeddedServers, user: str) -> None:
+    """An executor hears what it serves, and replies to its own questions only."""
+    assert await _refused(server, user, "subscribe") == set(SUBSCRIPTIONS) - MAY_SUBSCRIBE[user]
+
+
+async def test_a_runner_changes_nothing_of_the_engine(server: EmbeddedServers, admin: Bus) -> None:
+    """What a runner sends to the streams of others is not stored, and what it asks JetStream to do
+    to them is not done."""
+    names = (*JOURNALS, "TASKS", "EVENTS")
+    await admin.jetstream.publish("hive.event.execution.completed.kept", b"kept")
+    before = {name: (await admin.jetstream.stream_info(name)).state for name in names}
+    runner = await connect(server.nats_url("runner"), "a bad runner")
+    for subject in ONLY_COORDINATORS:
+        await runner.client.publish(subject, b"{}")
+    short = runner.client.jetstream(timeout=0.2)
+    for name in names:
+        for change in (short.delete_stream, short.purge_stream):
+            with pytest.raises(NatsError):
+                await change(name)
+    await runner.close()
+    for name in names:
+        state = (await admin.jetstream.stream_info(name)).state
+        assert (state.last_seq, state.messages) == (before[name].last_seq, before[name].messages)
+
+
+async def test_replies_are_private(server: EmbeddedServers, admin: Bus) -> None:
+    """Each user's questions carry a reply address that only this user may listen to."""
+    seen: list[str] = []
+
+    async def answer(message: Msg) -> None:
+        seen.append(message.reply)
+        await message.respond(b"yes")
+
+    await admin.client.subscribe("hive.control.agent.x.holds", cb=answer)
+    await admin.client.flush()
+    for user in EXECUTORS:
+        bus = await connect(server.nats_url(user), user)
+        reply = await bus.client.request("hive.control.agent.x.holds", b"", timeout=5)
+        assert reply.data == b"yes"
+        assert seen[-1].startswith(f"_INBOX.{user}.")
+        await bus.close()
+
+
+def test_every_stream_of_the_journal_is_granted() -> None:
+    """The permissions name as many streams of the journal as there are."""
+    assert tuple(f"JOURNAL_{n}" for n in range(subjects.JOURNAL_STREAMS)) == JOURNALS

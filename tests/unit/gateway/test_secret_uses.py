@@ -1,0 +1,61 @@
+"""Definitions that would give a secret away are refused when they are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.operations.secret_uses import secret_uses
+from shared.commands.registry import CommandRegistry
+from shared.workflow.definition import Template
+
+COMMANDS = CommandRegistry.builtin()
+
+
+def found(*steps: dict[str, Any]) -> list[tuple[str, str]]:
+    template = Template.model_validate({"id": "t", "name": "t", "steps": list(steps)})
+    return [(problem.field, problem.code) for problem in secret_uses(template, COMMANDS)]
+
+
+def login(**fields: Any) -> dict[str, Any]:
+    parameters = {"argv": ["login"], "parse_json": True}
+    return {"id": "login", "command": "shell", "parameters": parameters, **fields}
+
+
+def use(command: str, **parameters: Any) -> dict[str, Any]:
+    return {"id": "use", "command": command, "depends_on": ["login"], "parameters": parameters}
+
+
+def test_a_sensitive_output_is_not_for_the_hive() -> None:
+    """A hive command that is given a sensitive output, or what is parsed from it, is named with the
+    place; commands that use secrets may have them, and so may the hive what is not secret."""
+    secret = "it is ${{ steps.login.output.stdout }}"
+    parsed = "${{steps.login.output.json.token}}"
+    files = [{"path": "a", "content": parsed}]
+    assert found(login(sensitive=["stdout"]), use("remember", content=secret, tags=["a"])) == [
+        ("steps/1/parameters/content", "secret_refused")
+    ]
+    assert found(login(sensitive=["stdout"]), use("hv-sync", bundle="b", files=files)) == [
+        ("steps/1/parameters/files/0/content", "secret_refused")
+    ]
+    assert found(login(sensitive=["stdout"]), use("shell", argv=[secret, parsed])) == []
+    assert found(login(sensitive=["stderr"]), use("remember", content=secret)) == []
+    assert found(login(sensitive=["stdout"]), use("unheard-of", content=secret)) == []
+
+
+def test_a_rollback_is_looked_at_too() -> None:
+    """What undoes a step is a use like any other."""
+    undo = {
+        "command": "hv-broadcast",
+        "parameters": {"message": "${{ steps.login.output.stderr }}"},
+    }
+    step = use("noop") | {"rollback": undo}
+    assert found(login(sensitive=["stderr"]), step) == [
+        ("steps/1/rollback/parameters/message", "secret_refused")
+    ]
+
+
+def test_a_sensitive_field_must_exist() -> None:
+    """A field that the command does not put out would seal nothing: it is refused."""
+    assert found(login(sensitive=["stdout", "sdterr"])) == [
+        ("steps/0/sensitive/1", "unknown_output")
+    ]

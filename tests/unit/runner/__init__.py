@@ -1,0 +1,1 @@
+"""The runner of an agent, part by part."""
