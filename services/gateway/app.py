@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,11 +16,12 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from services.gateway import problems
+from services.gateway.audit import PREFIX as AUDIT_PREFIX
 from services.gateway.gateway import Gateway
 from services.gateway.mcp import door as mcp
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds
-from services.gateway.middleware.observation import Observation
+from services.gateway.middleware.observation import READING, Observation
 from services.gateway.routes import (
     agents,
     broadcasts,
@@ -78,6 +80,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter
     gateway.webhooks.judge.count = meter.delivery
+    gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
     app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
     app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))
@@ -88,6 +91,16 @@ def route_templates() -> list[str]:
     """The paths of every route, as templates: the bounded set that metrics may name."""
     paths = (getattr(route, "path", None) for router in ROUTERS for route in router.routes)
     return sorted({path for path in paths if isinstance(path, str)} | {mcp.PATH})
+
+
+def audit_types() -> frozenset[str]:
+    """The type of the audit event of every call that changes something."""
+    return frozenset(
+        AUDIT_PREFIX + route.name
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and not READING.issuperset(route.methods or ())
+    )
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -117,6 +117,11 @@ def invalid_parameters(problems: Iterable[FieldProblem]) -> ProblemError:
     )
 
 
+def invalid_fields(what: str, found: Sequence[FieldProblem]) -> ProblemError:
+    """422 for several fields; `what` says in a sentence what is wrong with them together."""
+    return problem("invalid-request", f"{what}; see errors.", errors=found)
+
+
 def invalid_field(field: str, message: str, fix: str) -> ProblemError:
     """422 for one field."""
     only = FieldProblem(field=field, message=message, fix=fix)
