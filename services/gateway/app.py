@@ -20,8 +20,9 @@ from services.gateway.audit import PREFIX as AUDIT_PREFIX
 from services.gateway.gateway import Gateway
 from services.gateway.mcp import door as mcp
 from services.gateway.middleware.answers import problem_response
-from services.gateway.middleware.bodies import BodyBounds
+from services.gateway.middleware.bodies import BodyBounds, is_json
 from services.gateway.middleware.observation import READING, Observation
+from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
     broadcasts,
@@ -34,7 +35,6 @@ from services.gateway.routes import (
     templates,
     webhooks,
 )
-from shared.contracts.api.problems import ProblemDetails
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
 from shared.version import VERSION
 
@@ -68,11 +68,11 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app = FastAPI(
         title="hAIveMind Workflows",
         version=VERSION,
-        description="Durable command workflows across a fleet of agents.",
-        responses={"4XX": {"model": ProblemDetails}, "5XX": {"model": ProblemDetails}},
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.gateway = gateway
     app.state.registry = registry
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.append(Route(mcp.PATH, mcp.McpDoor(app, gateway.settings)))
@@ -82,7 +82,8 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     gateway.webhooks.judge.count = meter.delivery
     gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
-    app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
+    max_bytes = gateway.settings.gateway_max_body_bytes
+    app.add_middleware(BodyBounds, max_bytes=max_bytes, own_errors=[mcp.PATH])
     app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))
     return app
 
@@ -113,8 +114,13 @@ async def _on_problem(_request: Request, error: problems.ProblemError) -> Respon
     return problem_response(error)
 
 
-async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
-    return problem_response(problems.from_validation(error.errors()))
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    """What does not fit; a body that does not say it is JSON was never looked into."""
+    found = error.errors()
+    whole_body = any(tuple(one["loc"]) == ("body",) and one["type"] != "missing" for one in found)
+    if whole_body and not is_json(request.headers):
+        return problem_response(problems.unsupported_media_type(request.headers))
+    return problem_response(problems.from_validation(found))
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:

@@ -93,6 +93,10 @@ class EventHub:
         """Sequence of the newest event that the hub has seen."""
         return self._kept[-1].seq if self._kept else self._covered_from
 
+    def keeps(self, after: int) -> bool:
+        """Whether everything behind this sequence is still in memory."""
+        return after >= self._covered_from
+
     async def follow(
         self,
         after: int | None,
@@ -109,7 +113,7 @@ class EventHub:
         that happens, for a caller that is stuck sending.
         """
         position = self.last_seq if after is None else after
-        if position < self._covered_from:
+        if not self.keeps(position):
             async with aclosing(self._stream.read(position, execution_id)) as older:
                 async for event in older:
                     position = event.seq

@@ -12,6 +12,7 @@ import pytest
 
 from services.gateway.app import create_app
 from services.gateway.keys import ensure_admin_key
+from shared.contracts.collective import Broadcast
 from tests.integration.gateway_fixtures import quiet_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World, client_of
 
@@ -274,11 +275,26 @@ async def test_bad_requests_to_run(
         (b'{"template_id": ', 400),
         (b"[" * 200 + b"]" * 200, 400),
         (b'{"a":' * 100_000, 400),
+        (b'{"template_id": "t", "parameters": {"n": NaN}}', 400),
+        (b'{"template_id": "t", "parameters": {"n": 1e999}}', 400),
+        (b'{"template_id": "t", "parameters": {"n": ' + b"9" * 5_000 + b"}}", 400),
+        (b'{"template_id": "t", "labels": {"\\ud800": "x"}}', 400),
         (b'"' + b"x" * (1024 * 1024) + b'"', 413),
         (b"", 422),
         (b"\xff\xff", 400),
     ],
-    ids=["cut off", "too deep", "far too deep", "too large", "empty", "not text"],
+    ids=[
+        "cut off",
+        "too deep",
+        "far too deep",
+        "not a number",
+        "infinite",
+        "thousands of digits",
+        "half a character",
+        "too large",
+        "empty",
+        "not text",
+    ],
 )
 async def test_bodies_that_cannot_be_read(
     world: World,
@@ -304,12 +320,68 @@ async def test_a_large_body_without_a_length_is_cut_off(world: World) -> None:
     assert sent < 1_000
 
 
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_body_must_say_that_it_is_json(world: World, media_type: str) -> None:
+    """Another type, or none, is a 415 that says what to send, and nothing is done."""
+    headers = {"Content-Type": media_type} if media_type else {}
+    for method, path in (("POST", EXECUTE), ("POST", TEMPLATES), ("POST", "/api/v1/keys")):
+        answer = await world.client.request(method, path, content=b'{"a": 1}', headers=headers)
+        assert "application/json" in problem(answer, 415)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "fix"),
+    [
+        (f"{TEMPLATES}?categry=x", "categry", "'category'"),
+        ("/api/v1/delegations?state=offered", "state", "'status'"),
+        ("/api/v1/agents?limit=1", "limit", "remove it"),
+        ("/api/v1/workflows/executions?stauts=failed", "stauts", ""),
+        ("/api/v1/keys/self?x", "x", "remove it"),
+    ],
+)
+async def test_a_misspelt_filter_is_not_no_filter(
+    world: World, path: str, field: str, fix: str
+) -> None:
+    """A query parameter that the route does not have is refused, with the nearest one it has."""
+    path = path if "=" in path else f"{path}=1"
+    (error,) = problem(await world.client.get(path), 422)["errors"]
+    assert error["field"] == field
+    assert fix in error["fix"]
+
+
+async def test_events_need_a_websocket(world: World) -> None:
+    """A plain GET of the socket's address says how to connect."""
+    answer = await world.client.get("/api/v1/events?type=step.*")
+    assert "ws://" in problem(answer, 426)["detail"]
+    assert answer.headers["upgrade"] == "websocket"
+
+
+async def test_pages_lose_nothing_within_a_millisecond(world: World) -> None:
+    """Broadcasts of one and the same time are split over pages without a gap."""
+    for number in range(5):
+        sent = Broadcast(id=f"bc_same_{number}", message="x", sent_at_ms=7, expires_at_ms=8)
+        await world.gateway.parts.collective.broadcasts.send(sent)
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "2", **({"cursor": cursor} if cursor else {})}
+        page = (await world.client.get("/api/v1/broadcasts", params=query)).json()
+        seen += [item["id"] for item in page["items"] if item["sent_at_ms"] == 7]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [f"bc_same_{number}" for number in (4, 3, 2, 1, 0)]
+
+
 async def test_unknown_paths_and_methods(world: World) -> None:
     """What does not exist is a problem, too."""
     problem(await world.client.get("/api/v1/nothing"), 404)
     problem(await world.client.put(TEMPLATES), 405)
     problem(await world.client.get(f"{TEMPLATES}?limit=0"), 422)
     problem(await world.client.get("/api/v1/workflows/executions?state=x"), 422)
+    for query in ("since=99999999999999999999", "until=-1", "cursor=x", "label=x", "status=odd"):
+        problem(await world.client.get(f"/api/v1/workflows/executions?{query}"), 422)
+    problem(await world.client.get(f"{TEMPLATES}?text=%00"), 422)
 
 
 async def test_request_ids_and_metrics(world: World) -> None:
@@ -402,4 +474,16 @@ async def test_the_api_is_described(world: World) -> None:
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
     assert all(operation.get("description") for operation in operations)
+    assert all(operation["tags"] for operation in operations)
+    secured = [operation for operation in operations if "security" in operation]
+    assert len(operations) - len(secured) == 2, "only liveness and readiness need no key"
+    for operation in operations:
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400 and operation["operationId"] != "ready":
+                (media_type,) = answer["content"]
+                assert media_type == "application/problem+json"
+        if "security" in operation and operation["operationId"] != "metrics":
+            assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"])
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(operation["responses"])
     assert (await world.client.get("/docs")).status_code == 200

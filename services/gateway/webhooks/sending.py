@@ -109,7 +109,7 @@ class Sender:
             return _Answer(None, f"the host cannot be resolved: {error}")
         except (TimeoutError, httpx.TimeoutException):
             return _Answer(None, f"no answer within {self._timeout_s:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             return _Answer(None, f"{type(error).__name__}: {_plain(str(error))}")
 
 

@@ -14,6 +14,7 @@ from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
+from shared.adapters.mongo.paging import earlier
 from shared.contracts.webhooks import ATTEMPTS_KEPT, Delivery, DeliveryStatus
 from shared.ports.webhooks import Outcome, QueuedDelivery
 
@@ -128,11 +129,7 @@ class MongoDeliveryStore:
         if status is not None:
             conditions["status"] = status.value
         if before is not None:
-            at_ms, identifier = before
-            conditions["$or"] = [
-                {"created_at_ms": {"$lt": at_ms}},
-                {"created_at_ms": at_ms, "_id": {"$lt": identifier}},
-            ]
+            conditions |= earlier("created_at_ms", *before)
         cursor = self._deliveries.find(conditions, {"body": 0}).sort(NEWEST_FIRST).limit(limit)
         return [_delivery(document) async for document in cursor]
 

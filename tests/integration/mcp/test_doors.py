@@ -47,6 +47,26 @@ async def test_other_sites_are_refused(served: Served) -> None:
     assert (await post(served, **key, Origin=served.url)).status_code == 200
 
 
+async def test_without_sessions_there_is_nothing_but_post(served: Served) -> None:
+    """A stream to listen to, or a session to end, is a 405 at once: nothing is held open."""
+    async with httpx.AsyncClient(timeout=10) as http:
+        for method in ("GET", "DELETE", "PUT"):
+            answer = await http.request(
+                method, f"{served.url}/mcp", headers={**HEADERS, "X-API-Key": served.key}
+            )
+            assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+            assert answer.json()["type"] == "urn:hive:problem:method-not-allowed"
+
+
+async def test_bad_json_is_answered_in_the_protocol(served: Served) -> None:
+    """What is no message gets the protocol's own error, without a trace."""
+    headers = {**HEADERS, "X-API-Key": served.key, "Content-Type": "application/json"}
+    async with httpx.AsyncClient() as http:
+        broken = await http.post(f"{served.url}/mcp", content=b"{", headers=headers)
+    assert (broken.status_code, broken.json()["error"]["code"]) == (400, -32700)
+    assert "Traceback" not in broken.text
+
+
 async def test_too_much_is_refused(served: Served) -> None:
     """Bodies are bounded as at every door."""
     async with httpx.AsyncClient() as http:
