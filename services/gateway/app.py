@@ -27,6 +27,7 @@ from services.gateway.routes import (
     agents,
     broadcasts,
     delegations,
+    docs,
     events_ws,
     executions,
     health,
@@ -49,6 +50,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     keys.router,
     events_ws.router,
     health.router,
+    docs.router,
 )
 
 _KINDS: Final = {
@@ -68,6 +70,8 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app = FastAPI(
         title="hAIveMind Workflows",
         version=VERSION,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.gateway = gateway

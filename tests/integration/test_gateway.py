@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from services.gateway.app import create_app
+from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
 from shared.contracts.collective import Broadcast
 from tests.integration.gateway_fixtures import quiet_world  # noqa: F401 - a fixture
@@ -467,6 +468,35 @@ async def test_a_burst_beyond_the_rate_is_told_to_wait(world: World) -> None:
     assert (await world.client.get(TEMPLATES)).status_code == 200
 
 
+async def test_a_key_that_is_too_quick_is_told_to_wait(world: World) -> None:
+    """Each key has a bound of its own: beyond it comes 429 with the time to wait, for that key."""
+    slow = world.gateway.settings.model_copy(
+        update={"gateway_rate_per_s": 0.1, "gateway_rate_burst": 3}
+    )
+    app = create_app(Gateway.of(world.gateway.parts, slow))
+    hasty, other = [await world.as_role("viewer", f"hasty-{n}") for n in range(2)]
+    async with hasty, other:
+        async with client_of(app, hasty.headers["authorization"].split()[1]) as client:
+            answers = [await client.get(TEMPLATES) for _ in range(4)]
+        assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
+        problem(answers[3], 429)
+        assert 1 <= int(answers[3].headers["retry-after"]) <= 10
+        async with client_of(app, other.headers["authorization"].split()[1]) as client:
+            assert (await client.get(TEMPLATES)).status_code == 200
+
+
+@pytest.mark.parametrize("wait", ["61", "-1", "nan", "inf", "soon"])
+async def test_waiting_is_bounded(world: World, wait: str) -> None:
+    """More than a minute, or no number, is refused for both ways to wait, before anything runs."""
+    await world.client.post(TEMPLATES, json=definition("waited"))
+    body = {"template_id": "waited", "parameters": {"who": "x"}}
+    for method, path in (("POST", EXECUTE), ("GET", "/api/v1/workflows/executions/ex_1")):
+        answer = await world.client.request(
+            method, f"{path}?wait={wait}", json=body if method == "POST" else None
+        )
+        assert [error["field"] for error in problem(answer, 422)["errors"]] == ["wait"]
+
+
 async def test_the_api_is_described(world: World) -> None:
     """OpenAPI lists every operation once, each under its own id and with a summary."""
     paths = (await world.client.get("/openapi.json")).json()["paths"]
@@ -486,4 +516,17 @@ async def test_the_api_is_described(world: World) -> None:
             assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"])
         if "requestBody" in operation:
             assert {"400", "413", "415", "422"} <= set(operation["responses"])
-    assert (await world.client.get("/docs")).status_code == 200
+
+
+async def test_the_docs_need_nothing_from_elsewhere(world: World) -> None:
+    """The page, its script and its style come from the gateway, and may load nothing else."""
+    async with client_of(world.app, None) as anonymous:
+        page = await anonymous.get("/docs")
+        assert "https://" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for part, media_type in (("page.js", "text/javascript"), ("page.css", "text/css")):
+            assert f"docs/{part}" in page.text
+            answer = await anonymous.get(f"/docs/{part}")
+            assert answer.headers["content-type"].startswith(media_type)
+            assert "://" not in answer.text
+        problem(await anonymous.get("/docs/page.py"), 422)

@@ -49,15 +49,16 @@ def check(host: str, address: Address) -> None:
 
 
 @pytest_asyncio.fixture
-async def public() -> AsyncIterator[Receiver]:
-    async with running_receiver(PUBLIC) as running:
+async def internal() -> AsyncIterator[Receiver]:
+    """A service that must not be reached."""
+    async with running_receiver(INTERNAL) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def internal(public: Receiver) -> AsyncIterator[Receiver]:
-    """A service that must not be reached, at the same port as the public one."""
-    async with running_receiver(INTERNAL, public.port) as running:
+async def public(internal: Receiver) -> AsyncIterator[Receiver]:
+    """A receiver at the same port as the internal service."""
+    async with running_receiver(PUBLIC, internal.port) as running:
         yield running
 
 
