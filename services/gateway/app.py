@@ -86,8 +86,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     gateway.webhooks.judge.count = meter.delivery
     gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
-    max_bytes = gateway.settings.gateway_max_body_bytes
-    app.add_middleware(BodyBounds, max_bytes=max_bytes, own_errors=[mcp.PATH])
+    app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
     app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))
     return app
 

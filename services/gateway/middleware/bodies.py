@@ -8,7 +8,6 @@ before a byte of it is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -27,12 +26,11 @@ _CLOSING: Final = (b"]", b"}")
 
 class BodyBounds:
     """Refuses bodies of more than `max_bytes` (413), and JSON that is none or nests too deeply
-    (400). On `own_errors`, paths whose protocol answers bad JSON itself, that is left to it."""
+    (400)."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, own_errors: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._own_errors = frozenset(own_errors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is within the bounds."""
@@ -41,8 +39,7 @@ class BodyBounds:
             return
         try:
             body = await self._read(Headers(scope=scope), receive)
-            if scope["path"] not in self._own_errors:
-                _check_json(Headers(scope=scope), body)
+            _check_json(Headers(scope=scope), body)
         except problems.ProblemError as error:
             await send_problem(error, scope, receive, send)
             return
