@@ -244,6 +244,10 @@ class Gateway:
         )
         return _read(model, answer)
 
+    def patch(self, path: str, model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
+        """PATCH JSON, and the answer as a contract."""
+        return _read(model, self._send("PATCH", path, json=body))
+
     def delete(self, path: str, model: type[ModelT]) -> ModelT:
         """DELETE, and the answer as a contract."""
         return _read(model, self._send("DELETE", path))

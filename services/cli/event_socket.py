@@ -20,6 +20,8 @@ from services.cli.outcome import CliError, ExitCode
 from shared.contracts.events import PublicEvent
 
 PATH: Final = "/api/v1/events"
+AHEAD: Final = 4409
+"""How the gateway closes a socket that wants to go on behind an event that there has not been."""
 OPEN_TIMEOUT_S: Final = 10.0
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 RECONNECT_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0, 10.0, 10.0, 10.0)
@@ -45,6 +47,7 @@ class EventSocket:
         self._connection = connection
         self._say = say
         self._filters = {name: value for name, value in filters.items() if value is not None}
+        self._version = 0
 
     def read(self, timeout_s: float) -> Iterator[PublicEvent | None]:
         """Events without end; `None` whenever none came for `timeout_s`.
@@ -62,6 +65,8 @@ class EventSocket:
                     raise _refused(error) from None
                 reason = f"it answered {error.response.status_code}"
             except (OSError, ConnectionClosed, InvalidHandshake) as error:
+                if _is_ahead(error):  # the stream of events was made anew, or lost its end
+                    self._filters["after"] = 0
                 reason = str(error) or type(error).__name__
             else:
                 reason = "it closed the connection"
@@ -102,7 +107,20 @@ class EventSocket:
         except ValidationError:
             return None
         self._filters["after"] = sequenced.seq
-        return sequenced.event
+        return sequenced.event if self._is_new(sequenced.event) else None
+
+    def _is_new(self, event: PublicEvent) -> bool:
+        """Whether an event did not come before: those of one execution are numbered."""
+        if "execution" not in self._filters or not event.version:
+            return True
+        new, self._version = event.version > self._version, max(event.version, self._version)
+        return new
+
+
+def _is_ahead(error: Exception) -> bool:
+    """Whether the gateway closed because `after` lies ahead of its newest event."""
+    closed = error.rcvd if isinstance(error, ConnectionClosed) else None
+    return closed is not None and closed.code == AHEAD
 
 
 def _refused(error: InvalidStatus) -> CliError:

@@ -16,12 +16,16 @@ from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.collective import Removed
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.webhooks import (
+    OVERLAP_LIMIT_S,
+    OVERLAP_S,
     Delivery,
     DeliveryPage,
     DeliveryStatus,
     IssuedWebhook,
     NewWebhook,
+    SecretRotation,
     Webhook,
+    WebhookChanges,
     WebhookList,
 )
 
@@ -41,6 +45,8 @@ def register(app: typer.Typer) -> None:
     group.callback(invoke_without_command=True)(_list_by_default)
     group.command("list")(list_webhooks)
     group.command()(create)
+    group.command()(update)
+    group.command("rotate-secret")(rotate_secret)
     group.command()(delete)
     group.command()(enable)
     group.command("test")(try_out)
@@ -93,13 +99,71 @@ def create(
         raise _unfit(error) from None
     with open_gateway(url, key_file) as gateway:
         issued = gateway.post(PATH, IssuedWebhook, wanted.model_dump(mode="json"))
+    _print_issued(issued, f"Made {issued.webhook.id}.", as_json=as_json)
+
+
+@told
+def update(
+    webhook: WebhookId,
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Where to POST from now on.")
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option("--event", "-e", help="Events by type, `execution.*`; repeatable."),
+    ] = None,
+    template: Annotated[
+        list[str] | None, typer.Option("--template", "-t", help="Only these; repeatable.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option("--category", help="Only these; repeatable.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a webhook. What is not given stays; of the filter, all parts are given together."""
+    given: dict[str, object] = {"url": target, "description": description}
+    if event or template or category:
+        given["filter"] = {
+            "events": event or ["*"],
+            "templates": template or [],
+            "categories": category or [],
+        }
+    try:
+        wanted = WebhookChanges.model_validate(given)
+    except ValidationError as error:
+        raise _unfit(error) from None
+    with open_gateway(url, key_file) as gateway:
+        body = wanted.model_dump(mode="json", exclude_none=True)
+        changed = gateway.patch(_path(webhook), Webhook, body)
     if as_json:
-        print_json(issued.model_dump(mode="json"))
-        return
-    typer.echo(f"Made {issued.webhook.id}.")
-    typer.echo(f"  secret      {issued.secret}")
-    typer.echo("              It is not shown again. Verify signatures with it.")
-    typer.echo(f"  try it      hv webhooks test {issued.webhook.id}")
+        print_json(changed.model_dump(mode="json"))
+    else:
+        typer.echo(f"Changed {changed.id}.")
+
+
+@told
+def rotate_secret(
+    webhook: WebhookId,
+    overlap: Annotated[
+        float,
+        typer.Option(
+            "--overlap", min=0, max=OVERLAP_LIMIT_S, help="Seconds that the old one signs, too."
+        ),
+    ] = OVERLAP_S,
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a webhook a new secret, shown this once. Both sign until the overlap ends."""
+    body = SecretRotation(overlap_s=overlap).model_dump(mode="json")
+    with open_gateway(url, key_file) as gateway:
+        issued = gateway.post(_path(webhook, "rotate-secret"), IssuedWebhook, body)
+    until = rendering.moment(issued.webhook.old_secret_until_ms)
+    said = f"{issued.webhook.id} has a new secret; the old one signs, too, until {until}."
+    _print_issued(issued, said, as_json=as_json)
 
 
 @told
@@ -180,6 +244,17 @@ def redeliver(
         print_json(queued.model_dump(mode="json"))
     else:
         typer.echo(f"{queued.id} is {queued.status.value} again.")
+
+
+def _print_issued(issued: IssuedWebhook, said: str, *, as_json: bool) -> None:
+    """A secret that is shown this once."""
+    if as_json:
+        print_json(issued.model_dump(mode="json"))
+        return
+    typer.echo(said)
+    typer.echo(f"  secret      {issued.secret}")
+    typer.echo("              It is not shown again. Verify signatures with it.")
+    typer.echo(f"  try it      hv webhooks test {issued.webhook.id}")
 
 
 def _path(*names: str) -> str:

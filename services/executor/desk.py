@@ -130,7 +130,9 @@ async def _serve_broadcasts(server: EndpointServer, broadcasts: Broadcasts) -> N
         return rpc.BroadcastAnswer(broadcast=await broadcasts.get(request.id))
 
     async def newest(request: rpc.BroadcastPage) -> rpc.BroadcastList:
-        found = await broadcasts.newest(before_ms=request.before_ms, limit=request.limit)
+        found = await broadcasts.newest(
+            before_ms=request.before_ms, before_id=request.before_id, limit=request.limit
+        )
         return rpc.BroadcastList(broadcasts=tuple(found))
 
     async def missed(request: rpc.MissedRequest) -> rpc.BroadcastList:
@@ -192,15 +194,12 @@ class DelegationSweep:
         for delegation in await self._delegations.find(overdue):
             expire = ExpireDelegation(reason="not completed by its deadline")
             await self._end(delegation, expire, now_ms)
-        before_ms: int | None = None
-        while page := await self._unended(before_ms):
+        wanted = DelegationFilter(statuses=_UNENDED, limit=SWEEP_LIMIT)
+        while page := await self._delegations.find(wanted):
             await self._cancel_unwanted(page, now_ms)
-            before_ms = page[-1].created_at_ms
-
-    async def _unended(self, before_ms: int | None) -> Sequence[Delegation]:
-        return await self._delegations.find(
-            DelegationFilter(statuses=_UNENDED, before_ms=before_ms, limit=SWEEP_LIMIT)
-        )
+            last = page[-1]
+            behind = {"before_ms": last.created_at_ms, "before_id": last.id}
+            wanted = wanted.model_copy(update=behind)
 
     async def _cancel_unwanted(self, page: Sequence[Delegation], now_ms: int) -> None:
         loaded = await self._executions.load([d.execution_id for d in page if d.execution_id])

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from services.gateway import problems
 from services.gateway.gateway import Gateway
+from services.gateway.known_queries import check_query
 from services.gateway.permissions import Permission, Principal, roles_with
 
 UNKNOWN_KEY_COST: Final = 10.0
@@ -81,11 +82,13 @@ def needs(permission: Permission) -> Callable[..., Awaitable[Principal]]:
     """A dependency that gives the principal, if it has the permission."""
 
     async def allowed(
+        connection: HTTPConnection,
         principal: Annotated[Principal, Depends(authenticate)],
         _bearer: Annotated[object, Depends(_BEARER)],
         _header: Annotated[object, Depends(_HEADER)],
     ) -> Principal:
         require(principal, permission)
+        check_query(connection)
         return principal
 
     return allowed

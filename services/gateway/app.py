@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,15 +16,18 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from services.gateway import problems
+from services.gateway.audit import PREFIX as AUDIT_PREFIX
 from services.gateway.gateway import Gateway
 from services.gateway.mcp import door as mcp
 from services.gateway.middleware.answers import problem_response
-from services.gateway.middleware.bodies import BodyBounds
-from services.gateway.middleware.observation import Observation
+from services.gateway.middleware.bodies import BodyBounds, is_json
+from services.gateway.middleware.observation import READING, Observation
+from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
     broadcasts,
     delegations,
+    docs,
     events_ws,
     executions,
     health,
@@ -32,7 +36,6 @@ from services.gateway.routes import (
     templates,
     webhooks,
 )
-from shared.contracts.api.problems import ProblemDetails
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
 from shared.version import VERSION
 
@@ -47,6 +50,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     keys.router,
     events_ws.router,
     health.router,
+    docs.router,
 )
 
 _KINDS: Final = {
@@ -66,11 +70,13 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app = FastAPI(
         title="hAIveMind Workflows",
         version=VERSION,
-        description="Durable command workflows across a fleet of agents.",
-        responses={"4XX": {"model": ProblemDetails}, "5XX": {"model": ProblemDetails}},
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.gateway = gateway
     app.state.registry = registry
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.append(Route(mcp.PATH, mcp.McpDoor(app, gateway.settings)))
@@ -78,6 +84,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter
     gateway.webhooks.judge.count = meter.delivery
+    gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
     app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
     app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))
@@ -90,6 +97,16 @@ def route_templates() -> list[str]:
     return sorted({path for path in paths if isinstance(path, str)} | {mcp.PATH})
 
 
+def audit_types() -> frozenset[str]:
+    """The type of the audit event of every call that changes something."""
+    return frozenset(
+        AUDIT_PREFIX + route.name
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and not READING.issuperset(route.methods or ())
+    )
+
+
 def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(problems.ProblemError, cast("ExceptionHandler", _on_problem))
     app.add_exception_handler(RequestValidationError, cast("ExceptionHandler", _on_invalid))
@@ -100,8 +117,13 @@ async def _on_problem(_request: Request, error: problems.ProblemError) -> Respon
     return problem_response(error)
 
 
-async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
-    return problem_response(problems.from_validation(error.errors()))
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    """What does not fit; a body that does not say it is JSON was never looked into."""
+    found = error.errors()
+    whole_body = any(tuple(one["loc"]) == ("body",) and one["type"] != "missing" for one in found)
+    if whole_body and not is_json(request.headers):
+        return problem_response(problems.unsupported_media_type(request.headers))
+    return problem_response(problems.from_validation(found))
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:

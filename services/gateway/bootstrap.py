@@ -18,13 +18,14 @@ from services.gateway.settings import GatewaySettings
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.delegations import MongoDelegations
+from shared.adapters.mongo.deliveries import MongoDeliveryStore
 from shared.adapters.mongo.execution_queries import MongoExecutionQueries
 from shared.adapters.mongo.idempotency import MongoIdempotencyStore
 from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.templates import MongoTemplateStore
-from shared.adapters.mongo.webhooks import MongoDeliveryStore, MongoWebhookStore
+from shared.adapters.mongo.webhooks import MongoWebhookStore
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.control import NatsControl

@@ -110,6 +110,10 @@ class EventHub:
     def _position(self) -> int:
         return self._kept[-1].seq if self._kept else self._covered_from
 
+    def keeps(self, after: int) -> bool:
+        """Whether everything behind this sequence is in memory now."""
+        return self.reading and after >= self._covered_from
+
     async def follow(
         self,
         after: int | None,
@@ -127,7 +131,7 @@ class EventHub:
         """
         async with self._listening():
             position = self._position if after is None else after
-            if position < self._covered_from:
+            if not self.keeps(position):
                 async with aclosing(self._stream.read(position, execution_id)) as older:
                     async for event in older:
                         position = event.seq

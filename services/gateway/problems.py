@@ -24,6 +24,7 @@ _TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "unauthenticated": (401, "An API key is needed"),
     "forbidden": (403, "This key may not do that"),
     "not-found": (404, "There is no such thing"),
+    "upgrade-required": (426, "This is a WebSocket"),
     "method-not-allowed": (405, "That cannot be done here"),
     "conflict": (409, "The current state does not allow it"),
     "too-large": (413, "The body is too large"),
@@ -68,6 +69,16 @@ def problem(
     return ProblemError(details, headers)
 
 
+def status_of(kind: str) -> int:
+    """The HTTP status of a kind of problem."""
+    return _TITLES[kind][0]
+
+
+def title_of(kind: str) -> str:
+    """The title of a kind of problem."""
+    return _TITLES[kind][1]
+
+
 def body_of(details: ProblemDetails) -> dict[str, Any]:
     """The JSON object of a problem; what is empty is left out."""
     return details.model_dump(mode="json", exclude_defaults=True)
@@ -76,6 +87,18 @@ def body_of(details: ProblemDetails) -> dict[str, Any]:
 def not_found(what: str, identifier: str, fix: str = "") -> ProblemError:
     """404 for a thing that is named by its id."""
     return problem("not-found", f"There is no {what} {identifier!r}." + (f" {fix}" if fix else ""))
+
+
+def unsupported_media_type(headers: Mapping[str, str]) -> ProblemError:
+    """415 for a body that is not said to be JSON."""
+    said = headers.get("content-type", "")[:100]
+    return problem(
+        "unsupported-media-type",
+        f"The body is said to be {said!r}. Send JSON with `Content-Type: application/json`."
+        if said
+        else "The body has no type. Send JSON with `Content-Type: application/json`.",
+        headers={"Accept": "application/json"},
+    )
 
 
 def conflict(detail: str) -> ProblemError:
@@ -115,6 +138,11 @@ def invalid_parameters(problems: Iterable[FieldProblem]) -> ProblemError:
         "The parameters do not fit the template; see errors.",
         errors=list(problems),
     )
+
+
+def invalid_fields(what: str, found: Sequence[FieldProblem]) -> ProblemError:
+    """422 for several fields; `what` says in a sentence what is wrong with them together."""
+    return problem("invalid-request", f"{what}; see errors.", errors=found)
 
 
 def invalid_field(field: str, message: str, fix: str) -> ProblemError:

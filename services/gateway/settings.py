@@ -72,6 +72,13 @@ class GatewaySettings(BaseSettings):
     webhook_timeout_s: float = Field(
         15.0, gt=0, le=120, description="How long one attempt at a webhook may take, in s."
     )
+    webhook_grace_s: float = Field(
+        3.0,
+        ge=0,
+        le=30,
+        description="How long a stopping gateway waits for attempts under way, in s; another one "
+        "(or the next start) makes those that are cut off anew.",
+    )
     webhook_concurrency: int = Field(
         32, ge=1, le=1_000, description="Attempts at webhooks at once, in one gateway."
     )

@@ -131,9 +131,11 @@ class AnnouncedBroadcasts:
         await self._publish(kept, "acknowledged", f".{len(have)}", self._clock.now_ms(), data)
         return kept
 
-    async def newest(self, *, before_ms: int | None = None, limit: int = 50) -> Sequence[Broadcast]:
+    async def newest(
+        self, *, before_ms: int | None = None, before_id: str = "", limit: int = 50
+    ) -> Sequence[Broadcast]:
         """Newest first."""
-        return await self._broadcasts.newest(before_ms=before_ms, limit=limit)
+        return await self._broadcasts.newest(before_ms=before_ms, before_id=before_id, limit=limit)
 
     async def missed(self, agent: str, now_ms: int, limit: int = 100) -> Sequence[Broadcast]:
         """Those not expired that this agent has not acknowledged, oldest first."""

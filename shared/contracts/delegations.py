@@ -194,4 +194,7 @@ class DelegationFilter(Contract):
         default=None, description="Only those that are not at an end though their deadline passed."
     )
     before_ms: int | None = Field(default=None, description="Only those created before.")
+    before_id: str = Field(
+        default="", description="Of those created at that time, those of a smaller id, too."
+    )
     limit: int = Field(default=50, ge=1, le=200)

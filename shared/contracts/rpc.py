@@ -148,6 +148,7 @@ class BroadcastPage(Contract):
     """Which broadcasts to list, newest first."""
 
     before_ms: int | None = None
+    before_id: str = ""
     limit: int = Field(default=50, ge=1, le=200)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.contracts.events import PublicEvent
 from shared.workflow.definition import Slug
@@ -22,6 +22,9 @@ ERROR_LIMIT: Final = 500
 """Longest error of a delivery attempt, in characters, with what the receiver answered."""
 ATTEMPTS_KEPT: Final = 20
 """Attempts of one delivery that are kept; the oldest go first."""
+OVERLAP_S: Final = 86_400.0
+"""How long the secret before a new one is used beside it by default, in seconds."""
+OVERLAP_LIMIT_S: Final = 30 * 86_400.0
 AUDIT: Final = "audit"
 """The category of events that a pattern must name to get."""
 
@@ -73,6 +76,34 @@ class NewWebhook(_Contract):
     filter: WebhookFilter = WebhookFilter()
 
 
+class WebhookChanges(_Contract):
+    """What is to be different about a webhook; what is left out stays. A filter is replaced whole.
+
+    Deliveries that are queued already go to the new address, whatever the new filter says.
+    """
+
+    url: str | None = Field(None, min_length=1, max_length=URL_LIMIT)
+    description: str | None = Field(None, max_length=500)
+    filter: WebhookFilter | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.url is None and self.description is None and self.filter is None:
+            raise ValueError("nothing is to be changed; send url, description or filter")
+        return self
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of a `Webhook` that are to be different."""
+        return {name: value for name, value in self if value is not None}
+
+
+class SecretRotation(_Contract):
+    """How long deliveries are signed with the secret before, too, so that the receiver has time to
+    take the new one; 0: not at all, for a secret that others may know."""
+
+    overlap_s: float = Field(OVERLAP_S, ge=0, le=OVERLAP_LIMIT_S)
+
+
 class WebhookStatus(StrEnum):
     """Whether a webhook is told anything."""
 
@@ -86,6 +117,7 @@ class Webhook(_Contract):
     It gets events that are published after it was enabled: those behind `after_seq`, the sequence
     of the newest event at that time. `consecutive_failures` counts attempts since
     the last success, `failing_since_ms` says since when. Why it was disabled: `disabled_reason`.
+    Until `old_secret_until_ms` deliveries are signed with the secret before, too.
     """
 
     id: str
@@ -95,6 +127,9 @@ class Webhook(_Contract):
     status: WebhookStatus = WebhookStatus.ENABLED
     created_at_ms: int
     created_by: str = ""
+    changed_at_ms: int = 0
+    rotated_at_ms: int = 0
+    old_secret_until_ms: int = 0
     enabled_at_ms: int
     after_seq: int = 0
     consecutive_failures: int = 0
@@ -105,7 +140,7 @@ class Webhook(_Contract):
 
 
 class IssuedWebhook(_Contract):
-    """A new webhook with its secret (`whsec_…`), which is shown this once."""
+    """A webhook with its new secret (`whsec_…`), which is shown this once."""
 
     webhook: Webhook
     secret: str

@@ -17,6 +17,15 @@ TIMEOUT_S: Final = 30.0
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+_UNSENDABLE: Final = ProblemDetails(
+    type="urn:hive:problem:malformed-body",
+    title="The arguments cannot be sent",
+    status=400,
+    detail="The arguments hold what JSON cannot carry: a number (NaN, Infinity) or half a "
+    "character. Leave it out, or send it as text.",
+)
+
+
 class RefusedError(Exception):
     """The gateway refused, or did not answer: `details` says why and what to do."""
 
@@ -79,6 +88,8 @@ class GatewayApi:
             )
         except httpx.HTTPError as error:
             raise RefusedError(_unreachable(self._http.base_url, error)) from None
+        except ValueError:
+            raise RefusedError(_UNSENDABLE) from None
         if not answer.is_success:
             raise RefusedError(_problem(answer))
         return model.model_validate_json(answer.content)

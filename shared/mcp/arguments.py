@@ -3,9 +3,9 @@ they are for."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.api.executions import ExecuteRequest, ExecutionEvents, ExecutionSummary
 from shared.contracts.delegations import DelegationStatus
@@ -96,6 +96,17 @@ class ShowHistory(Arguments):
     cursor: Cursor = None
     limit: Limit = 50
 
+    @model_validator(mode="after")
+    def _one_or_many(self) -> Self:
+        """What would be ignored is refused."""
+        given = self.model_fields_set
+        of_many = given & {"template_id", "category", "status", "cursor"}
+        if self.execution_id is not None and of_many:
+            raise ValueError(f"with execution_id leave out: {', '.join(sorted(of_many))}")
+        if self.execution_id is None and "after" in given:
+            raise ValueError("after goes with execution_id; pages of executions have a cursor")
+        return self
+
 
 class History(BaseModel):
     """Executions, newest first, or the events of one, in order."""
@@ -125,7 +136,7 @@ class ListTasks(Arguments):
     )
     status: tuple[DelegationStatus, ...] = Field((), max_length=10)
     execution_id: str | None = Field(None, max_length=200)
-    before: int | None = Field(None, ge=0, description="`next_before` of the page before this one.")
+    cursor: Cursor = None
     limit: Limit = 50
 
 

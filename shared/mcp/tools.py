@@ -130,7 +130,7 @@ async def _tasks(api: GatewayApi, given: a.ListTasks, _report: Report) -> Delega
         "assignee": given.assignee,
         "status": [status.value for status in given.status],
         "execution": given.execution_id,
-        "before": given.before,
+        "cursor": given.cursor,
         "limit": given.limit,
     }
     return await api.get(DELEGATIONS, DelegationPage, query)

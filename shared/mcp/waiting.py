@@ -27,7 +27,7 @@ async def wait_for_end(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     path = f"/api/v1/workflows/executions/{segment(execution_id)}"
-    seen, view = "", None
+    seen, view, progress = "", None, Progress()
     while (left_s := deadline - loop.time()) > 0:
         look_s = min(LOOK_S, left_s)
         try:
@@ -39,10 +39,29 @@ async def wait_for_end(
         told = describe(view)
         if told != seen:
             seen = told
-            await report(ended_steps(view), len(view.steps), told)
+            await report(progress.at(view), len(view.steps), told)
         if view.ended:
             break
     return view
+
+
+class Progress:
+    """How far executions are, in steps. The protocol wants each number above the one before, also
+    where nothing but the message is new: then it goes half of the way to the next step."""
+
+    def __init__(self) -> None:
+        self._told = -1.0
+
+    def at(self, view: ExecutionView) -> float:
+        """The number for the next report; all steps at the end, and only then."""
+        if view.ended:
+            return len(view.steps)
+        done = ended_steps(view)
+        reached = float(min(done, len(view.steps) - 1)) if view.steps else 0.0
+        if reached <= self._told:
+            reached = (self._told + min(int(self._told) + 1, len(view.steps))) / 2
+        self._told = reached
+        return reached
 
 
 def ended_steps(view: ExecutionView) -> int:

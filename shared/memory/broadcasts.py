@@ -35,10 +35,14 @@ class MemoryBroadcasts:
         self._broadcasts[broadcast_id] = broadcast.model_copy(update={"acknowledgements": acks})
         return self._broadcasts[broadcast_id]
 
-    async def newest(self, *, before_ms: int | None = None, limit: int = 50) -> Sequence[Broadcast]:
+    async def newest(
+        self, *, before_ms: int | None = None, before_id: str = "", limit: int = 50
+    ) -> Sequence[Broadcast]:
         """Newest first."""
         kept = self._broadcasts.values()
-        fitting = [b for b in kept if before_ms is None or b.sent_at_ms < before_ms]
+        fitting = [
+            b for b in kept if before_ms is None or (b.sent_at_ms, b.id) < (before_ms, before_id)
+        ]
         return sorted(fitting, key=lambda b: (b.sent_at_ms, b.id), reverse=True)[:limit]
 
     async def missed(self, agent: str, now_ms: int, limit: int = 100) -> Sequence[Broadcast]:

@@ -59,5 +59,8 @@ def _fits(delegation: Delegation, wanted: DelegationFilter) -> bool:
         and (not wanted.statuses or delegation.status in wanted.statuses)
         and wanted.execution_id in (None, delegation.execution_id)
         and (overdue is None or (delegation.deadline_ms <= overdue and not ended))
-        and (wanted.before_ms is None or delegation.created_at_ms < wanted.before_ms)
+        and (
+            wanted.before_ms is None
+            or (delegation.created_at_ms, delegation.id) < (wanted.before_ms, wanted.before_id)
+        )
     )

@@ -31,6 +31,10 @@ class MemoryEvents:
         """Sequence of the newest event, 0 when there was none yet."""
         return len(self._events)
 
+    async def oldest_seq(self) -> int:
+        """Sequence of the oldest event: all are kept."""
+        return 1
+
     async def read(
         self, after: int | None = None, execution_id: str | None = None
     ) -> AsyncGenerator[SequencedEvent, None]:

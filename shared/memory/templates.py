@@ -40,6 +40,14 @@ class MemoryTemplateStore:
         found = [s for (key, _), s in self._stored.items() if key == template_id]
         return sorted(found, key=lambda s: version_order(s.template.version), reverse=True)
 
+    async def ids(self) -> Sequence[str]:
+        """The id of every template, in order."""
+        return sorted({template_id for template_id, _ in self._stored})
+
+    async def categories(self) -> Sequence[str]:
+        """Every category that a version of a template has, in order."""
+        return sorted({stored.template.category for stored in self._stored.values()})
+
     async def search(self, query: TemplateQuery) -> Sequence[StoredTemplate]:
         """The newest version of each template that fits, by id."""
         ids = sorted({template_id for template_id, _ in self._stored})

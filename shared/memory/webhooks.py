@@ -9,6 +9,7 @@ from shared.contracts.webhooks import (
     Delivery,
     DeliveryStatus,
     Webhook,
+    WebhookChanges,
     WebhookStatus,
 )
 from shared.ports.webhooks import Outcome, QueuedDelivery
@@ -20,6 +21,7 @@ class MemoryWebhookStore:
     def __init__(self) -> None:
         self._webhooks: dict[str, Webhook] = {}
         self._secrets: dict[str, str] = {}
+        self._old_secrets: dict[str, str] = {}
 
     async def add(self, webhook: Webhook, sealed_secret: str) -> None:
         """Store a new one."""
@@ -30,9 +32,14 @@ class MemoryWebhookStore:
         """One webhook."""
         return self._webhooks.get(webhook_id)
 
-    async def sealed_secret(self, webhook_id: str) -> str | None:
-        """Its secret, as it was given to `add`."""
-        return self._secrets.get(webhook_id)
+    async def sealed_secrets(self, webhook_id: str, now_ms: int) -> Sequence[str]:
+        """Its secret, then the one before while it is still in use."""
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return ()
+        overlaps = now_ms < webhook.old_secret_until_ms
+        old = (self._old_secrets[webhook_id],) if overlaps else ()
+        return (self._secrets[webhook_id], *old)
 
     async def all(self) -> Sequence[Webhook]:
         """Every webhook, newest first."""
@@ -42,7 +49,26 @@ class MemoryWebhookStore:
     async def remove(self, webhook_id: str) -> bool:
         """Forget it."""
         self._secrets.pop(webhook_id, None)
+        self._old_secrets.pop(webhook_id, None)
         return self._webhooks.pop(webhook_id, None) is not None
+
+    async def change(self, webhook_id: str, changes: WebhookChanges, at_ms: int) -> Webhook | None:
+        """Make it different."""
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return None
+        return self._change(webhook, **changes.fields(), changed_at_ms=at_ms)
+
+    async def rotate(
+        self, webhook_id: str, sealed_secret: str, at_ms: int, old_until_ms: int
+    ) -> Webhook | None:
+        """Give it a new secret beside the one before."""
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return None
+        self._old_secrets[webhook_id] = self._secrets[webhook_id]
+        self._secrets[webhook_id] = sealed_secret
+        return self._change(webhook, rotated_at_ms=at_ms, old_secret_until_ms=old_until_ms)
 
     async def enable(self, webhook_id: str, at_ms: int, after_seq: int) -> Webhook | None:
         """Tell it again, with its failures forgotten."""
@@ -134,9 +160,18 @@ class MemoryDeliveryStore:
         )
         return True
 
-    async def next_due_ms(self) -> int | None:
+    async def release(self, claimed: Delivery, at_ms: int) -> bool:
+        """Give a claim up."""
+        known = self._queued.get(claimed.id)
+        if known is None or not _same_claim(known.delivery, claimed):
+            return False
+        self._change(known.delivery, due_at_ms=at_ms)
+        return True
+
+    async def next_due_ms(self, *, avoid: Sequence[str] = ()) -> int | None:
         """When the next pending delivery is due, or a claim ends."""
-        return min((d.due_at_ms for d in self._pending()), default=None)
+        counted = (d.due_at_ms for d in self._pending() if d.webhook_id not in avoid)
+        return min(counted, default=None)
 
     async def get(self, delivery_id: str) -> Delivery | None:
         """One delivery."""

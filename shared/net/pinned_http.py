@@ -13,7 +13,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,6 +23,8 @@ from shared.net.addresses import Address
 
 Check = Callable[[str, Address], None]
 """Raises when this host may not be reached at this address."""
+Resolve = Callable[[str], Awaitable[list[Address]]]
+"""Every address of a host. Raises ResolveError."""
 
 PORT_LIMIT: Final = 65_535
 ADDRESSES_TRIED: Final = 8
@@ -36,10 +38,15 @@ class ResolveError(Exception):
 class PinnedTransport(httpx.AsyncBaseTransport):
     """Resolves, checks, then connects to the addresses in turn until one accepts."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(
+        self, check: Check, resolver: Resolve | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`resolver` is asked once for each request, by default this machine's; `tls` knows the
+        authorities that are trusted, by default the usual ones."""
         self._check = check
+        self._resolve = resolver or resolve
         self._inner = httpx.AsyncHTTPTransport(
-            verify=tls_context(),
+            verify=tls or tls_context(),
             trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
@@ -49,7 +56,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         host = request.url.host
         if (request.url.port or 0) > PORT_LIMIT:
             raise httpx.InvalidURL(f"the port is larger than {PORT_LIMIT}")
-        addresses = await resolve(host)
+        addresses = await self._resolve(host)
         for address in addresses:
             self._check(host, address)
         addresses = addresses[:ADDRESSES_TRIED]

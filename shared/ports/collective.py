@@ -135,7 +135,9 @@ class Broadcasts(Protocol):
         """Agents have it; only the first acknowledgement of each counts."""
         ...
 
-    async def newest(self, *, before_ms: int | None = None, limit: int = 50) -> Sequence[Broadcast]:
+    async def newest(
+        self, *, before_ms: int | None = None, before_id: str = "", limit: int = 50
+    ) -> Sequence[Broadcast]:
         """Newest first."""
         ...
 

@@ -24,6 +24,10 @@ class EventStream(Protocol):
         """Sequence of the newest event, 0 when there was none yet."""
         ...
 
+    async def oldest_seq(self) -> int:
+        """Sequence of the oldest event that is kept, one more than the newest when none is."""
+        ...
+
     def read(
         self, after: int | None = None, execution_id: str | None = None
     ) -> AsyncGenerator[SequencedEvent, None]:

@@ -61,6 +61,14 @@ class TemplateStore(Protocol):
         """Every version, newest first; empty when there is no such template."""
         ...
 
+    async def ids(self) -> Sequence[str]:
+        """The id of every template, in order."""
+        ...
+
+    async def categories(self) -> Sequence[str]:
+        """Every category that a version of a template has, in order."""
+        ...
+
     async def search(self, query: TemplateQuery) -> Sequence[StoredTemplate]:
         """The newest version of each template that fits, ordered by id, at most `query.limit`."""
         ...

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.contracts.events import PublicEvent
-from shared.contracts.webhooks import Delivery, DeliveryAttempt, DeliveryStatus, Webhook
+from shared.contracts.webhooks import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryStatus,
+    Webhook,
+    WebhookChanges,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,9 @@ class WebhookStore(Protocol):
         """One webhook."""
         ...
 
-    async def sealed_secret(self, webhook_id: str) -> str | None:
-        """Its secret, as it was given to `add`."""
+    async def sealed_secrets(self, webhook_id: str, now_ms: int) -> Sequence[str]:
+        """Its secret, as it was given to `add` or `rotate`, then the one before while it is still
+        in use; empty when there is no such webhook."""
         ...
 
     async def all(self) -> Sequence[Webhook]:
@@ -49,6 +56,16 @@ class WebhookStore(Protocol):
 
     async def remove(self, webhook_id: str) -> bool:
         """Forget it. False when it was not there."""
+        ...
+
+    async def change(self, webhook_id: str, changes: WebhookChanges, at_ms: int) -> Webhook | None:
+        """Make it different; gives it as it is then."""
+        ...
+
+    async def rotate(
+        self, webhook_id: str, sealed_secret: str, at_ms: int, old_until_ms: int
+    ) -> Webhook | None:
+        """Give it a new secret; the one before stays in use beside it until `old_until_ms`."""
         ...
 
     async def enable(self, webhook_id: str, at_ms: int, after_seq: int) -> Webhook | None:
@@ -89,8 +106,14 @@ class DeliveryStore(Protocol):
         """Record the end of an attempt. False when the claim had ended and another took it."""
         ...
 
-    async def next_due_ms(self) -> int | None:
-        """When the next pending delivery is due, or a claim ends; `None` when there is none."""
+    async def release(self, claimed: Delivery, at_ms: int) -> bool:
+        """Give a claim up: due at `at_ms`, as if it had not been tried. False when the claim had
+        ended."""
+        ...
+
+    async def next_due_ms(self, *, avoid: Sequence[str] = ()) -> int | None:
+        """When the next pending delivery is due, or a claim ends; `None` when there is none. Those
+        of the webhooks in `avoid` do not count."""
         ...
 
     async def get(self, delivery_id: str) -> Delivery | None:

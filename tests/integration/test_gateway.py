@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from services.gateway.app import create_app
 from services.gateway.keys import ensure_admin_key
+from tests.integration.gateway_answers import definition, problem
 from tests.integration.gateway_fixtures import quiet_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World, client_of
 
@@ -19,33 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEMPLATES = "/api/v1/workflows/templates"
 EXECUTE = "/api/v1/workflows/execute"
-
-NOOP = {"id": "greet", "command": "noop", "parameters": {"echo": "${{ params.who }}"}}
-
-
-def definition(template_id: str = "hello", **changes: Any) -> dict[str, Any]:
-    """A small valid template."""
-    return {
-        "id": template_id,
-        "version": "1.0.0",
-        "name": "Hello",
-        "parameters": {"who": {"type": "string"}, "times": {"type": "integer", "default": 1}},
-        "steps": [NOOP],
-        **changes,
-    }
-
-
-def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The problem details of an answer, complete and free of traces."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    details: dict[str, Any] = answer.json()
-    assert details["type"].startswith("urn:hive:problem:")
-    assert details["status"] == status
-    assert details["title"]
-    assert details["detail"]
-    assert "Traceback" not in answer.text
-    return details
 
 
 async def test_first_admin_key_is_private_and_stays(world: World, tmp_path: Path) -> None:
@@ -268,50 +239,6 @@ async def test_bad_requests_to_run(
     assert await world.mongo.database["idempotency"].count_documents({}) == 0
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b'{"template_id": ', 400),
-        (b"[" * 200 + b"]" * 200, 400),
-        (b'{"a":' * 100_000, 400),
-        (b'"' + b"x" * (1024 * 1024) + b'"', 413),
-        (b"", 422),
-        (b"\xff\xff", 400),
-    ],
-    ids=["cut off", "too deep", "far too deep", "too large", "empty", "not text"],
-)
-async def test_bodies_that_cannot_be_read(
-    world: World,
-    content: bytes,
-    status: int,
-) -> None:
-    """Broken, deep and large bodies are refused before they are parsed."""
-    headers = {"Content-Type": "application/json"}
-    problem(await world.client.post(EXECUTE, content=content, headers=headers), status)
-
-
-async def test_a_large_body_without_a_length_is_cut_off(world: World) -> None:
-    """A body that streams past the bound is refused, and not read to its end."""
-    sent = 0
-
-    async def endless() -> Any:
-        nonlocal sent
-        while sent < 1_000:
-            sent += 1
-            yield b" " * 65_536
-
-    problem(await world.client.post(EXECUTE, content=endless()), 413)
-    assert sent < 1_000
-
-
-async def test_unknown_paths_and_methods(world: World) -> None:
-    """What does not exist is a problem, too."""
-    problem(await world.client.get("/api/v1/nothing"), 404)
-    problem(await world.client.put(TEMPLATES), 405)
-    problem(await world.client.get(f"{TEMPLATES}?limit=0"), 422)
-    problem(await world.client.get("/api/v1/workflows/executions?state=x"), 422)
-
-
 async def test_request_ids_and_metrics(world: World) -> None:
     """A request id comes back; metrics name routes as templates, never what callers made up."""
     named = await world.client.get(TEMPLATES, headers={"X-Request-ID": "abc-1"})
@@ -343,21 +270,6 @@ async def test_every_change_is_audited(world: World) -> None:
     ]
 
 
-async def test_what_nobody_foresaw_tells_an_incident_and_no_more(world: World) -> None:
-    """A defect is a 500 with an incident id, and nothing of its traceback."""
-    app = create_app(world.gateway)
-
-    @app.get("/broken")
-    async def broken() -> None:
-        raise RuntimeError("secret detail")
-
-    async with client_of(app, None) as client:
-        answer = await client.get("/broken")
-    details = problem(answer, 500)
-    assert details["incident"] in details["detail"]
-    assert "secret detail" not in answer.text
-
-
 async def test_memories_broadcasts_and_participants(world: World) -> None:
     """What is remembered is recalled; a broadcast is kept; a participant comes and goes."""
     body = {"content": "Postgres failover takes a minute", "tags": ["postgres"], "importance": 0.9}
@@ -385,16 +297,6 @@ async def test_memories_broadcasts_and_participants(world: World) -> None:
     assert (await world.client.delete("/api/v1/agents/participants/ann")).status_code == 200
 
 
-async def test_a_burst_beyond_the_rate_is_told_to_wait(world: World) -> None:
-    """Guessing keys from one address is slowed down with 429 and Retry-After."""
-    async with client_of(world.app, "hive_guess") as guesser:
-        answers = await asyncio.gather(*(guesser.get(TEMPLATES) for _ in range(150)))
-    slowed = [answer for answer in answers if answer.status_code == 429]
-    assert slowed
-    assert int(slowed[0].headers["retry-after"]) >= 1
-    assert (await world.client.get(TEMPLATES)).status_code == 200
-
-
 async def test_the_api_is_described(world: World) -> None:
     """OpenAPI lists every operation once, each under its own id and with a summary."""
     paths = (await world.client.get("/openapi.json")).json()["paths"]
@@ -402,4 +304,29 @@ async def test_the_api_is_described(world: World) -> None:
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
     assert all(operation.get("description") for operation in operations)
-    assert (await world.client.get("/docs")).status_code == 200
+    assert all(operation["tags"] for operation in operations)
+    secured = [operation for operation in operations if "security" in operation]
+    assert len(operations) - len(secured) == 2, "only liveness and readiness need no key"
+    for operation in operations:
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400 and operation["operationId"] != "ready":
+                (media_type,) = answer["content"]
+                assert media_type == "application/problem+json"
+        if "security" in operation and operation["operationId"] != "metrics":
+            assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"])
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(operation["responses"])
+
+
+async def test_the_docs_need_nothing_from_elsewhere(world: World) -> None:
+    """The page, its script and its style come from the gateway, and may load nothing else."""
+    async with client_of(world.app, None) as anonymous:
+        page = await anonymous.get("/docs")
+        assert "https://" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for part, media_type in (("page.js", "text/javascript"), ("page.css", "text/css")):
+            assert f"docs/{part}" in page.text
+            answer = await anonymous.get(f"/docs/{part}")
+            assert answer.headers["content-type"].startswith(media_type)
+            assert "://" not in answer.text
+        problem(await anonymous.get("/docs/page.py"), 422)

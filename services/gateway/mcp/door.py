@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.gateway.access import authenticate, secret_of
 from services.gateway.mcp import origins
 from services.gateway.middleware.answers import send_problem
-from services.gateway.problems import ProblemError
+from services.gateway.problems import ProblemError, problem
 from services.gateway.settings import GatewaySettings
 from shared.mcp.api import GatewayApi
 from shared.mcp.server import Context, build_server
@@ -43,11 +43,12 @@ class McpDoor:
         self._server: Server[Any] = build_server(self._api_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request of a known caller; 401, 403, 421 and 429 otherwise."""
+        """Serve one request of a known caller; 401, 403, 405, 421 and 429 otherwise."""
         scope["route"] = self
         try:
             origins.check(Headers(scope=scope), self._known)
             await authenticate(HTTPConnection(scope))
+            _check_method(scope["method"])
         except ProblemError as error:
             await send_problem(error, scope, receive, send)
             return
@@ -65,3 +66,14 @@ class McpDoor:
         if not isinstance(context.request, HTTPConnection):
             raise TypeError("a message came without the request that carries its key")
         return GatewayApi(self._http, secret_of(context.request) or "")
+
+
+def _check_method(method: str) -> None:
+    """Raises 405. Without sessions there is no stream to listen to (GET) and none to end (DELETE);
+    the protocol's answer to both is this one, and clients do without."""
+    if method != "POST":
+        raise problem(
+            "method-not-allowed",
+            f"{method} is not possible at {PATH}, which has no sessions. Send messages by POST.",
+            headers={"Allow": "POST"},
+        )

@@ -1,4 +1,5 @@
-"""Bounds of a body, checked before anything parses it: its size and how deep its JSON nests.
+"""Bounds of a body, checked before anything works with it: its size, how deep its JSON nests, and
+that what says it is JSON is JSON.
 
 A body is read up to its bound and handed on whole. One that declares to be larger is refused
 before a byte of it is read.
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway import problems
 from services.gateway.middleware.answers import send_problem
+from services.gateway.middleware.strict_json import why_not_json
 
 MAX_JSON_DEPTH: Final = 64
 
@@ -23,7 +25,8 @@ _CLOSING: Final = (b"]", b"}")
 
 
 class BodyBounds:
-    """Refuses bodies of more than `max_bytes` (413) or of JSON nested too deeply (400)."""
+    """Refuses bodies of more than `max_bytes` (413), and JSON that is none or nests too deeply
+    (400)."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -36,6 +39,7 @@ class BodyBounds:
             return
         try:
             body = await self._read(Headers(scope=scope), receive)
+            _check_json(Headers(scope=scope), body)
         except problems.ProblemError as error:
             await send_problem(error, scope, receive, send)
             return
@@ -73,6 +77,20 @@ class BodyBounds:
             "large content where the steps can fetch it, and send its address.",
             headers={"Connection": "close"},
         )
+
+
+def _check_json(headers: Headers, body: bytes | None) -> None:
+    """Raises 400 for a body that says it is JSON and is not; an empty one is left to the route."""
+    reason = why_not_json(body) if body and is_json(headers) else None
+    if reason is not None:
+        detail = f"The body is not valid JSON: {reason}. Send JSON."
+        raise problems.problem("malformed-body", detail)
+
+
+def is_json(headers: Headers) -> bool:
+    """Whether a body says that it is JSON."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def json_is_too_deep(body: bytes, limit: int = MAX_JSON_DEPTH) -> bool:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 REQUEST_ID: Final = "x-request-id"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 _AUDITED: Final = "/api/"
 _OUTAGES: Final = {"NATS": "nats", "MongoDB": "mongo"}
@@ -88,7 +88,7 @@ class Observation:
         """Audit a call that changes something, made by somebody we know."""
         principal = scope["state"].get("principal")
         path: str = scope["path"]
-        mutating = scope["method"] not in _READING and path.startswith(_AUDITED)
+        mutating = scope["method"] not in READING and path.startswith(_AUDITED)
         if not mutating or not isinstance(principal, Principal):
             return
         endpoint = scope.get("endpoint")

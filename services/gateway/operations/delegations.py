@@ -32,7 +32,7 @@ class DelegationOperations:
         full = len(found) == wanted.limit
         return DelegationPage(
             items=tuple(_masked(delegation) for delegation in found),
-            next_before=found[-1].created_at_ms if full else None,
+            next_cursor=f"{found[-1].created_at_ms}.{found[-1].id}" if full else None,
         )
 
     async def get(self, delegation_id: str) -> Delegation:

@@ -132,9 +132,13 @@ class BroadcastOperations:
             receipts = [answer.acknowledgement for answer in asked.answers.values()]
             return await self._broadcasts.acknowledge(kept.id, receipts) if receipts else kept
 
-    async def page(self, before_ms: int | None, limit: int) -> BroadcastPage:
-        """One page, newest first."""
+    async def page(self, before: tuple[int, str] | None, limit: int) -> BroadcastPage:
+        """One page, newest first; `before` is time and id of the last one seen."""
+        at_ms, identifier = before or (None, "")
         with refusals():
-            found = await self._broadcasts.newest(before_ms=before_ms, limit=limit)
+            found = await self._broadcasts.newest(
+                before_ms=at_ms, before_id=identifier, limit=limit
+            )
         full = len(found) == limit
-        return BroadcastPage(items=tuple(found), next_before=found[-1].sent_at_ms if full else None)
+        cursor = f"{found[-1].sent_at_ms}.{found[-1].id}" if full else None
+        return BroadcastPage(items=tuple(found), next_cursor=cursor)

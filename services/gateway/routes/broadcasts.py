@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from services.gateway.access import Gate, Reader, Sharer
-from services.gateway.routes.paging import Limit
+from services.gateway.routes.paging import Cursor, Limit, time_and_id
 from shared.contracts.api.collective import BroadcastPage, NewBroadcast
 from shared.contracts.collective import Broadcast
 
@@ -16,13 +14,10 @@ router = APIRouter(prefix="/api/v1/broadcasts", tags=["broadcasts"])
 
 @router.get("")
 async def list_broadcasts(
-    gate: Gate,
-    _reader: Reader,
-    before: Annotated[int | None, Query(ge=0, description="`next_before` of a page.")] = None,
-    limit: Limit = 50,
+    gate: Gate, _reader: Reader, cursor: Cursor = None, limit: Limit = 50
 ) -> BroadcastPage:
     """Broadcasts with who has acknowledged them, newest first."""
-    return await gate.broadcasts.page(before, limit)
+    return await gate.broadcasts.page(time_and_id(cursor), limit)
 
 
 @router.post("", status_code=201)

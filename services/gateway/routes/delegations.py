@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from services.gateway.access import Answerer, Gate, Reader
-from services.gateway.routes.paging import Limit
+from services.gateway.routes.paging import Cursor, Limit, time_and_id
 from shared.contracts.api.collective import CompleteBody, DeclineBody, DelegationPage
 from shared.contracts.delegations import Delegation, DelegationFilter, DelegationStatus
 
@@ -27,15 +27,17 @@ async def list_delegations(
     assignee: Filter = None,
     status: Annotated[list[DelegationStatus] | None, Query(max_length=10)] = None,
     execution: Filter = None,
-    before: Annotated[int | None, Query(ge=0, description="`next_before` of a page.")] = None,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DelegationPage:
     """Those that fit, newest first. `assignee=self` are those of the key that asks."""
+    before_ms, before_id = time_and_id(cursor) or (None, "")
     wanted = DelegationFilter(
         participant=reader.name if assignee == "self" else assignee,
         statuses=tuple(status or ()),
         execution_id=execution,
-        before_ms=before,
+        before_ms=before_ms,
+        before_id=before_id,
         limit=limit,
     )
     return await gate.delegations.page(wanted, reader)

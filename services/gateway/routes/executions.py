@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway import problems
 from services.gateway.access import Approver, Gate, Reader, Runner
 from services.gateway.operations.executions import log_records
-from services.gateway.routes.paging import MAX_PAGE, time_and_id
+from services.gateway.routes.paging import MAX_NUMBER, MAX_PAGE, time_and_id
 from shared.contracts.api.executions import (
     CommentBody,
     ExecuteRequest,
@@ -35,7 +35,9 @@ NDJSON = "application/x-ndjson"
 MAX_WAIT_S = 60.0
 MAX_LOG_LINES = 10_000
 
-After = Annotated[int, Query(ge=0, description="`next_after` of the page before this one.")]
+After = Annotated[
+    int, Query(ge=0, le=MAX_NUMBER, description="`next_after` of the page before this one.")
+]
 PageSize = Annotated[int, Query(ge=1, le=1_000, description="Most items in the answer.")]
 
 
@@ -80,8 +82,12 @@ class ExecutionFilters(BaseModel):
     label: str | None = Field(
         None, max_length=400, description="`name=value`, as given when it was run."
     )
-    since: int | None = Field(None, ge=0, description="Created then or later, epoch ms.")
-    until: int | None = Field(None, ge=0, description="Created then or before, epoch ms.")
+    since: int | None = Field(
+        None, ge=0, le=MAX_NUMBER, description="Created then or later, epoch ms."
+    )
+    until: int | None = Field(
+        None, ge=0, le=MAX_NUMBER, description="Created then or before, epoch ms."
+    )
     cursor: str | None = Field(
         None, max_length=200, description="`next_cursor` of the page before this one."
     )

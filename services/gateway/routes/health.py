@@ -36,7 +36,12 @@ async def ready(gate: Gate) -> JSONResponse:
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    openapi_extra={"security": [{}, {"bearer": []}, {"api_key": []}]},
+)
 async def metrics(gate: Gate, request: Request) -> Response:
     """Metrics for Prometheus. Callers on other machines need a key (HIVE_GATEWAY_METRICS_OPEN)."""
     local = request.client is not None and request.client.host in LOOPBACK

@@ -9,6 +9,8 @@ from fastapi import Query
 from services.gateway import problems
 
 MAX_PAGE: Final = 200
+MAX_NUMBER: Final = 2**53 - 1
+"""Largest time, sequence or version in a query: what JSON numbers hold exactly everywhere."""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most items in the answer.")]
 Cursor = Annotated[

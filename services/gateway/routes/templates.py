@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -22,6 +22,10 @@ router = APIRouter(prefix="/api/v1/workflows/templates", tags=["templates"])
 
 YAML = "application/yaml"
 
+UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": TemplateStored, "description": "Exactly this was stored before."}
+}
+
 Version = Annotated[str | None, Query(max_length=200, description="Default: the newest release.")]
 Filter = Annotated[str | None, Query(max_length=100)]
 
@@ -34,7 +38,11 @@ async def list_templates(
     tag: Filter = None,
     text: Annotated[
         str | None,
-        Query(max_length=200, description="Looked for in id, name, description and tags."),
+        Query(
+            max_length=200,
+            pattern=r"^[^\x00]*$",
+            description="Looked for in id, name, description and tags.",
+        ),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -45,7 +53,7 @@ async def list_templates(
     )
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=UNCHANGED)
 async def create_template(
     gate: Gate, author: Author, template: Template, request: Request, response: Response
 ) -> TemplateStored:
@@ -58,6 +66,7 @@ async def create_template(
 @router.post(
     "/import",
     status_code=201,
+    responses=UNCHANGED,
     openapi_extra={
         "requestBody": {
             "required": True,

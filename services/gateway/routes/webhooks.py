@@ -15,7 +15,9 @@ from shared.contracts.webhooks import (
     DeliveryStatus,
     IssuedWebhook,
     NewWebhook,
+    SecretRotation,
     Webhook,
+    WebhookChanges,
     WebhookList,
 )
 
@@ -58,6 +60,24 @@ async def redeliver_dead_letter(gate: Gate, _keeper: WebhookKeeper, delivery_id:
 async def get_webhook(gate: Gate, _keeper: WebhookKeeper, webhook_id: str) -> Webhook:
     """One webhook, and whether it takes what it is sent."""
     return await gate.webhooks.operations.get(webhook_id)
+
+
+@router.patch("/{webhook_id}")
+async def update_webhook(
+    gate: Gate, keeper: WebhookKeeper, webhook_id: str, body: WebhookChanges
+) -> Webhook:
+    """Change its address, description or filter; what is left out stays as it is."""
+    return await gate.webhooks.operations.change(webhook_id, body, keeper)
+
+
+@router.post("/{webhook_id}/rotate-secret")
+async def rotate_webhook_secret(
+    gate: Gate, keeper: WebhookKeeper, webhook_id: str, body: SecretRotation | None = None
+) -> IssuedWebhook:
+    """Give it a new secret, shown in this answer alone. Until the overlap ends, deliveries carry
+    two signatures, of the new and of the old secret: a receiver changes over at its leisure."""
+    overlap_s = (body or SecretRotation()).overlap_s
+    return await gate.webhooks.operations.rotate(webhook_id, overlap_s, keeper)
 
 
 @router.delete("/{webhook_id}")

@@ -19,6 +19,7 @@ import structlog
 
 from services.gateway.webhooks.schedule import RetrySchedule
 from services.gateway.webhooks.sending import Sent
+from shared.contracts.event_types import WEBHOOK_DISABLED
 from shared.contracts.events import PublicEvent
 from shared.contracts.webhooks import Delivery, DeliveryStatus, Webhook
 from shared.ports.clock import Clock, Ids
@@ -26,8 +27,6 @@ from shared.ports.events import EventSink
 from shared.ports.webhooks import DeliveryStore, Outcome, WebhookStore
 
 log = structlog.get_logger()
-
-DISABLED_EVENT = "webhook.disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class Judge:
         log.warning("webhook disabled", webhook=webhook_id, reason=reason, given_up=given_up)
         event = PublicEvent(
             id=self._ids.new("webhook"),
-            type=DISABLED_EVENT,
+            type=WEBHOOK_DISABLED,
             at_ms=now_ms,
             data={"webhook_id": webhook_id, "reason": reason, "given_up": given_up},
         )

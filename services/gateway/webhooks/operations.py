@@ -1,4 +1,4 @@
-"""Webhooks as callers use them: make, list, remove, enable, test, read the log, send again."""
+"""Webhooks as callers use them: make, change, list, remove, enable, test, give a new secret."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from services.gateway.parts import Parts
 from services.gateway.permissions import Permission, Principal
 from services.gateway.webhooks.delivery import DeliveryWorker
 from services.gateway.webhooks.fanout import FanOut
-from services.gateway.webhooks.signing import new_secret
+from services.gateway.webhooks.signing_secrets import ForeignSecretError, SigningSecrets
 from services.gateway.webhooks.targets import TargetRules
+from services.gateway.webhooks.vocabulary import Vocabulary
 from shared.contracts.events import PublicEvent
 from shared.contracts.webhooks import (
     AUDIT,
@@ -18,11 +19,12 @@ from shared.contracts.webhooks import (
     IssuedWebhook,
     NewWebhook,
     Webhook,
+    WebhookChanges,
+    WebhookFilter,
     WebhookList,
     WebhookStatus,
 )
 from shared.ports.webhooks import QueuedDelivery
-from shared.runtime.sealing import Sealer
 
 LIST = "GET /api/v1/webhooks lists them."
 
@@ -35,8 +37,9 @@ class WebhookOperations:
         parts: Parts,
         worker: DeliveryWorker,
         fanout: FanOut,
-        sealer: Sealer,
+        signing: SigningSecrets,
         rules: TargetRules,
+        vocabulary: Vocabulary,
         *,
         limit: int,
     ) -> None:
@@ -47,13 +50,15 @@ class WebhookOperations:
         self._ids = parts.ids
         self._worker = worker
         self._fanout = fanout
-        self._sealer = sealer
+        self._signing = signing
         self._rules = rules
+        self._vocabulary = vocabulary
         self._limit = limit
 
     async def create(self, wanted: NewWebhook, principal: Principal) -> IssuedWebhook:
         """Make a webhook; its secret is in the answer and nowhere else in clear."""
-        _check_audit(wanted, principal)
+        _check_audit(wanted.filter, principal)
+        await self._vocabulary.check(wanted.filter)
         await self._rules.check_url(wanted.url)
         if len(await self._webhooks.all()) >= self._limit:
             raise problems.conflict(
@@ -71,8 +76,8 @@ class WebhookOperations:
             enabled_at_ms=now_ms,
             after_seq=await self._events.last_seq(),
         )
-        secret = new_secret()
-        await self._webhooks.add(webhook, self._sealer.seal(secret))
+        secret, sealed = self._signing.new()
+        await self._webhooks.add(webhook, sealed)
         try:
             await self._fanout.refresh()
         except Exception:
@@ -99,6 +104,35 @@ class WebhookOperations:
         await self._deliveries.forget(webhook_id)
         await self._fanout.refresh()
 
+    async def change(
+        self, webhook_id: str, changes: WebhookChanges, principal: Principal
+    ) -> Webhook:
+        """Make it different; what is checked of a new one is checked here."""
+        await self._changeable(webhook_id, principal)
+        if changes.filter is not None:
+            _check_audit(changes.filter, principal)
+            await self._vocabulary.check(changes.filter)
+        if changes.url is not None:
+            await self._rules.check_url(changes.url)
+        changed = await self._webhooks.change(webhook_id, changes, self._clock.now_ms())
+        if changed is None:
+            raise problems.not_found("webhook", webhook_id, LIST)
+        await self._fanout.refresh()
+        return changed
+
+    async def rotate(
+        self, webhook_id: str, overlap_s: float, principal: Principal
+    ) -> IssuedWebhook:
+        """Give it a new secret; deliveries are signed with the old one, too, for so long."""
+        await self._changeable(webhook_id, principal)
+        now_ms = self._clock.now_ms()
+        secret, sealed = self._signing.new()
+        until_ms = now_ms + round(overlap_s * 1_000)
+        rotated = await self._webhooks.rotate(webhook_id, sealed, now_ms, until_ms)
+        if rotated is None:
+            raise problems.not_found("webhook", webhook_id, LIST)
+        return IssuedWebhook(webhook=rotated, secret=secret)
+
     async def enable(self, webhook_id: str) -> Webhook:
         """Tell a disabled webhook again what happens from now on."""
         after_seq = await self._events.last_seq()
@@ -111,6 +145,7 @@ class WebhookOperations:
     async def test(self, webhook_id: str) -> Delivery:
         """Send an event `webhook.test` now, once; gives how it went."""
         webhook = await self.get(webhook_id)
+        await self._check_secret(webhook_id)
         now_ms = self._clock.now_ms()
         event = PublicEvent(
             id=self._ids.new("test"),
@@ -170,10 +205,21 @@ class WebhookOperations:
         self._worker.wake()
         return queued
 
+    async def _changeable(self, webhook_id: str, principal: Principal) -> None:
+        """Raises 404, and 403 for one that carries the audit trail: who could point it elsewhere
+        would see it."""
+        _check_audit((await self.get(webhook_id)).filter, principal)
 
-def _check_audit(wanted: NewWebhook, principal: Principal) -> None:
+    async def _check_secret(self, webhook_id: str) -> None:
+        try:
+            await self._signing.of(webhook_id)
+        except ForeignSecretError as error:
+            raise problems.conflict(str(error)) from None
+
+
+def _check_audit(wanted: WebhookFilter, principal: Principal) -> None:
     """Raises 403 when somebody who may not see the audit trail asks for it."""
-    named = any(pattern.startswith(f"{AUDIT}.") for pattern in wanted.filter.events)
+    named = any(pattern.startswith(f"{AUDIT}.") for pattern in wanted.events)
     if named and not principal.may(Permission.AUDIT):
         raise problems.problem(
             "forbidden",

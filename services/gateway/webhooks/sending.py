@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -50,25 +51,35 @@ class _Answer:
 class Sender:
     """Sends deliveries."""
 
-    def __init__(self, rules: TargetRules, timeout_s: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        rules: TargetRules,
+        timeout_s: float,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`transport` is one that connects only where `rules` allow, for tests with names of their
+        own; by default such a one on this machine's resolver.
+        """
         self._timeout_s = timeout_s
         self._clock = clock
         self._client = httpx.AsyncClient(
-            transport=PinnedTransport(rules.check_address),
+            transport=transport or PinnedTransport(rules.check_address),
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
         )
 
-    async def send(self, url: str, secret: str, delivery: Delivery, body: str) -> Sent:
-        """Try once; never raises for what a receiver or the network does."""
+    async def send(self, url: str, signing: Sequence[str], delivery: Delivery, body: str) -> Sent:
+        """Try once, signed with each secret; never raises for what a receiver or the network
+        does."""
         at_ms, started = self._clock.now_ms(), time.monotonic()
         content = body.encode()
         headers = {
             "content-type": CONTENT_TYPE,
             "user-agent": USER_AGENT,
             "accept-encoding": "identity",
-            **signed_headers(secret, delivery.id, at_ms // 1_000, content),
+            **signed_headers(signing, delivery.id, at_ms // 1_000, content),
         }
         answer = await self._post(url, content, headers)
         attempt = DeliveryAttempt(
@@ -98,7 +109,7 @@ class Sender:
             return _Answer(None, f"the host cannot be resolved: {error}")
         except (TimeoutError, httpx.TimeoutException):
             return _Answer(None, f"no answer within {self._timeout_s:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             return _Answer(None, f"{type(error).__name__}: {_plain(str(error))}")
 
 

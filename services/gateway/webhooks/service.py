@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from services.gateway.parts import Parts
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks.bounds import Bounds, BoundsKeeper
-from services.gateway.webhooks.delivery import DeliveryWorker
+from services.gateway.webhooks.delivery import DeliveryWorker, Pace
 from services.gateway.webhooks.fanout import FanOut
 from services.gateway.webhooks.judging import DisablingRule, Judge
 from services.gateway.webhooks.operations import WebhookOperations
 from services.gateway.webhooks.schedule import RetrySchedule
 from services.gateway.webhooks.sending import Sender
+from services.gateway.webhooks.signing_secrets import SigningSecrets
 from services.gateway.webhooks.targets import TargetRules
-from shared.runtime.sealing import Sealer, key_from_file
+from services.gateway.webhooks.vocabulary import Vocabulary
 
 KEY_FILE = "webhooks.key"
 
@@ -29,12 +30,13 @@ class Webhooks:
     worker: DeliveryWorker
     keeper: BoundsKeeper
     judge: Judge
+    vocabulary: Vocabulary
 
     @classmethod
     def of(cls, parts: Parts, settings: GatewaySettings) -> Webhooks:
         """Put the parts together. The key that seals secrets is made in `home` if it is missing."""
         ports, clock = parts.webhooks, parts.clock
-        sealer = Sealer(key_from_file(settings.home / KEY_FILE))
+        signing = SigningSecrets(ports.webhooks, clock, settings.home / KEY_FILE)
         rules = TargetRules(settings.webhook_allow_private, settings.webhook_allow_http)
         judge = Judge(
             ports.webhooks,
@@ -52,10 +54,11 @@ class Webhooks:
             ports.deliveries,
             Sender(rules, settings.webhook_timeout_s, clock),
             judge,
-            sealer,
+            signing,
             clock,
-            concurrency=settings.webhook_concurrency,
-            timeout_s=settings.webhook_timeout_s,
+            Pace(
+                settings.webhook_concurrency, settings.webhook_timeout_s, settings.webhook_grace_s
+            ),
         )
         fanout = FanOut(
             ports.feed,
@@ -65,19 +68,21 @@ class Webhooks:
             settings.webhook_source,
             worker.wake,
         )
+        vocabulary = Vocabulary(parts.templates)
         operations = WebhookOperations(
             parts,
             worker,
             fanout,
-            sealer,
+            signing,
             rules,
+            vocabulary,
             limit=settings.webhook_limit,
         )
         bounds = Bounds(
             settings.webhook_log_kept, settings.webhook_dead_kept, settings.webhook_pending_limit
         )
         keeper = BoundsKeeper(ports.webhooks, ports.deliveries, judge, bounds)
-        return cls(operations, fanout, worker, keeper, judge)
+        return cls(operations, fanout, worker, keeper, judge, vocabulary)
 
     def start(self) -> None:
         """Begin to follow events and to send."""
@@ -86,7 +91,7 @@ class Webhooks:
         self.keeper.start()
 
     async def close(self) -> None:
-        """Take no more events, and let attempts under way end."""
+        """Take no more events, and let attempts under way end within the grace."""
         await self.fanout.close()
         await self.keeper.close()
         await self.worker.close()

@@ -57,9 +57,10 @@ class TargetRules:
     def _parsed(self, text: str) -> httpx.URL:
         try:
             url = httpx.URL(text)
-        except httpx.InvalidURL as error:
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise _refused(f"is not an address: {error}", "send https://host/path") from None
-        if url.scheme not in ("https", "http") or not url.host or (url.port or 0) > PORT_LIMIT:
+        if url.scheme not in ("https", "http") or not host or (url.port or 0) > PORT_LIMIT:
             raise _refused("is not an http address", "send https://host/path")
         if url.scheme == "http" and not self.allow_http:
             raise _refused(

@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongo.connection import Document, Mongo
+from shared.adapters.mongo.paging import earlier
 from shared.contracts.collective import Acknowledgement, Broadcast
 from shared.ports.collective import NotFoundError
 
@@ -52,9 +53,11 @@ class MongoBroadcasts:
             await self._broadcasts.bulk_write(updates, ordered=True)
         return await self._existing(broadcast_id)
 
-    async def newest(self, *, before_ms: int | None = None, limit: int = 50) -> Sequence[Broadcast]:
+    async def newest(
+        self, *, before_ms: int | None = None, before_id: str = "", limit: int = 50
+    ) -> Sequence[Broadcast]:
         """Newest first."""
-        conditions = {} if before_ms is None else {"sent_at_ms": {"$lt": before_ms}}
+        conditions = {} if before_ms is None else earlier("sent_at_ms", before_ms, before_id)
         order = [("sent_at_ms", DESCENDING), ("_id", DESCENDING)]
         cursor = self._broadcasts.find(conditions).sort(order).limit(limit)
         return [_broadcast(d) async for d in cursor]

@@ -13,6 +13,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongo.connection import Document, Mongo
+from shared.adapters.mongo.paging import earlier
 from shared.collective.delegating import apply_change
 from shared.collective.verbs import DelegationVerbs
 from shared.contracts.delegations import (
@@ -104,7 +105,7 @@ def _conditions(wanted: DelegationFilter) -> dict[str, Any]:
         conditions.append({"status": {"$in": unended}})
         conditions.append({"deadline_ms": {"$lte": wanted.overdue_at_ms}})
     if wanted.before_ms is not None:
-        conditions.append({"created_at_ms": {"$lt": wanted.before_ms}})
+        conditions.append(earlier("created_at_ms", wanted.before_ms, wanted.before_id))
     return {"$and": conditions} if conditions else {}
 
 

@@ -76,6 +76,14 @@ class MongoTemplateStore:
         cursor = self._templates.find({"template_id": template_id})
         return [_stored(d) async for d in cursor.sort("version_order", DESCENDING)]
 
+    async def ids(self) -> Sequence[str]:
+        """The id of every template, in order."""
+        return sorted(map(str, await self._templates.distinct("template_id")))
+
+    async def categories(self) -> Sequence[str]:
+        """Every category that a version of a template has, in order."""
+        return sorted(map(str, await self._templates.distinct("category")))
+
     async def search(self, query: TemplateQuery) -> Sequence[StoredTemplate]:
         """The newest version of each template that fits, by id."""
         pipeline: list[Mapping[str, Any]] = [

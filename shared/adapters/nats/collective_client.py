@@ -101,9 +101,11 @@ class RemoteBroadcasts(_Client):
         answer = await self._call(rpc.ACKNOWLEDGE, request)
         return _present(answer.broadcast, broadcast_id)
 
-    async def newest(self, *, before_ms: int | None = None, limit: int = 50) -> Sequence[Broadcast]:
+    async def newest(
+        self, *, before_ms: int | None = None, before_id: str = "", limit: int = 50
+    ) -> Sequence[Broadcast]:
         """Newest first."""
-        request = rpc.BroadcastPage(before_ms=before_ms, limit=limit)
+        request = rpc.BroadcastPage(before_ms=before_ms, before_id=before_id, limit=limit)
         return (await self._call(rpc.LIST_BROADCASTS, request)).broadcasts
 
     async def missed(self, agent: str, now_ms: int, limit: int = 100) -> Sequence[Broadcast]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.publisher import Publisher
-from shared.adapters.nats.reading import last_sequence, read_stream
+from shared.adapters.nats.reading import first_sequence, last_sequence, read_stream
 from shared.contracts import subjects
 from shared.contracts.events import PublicEvent
 from shared.contracts.tasks import LogChunk
@@ -32,6 +32,10 @@ class NatsEventStream:
     async def last_seq(self) -> int:
         """Sequence of the newest event, 0 when there was none yet."""
         return await last_sequence(self._bus, subjects.EVENTS)
+
+    async def oldest_seq(self) -> int:
+        """Sequence of the oldest event that is kept, one more than the newest when none is."""
+        return await first_sequence(self._bus, subjects.EVENTS)
 
     async def read(
         self, after: int | None = None, execution_id: str | None = None

@@ -47,6 +47,12 @@ async def last_sequence(bus: Bus, stream: str) -> int:
     return int(info.state.last_seq)
 
 
+async def first_sequence(bus: Bus, stream: str) -> int:
+    """The sequence of the oldest message, one more than the newest's when there is none."""
+    info = await bus.jetstream.stream_info(stream)
+    return int(info.state.first_seq) if info.state.messages else int(info.state.last_seq) + 1
+
+
 async def read_stream(
     bus: Bus, stream: str, subjects: Sequence[str], *, after: int, to_the_end: bool = False
 ) -> AsyncGenerator[Read, None]:

@@ -52,10 +52,10 @@ class NewParticipant(_Body):
 
 
 class DelegationPage(_Answer):
-    """Delegations, newest first. `next_before` asks for those created before these."""
+    """Delegations, newest first. `next_cursor` asks for the page after this."""
 
     items: tuple[Delegation, ...]
-    next_before: int | None = None
+    next_cursor: str | None = None
 
 
 class CompleteBody(_Body):
@@ -103,7 +103,7 @@ class NewBroadcast(_Body):
 
 
 class BroadcastPage(_Answer):
-    """Broadcasts, newest first. `next_before` asks for those sent before these."""
+    """Broadcasts, newest first. `next_cursor` asks for the page after this."""
 
     items: tuple[Broadcast, ...]
-    next_before: int | None = None
+    next_cursor: str | None = None

@@ -57,3 +57,6 @@ class TestBroadcasts:
         assert [b.id for b in newest] == ["bc_2", "bc_1"]
         rest = await collective.broadcasts.newest(before_ms=NOW + 1)
         assert [b.id for b in rest] == ["bc_0"]
+        await collective.broadcasts.send(broadcast("bc_x", sent_at_ms=NOW + 1))
+        same = await collective.broadcasts.newest(before_ms=NOW + 1, before_id="bc_x")
+        assert [b.id for b in same] == ["bc_1", "bc_0"]

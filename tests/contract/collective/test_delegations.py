@@ -147,6 +147,7 @@ class TestDelegations:
 
         assert await found() == ["dl_3", "dl_2", "dl_1", "dl_0"]
         assert await found(limit=2, before_ms=NOW + 3) == ["dl_2", "dl_1"]
+        assert await found(before_ms=NOW + 1, before_id="dl_1x") == ["dl_1", "dl_0"]
         assert await found(statuses=(S.EXPIRED,)) == ["dl_3"]
         assert await found(execution_id="ex_1", participant="ann") == ["dl_1"]
         assert await found(participant="ben") == []

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.adapters.mongo.connection import Mongo
-from shared.adapters.mongo.webhooks import MongoDeliveryStore, MongoWebhookStore
+from shared.adapters.mongo.deliveries import MongoDeliveryStore
+from shared.adapters.mongo.webhooks import MongoWebhookStore
 from shared.adapters.nats.connection import connect
 from shared.adapters.nats.durable_events import NatsEventFeed
 from shared.adapters.nats.events import NatsEventSink

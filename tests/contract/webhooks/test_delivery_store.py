@@ -52,6 +52,23 @@ class TestDeliveryStore:
         assert await stores.deliveries.settle(second.delivery, outcome("delivered"))
         assert not await stores.deliveries.settle(second.delivery, outcome("dead"))
 
+    async def test_a_claim_can_be_given_up(self, stores: Stores) -> None:
+        """It is due again at the time that is given, untried; a claim that has ended cannot be."""
+        await stores.deliveries.enqueue([queued(1)])
+        (first,) = await stores.deliveries.claim(10, LEASE, 5)
+        assert await stores.deliveries.release(first.delivery, 20)
+        assert not await stores.deliveries.release(first.delivery, 20)
+        (second,) = await stores.deliveries.claim(20, LEASE, 5)
+        assert (second.delivery.attempt, second.delivery.attempts) == (0, ())
+        assert await stores.deliveries.settle(second.delivery, outcome("delivered"))
+        assert not await stores.deliveries.release(second.delivery, 30)
+
+    async def test_what_is_left_to_others_does_not_count_as_due(self, stores: Stores) -> None:
+        """The next time leaves out webhooks to avoid."""
+        await stores.deliveries.enqueue([queued(1, 100), queued(2, 300, webhook_id="wh_2")])
+        assert await stores.deliveries.next_due_ms(avoid=["wh_1"]) == 300
+        assert await stores.deliveries.next_due_ms(avoid=["wh_1", "wh_2"]) is None
+
     async def test_records_a_success(self, stores: Stores) -> None:
         """A delivery that arrived is not due again, and tells how it went."""
         await stores.deliveries.enqueue([queued(1)])

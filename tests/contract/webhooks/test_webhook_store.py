@@ -1,6 +1,6 @@
 """What every store of webhooks keeps to."""
 
-from shared.contracts.webhooks import WebhookStatus
+from shared.contracts.webhooks import WebhookChanges, WebhookFilter, WebhookStatus
 from tests.contract.webhooks.conftest import Stores
 from tests.contract.webhooks.samples import webhook
 
@@ -11,9 +11,35 @@ class TestWebhookStore:
         one = webhook(filter={"events": ("execution.*",), "templates": ("deploy",)})
         await stores.webhooks.add(one, "sealed")
         assert await stores.webhooks.get("wh_1") == one
-        assert await stores.webhooks.sealed_secret("wh_1") == "sealed"
+        assert list(await stores.webhooks.sealed_secrets("wh_1", 0)) == ["sealed"]
         assert await stores.webhooks.get("wh_2") is None
-        assert await stores.webhooks.sealed_secret("wh_2") is None
+        assert list(await stores.webhooks.sealed_secrets("wh_2", 0)) == []
+
+    async def test_changes_only_what_is_given(self, stores: Stores) -> None:
+        """What the changes leave out stays, and nothing is made where nothing was."""
+        one = webhook(description="old")
+        await stores.webhooks.add(one, "sealed")
+        narrow = WebhookFilter(events=("step.failed",), templates=("deploy",))
+        changed = await stores.webhooks.change("wh_1", WebhookChanges(filter=narrow), 7_000)
+        assert changed == one.model_copy(update={"filter": narrow, "changed_at_ms": 7_000})
+        moved = WebhookChanges(url="https://hooks.example.com/y", description="")
+        await stores.webhooks.change("wh_1", moved, 8_000)
+        found = await stores.webhooks.get("wh_1")
+        assert found is not None
+        assert (found.url, found.description, found.filter) == (moved.url, "", narrow)
+        assert await stores.webhooks.change("wh_2", moved, 8_000) is None
+        assert await stores.webhooks.get("wh_2") is None
+
+    async def test_a_new_secret_stands_beside_the_old_one(self, stores: Stores) -> None:
+        """Until the overlap ends both are given, the new one first; then the new one alone."""
+        await stores.webhooks.add(webhook(), "first")
+        rotated = await stores.webhooks.rotate("wh_1", "$second", 7_000, 9_000)
+        assert rotated == webhook(rotated_at_ms=7_000, old_secret_until_ms=9_000)
+        assert list(await stores.webhooks.sealed_secrets("wh_1", 8_999)) == ["$second", "first"]
+        assert list(await stores.webhooks.sealed_secrets("wh_1", 9_000)) == ["$second"]
+        await stores.webhooks.rotate("wh_1", "third", 9_500, 9_900)
+        assert list(await stores.webhooks.sealed_secrets("wh_1", 9_600)) == ["third", "$second"]
+        assert await stores.webhooks.rotate("wh_2", "none", 7_000, 9_000) is None
 
     async def test_lists_the_newest_first(self, stores: Stores) -> None:
         """The one made last comes first."""

@@ -47,6 +47,33 @@ async def test_other_sites_are_refused(served: Served) -> None:
     assert (await post(served, **key, Origin=served.url)).status_code == 200
 
 
+async def test_without_sessions_there_is_nothing_but_post(served: Served) -> None:
+    """A stream to listen to, or a session to end, is a 405 at once: nothing is held open."""
+    async with httpx.AsyncClient(timeout=10) as http:
+        for method in ("GET", "DELETE", "PUT"):
+            answer = await http.request(
+                method, f"{served.url}/mcp", headers={**HEADERS, "X-API-Key": served.key}
+            )
+            assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+            assert answer.json()["type"] == "urn:hive:problem:method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(b"{", "line 1"), (b'{"parameters": {"n": NaN}}', "NaN"), (b'{"x": "\\ud800"}', "half a")],
+)
+async def test_what_is_no_json_is_refused(served: Served, arguments: bytes, said: str) -> None:
+    """Broken JSON, and what only some parsers take, is a 400 in words: nothing is made of it."""
+    call = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": '
+    content = call + b'"workflow_execute", "arguments": ' + arguments + b"}}"
+    headers = {**HEADERS, "X-API-Key": served.key, "Content-Type": "application/json"}
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(f"{served.url}/mcp", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:hive:problem:malformed-body"
+    assert said in answer.json()["detail"]
+
+
 async def test_too_much_is_refused(served: Served) -> None:
     """Bodies are bounded as at every door."""
     async with httpx.AsyncClient() as http:

@@ -1,6 +1,7 @@
 """Every tool and resource over every transport, on a real gateway with a real executor."""
 
 import asyncio
+import itertools
 import json
 import secrets
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 
+from shared.contracts.api.executions import ExecutionView
+from shared.contracts.collective import MemoryQuery
+from shared.workflow.definition import Template
 from tests.integration.mcp.conftest import Connect, Served, called, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -82,6 +86,7 @@ async def test_a_workflow_from_its_definition_to_its_end(connect: Connect) -> No
         execution = accepted["execution"]
         assert (execution["status"], execution["outputs"]) == ("completed", {"said": "bee"})
         assert "pause" in " ".join(message or "" for _, _, message in reports)
+        assert all(a[0] < b[0] for a, b in itertools.pairwise(reports)), "it only ever goes on"
         assert list(reports[-1]) == [2, 2, "completed"]
         execution_id = accepted["execution_id"]
         shown = await called(client, "workflow_status", execution_id=execution_id)
@@ -214,6 +219,76 @@ async def test_roles_are_respected(connect: Connect, served: Served) -> None:
         text, error = await refused(viewer, "workflow_execute", template_id=name)
         assert error["status"] == 403
         assert "operator" in text
+
+
+READS = {"workflow_list", "workflow_status", "workflow_history", "task_list", "memory_recall"}
+AGENTS = {"task_accept", "task_complete", "memory_remember"}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "workflow_create": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},
+    "workflow_execute": {"template_id": "no_such_template"},
+    "workflow_status": {"execution_id": "ex_none"},
+    "workflow_cancel": {"execution_id": "ex_none"},
+    "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
+    "task_accept": {"task_id": "dl_none"},
+    "task_complete": {"task_id": "dl_none"},
+    "memory_remember": {"content": "allowed"},
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [("viewer", READS), ("agent", READS | AGENTS), ("operator", TOOLS), ("admin", TOOLS)],
+)
+async def test_every_tool_asks_for_the_right_role(
+    served: Served, role: str, allowed: set[str]
+) -> None:
+    """What a role may not do over REST it may not do by a tool either, and nothing else is kept
+    from it."""
+    key = await served.key_of(role, f"{role}-{secrets.token_hex(4)}")
+    async with served.http(key) as client:
+        for tool in sorted(TOOLS):
+            result = await client.call_tool(tool, ARGUMENTS.get(tool, {}))
+            error = (result.structured_content or {}).get("error", {}) if result.is_error else {}
+            assert (error.get("status") != 403) == (tool in allowed), (tool, result)
+
+
+async def test_what_would_be_ignored_is_refused(served: Served) -> None:
+    """The history of one execution takes no filters of many, and the other way round."""
+    async with served.http() as client:
+        text, _ = await refused(
+            client, "workflow_history", execution_id="ex_none", status=["failed"]
+        )
+        assert "leave out: status" in text
+        text, _ = await refused(client, "workflow_history", after=3)
+        assert "cursor" in text
+
+
+async def test_lists_go_on_page_by_page(served: Served) -> None:
+    """Templates, executions, and resources give a cursor for what follows."""
+    async with served.http() as client:
+        for _ in range(3):
+            await created(client, {"id": "one", "command": "noop"}, category="paged")
+        first = await called(client, "workflow_list", category="paged", limit=2)
+        rest = await called(
+            client, "workflow_list", category="paged", limit=2, cursor=first["next_cursor"]
+        )
+        ids = [item["id"] for item in first["items"] + rest["items"]]
+        assert len(ids) == len(set(ids)) == 3
+        page = await client.list_resources(cursor=first["next_cursor"])
+        uris = [str(resource.uri) for resource in page.resources]
+        assert uris
+        assert all(uri > f"hive://templates/{first['next_cursor']}" for uri in uris)
+
+
+async def test_inputs_and_outputs_are_described_by_the_models(served: Served) -> None:
+    """The schemas of the tools are those of the contracts, so that they cannot drift."""
+    async with served.http() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    status = tools["workflow_status"].output_schema
+    assert status == ExecutionView.model_json_schema(mode="serialization")
+    definition = tools["workflow_create"].input_schema["$defs"]["Template"]
+    assert set(definition["properties"]) == set(Template.model_json_schema()["properties"])
+    assert tools["memory_recall"].input_schema == MemoryQuery.model_json_schema()
 
 
 async def first_task(agent: Client) -> dict[str, Any]:

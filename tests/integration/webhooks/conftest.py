@@ -73,6 +73,14 @@ async def subscribe(world: World, url: str, **wanted: Any) -> tuple[str, str]:
     return issued["webhook"]["id"], issued["secret"]
 
 
+async def store_template(world: World, template_id: str, **fields: Any) -> None:
+    """A template of one step, so that filters may name it."""
+    steps = [{"id": "one", "command": "noop"}]
+    definition = {"id": template_id, "name": template_id, "steps": steps, **fields}
+    stored = await world.client.post("/api/v1/workflows/templates", json=definition)
+    assert stored.status_code == 201, stored.text
+
+
 async def happened(
     world: World, event_type: str = "execution.completed", **fields: Any
 ) -> PublicEvent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -31,10 +32,13 @@ class Receiver:
     """Answers with the statuses in `answers`, in turn, then with 204."""
 
     url: str = ""
+    port: int = 0
     answers: deque[int] = field(default_factory=deque)
     answer_headers: dict[str, str] = field(default_factory=dict)
     answer_body: str = "as you say"
     silent: bool = False
+    delay_s: float = 0.0
+    answered: int = 0
     received: list[Received] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -69,6 +73,7 @@ class Receiver:
         if self.silent:
             await reader.read()
             return
+        await asyncio.sleep(self.delay_s)
         status = self.answers.popleft() if self.answers else 204
         text = self.answer_body if status >= 300 else ""
         extra = "".join(f"{name}: {value}\r\n" for name, value in self.answer_headers.items())
@@ -77,14 +82,18 @@ class Receiver:
             f"connection: close\r\n\r\n{text}".encode()
         )
         await writer.drain()
+        self.answered += 1
 
 
 @asynccontextmanager
-async def running_receiver() -> AsyncIterator[Receiver]:
-    """A receiver on a free port of this machine."""
+async def running_receiver(
+    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
+    """A receiver on a (free) port of this machine."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    server = await asyncio.start_server(receiver.serve, host, port, ssl=tls)
+    receiver.port = server.sockets[0].getsockname()[1]
+    receiver.url = f"http{'s' if tls else ''}://{host}:{receiver.port}/hook"
     async with server:
         yield receiver
         server.close()

@@ -69,6 +69,14 @@ async def test_the_life_of_a_webhook(world: World, address: str, receiver: Recei
     log = await hv_json(world, address, "deliveries", webhook_id, "--status", "delivered")
     assert len(log["items"]) == 2
     assert webhook_id in await hv(world, address, "list")
+    moved = await hv_json(world, address, "update", webhook_id, "--to", receiver.url + "/new")
+    assert (moved["url"], moved["filter"]["events"]) == (receiver.url + "/new", ["execution.*"])
+    narrowed = await hv_json(world, address, "update", webhook_id, "-e", "step.failed")
+    assert narrowed["filter"]["events"] == ["step.failed"]
+    rotated = await hv_json(world, address, "rotate-secret", webhook_id, "--overlap", "60")
+    await hv(world, address, "test", webhook_id)
+    for one in (secret, rotated["secret"]):
+        Verifier(one).verify(receiver.received[-1].body, receiver.received[-1].headers)
     assert (await hv_json(world, address, "enable", webhook_id))["status"] == "enabled"
     await hv(world, address, "delete", webhook_id)
     assert await hv_json(world, address, "list") == []
@@ -78,4 +86,11 @@ async def test_bad_input_is_explained(world: World, address: str) -> None:
     """What the gateway or the command refuses ends with a code of its own."""
     refused = await hv(world, address, "create", "https://x.example", "-e", "bad", "--json", code=2)
     assert "filter/events/0" in refused
+    misspelt = await hv(
+        world, address, "create", "https://x.example", "-e", "step.faild", "--json", code=2
+    )
+    assert "did you mean 'step.failed'?" in misspelt
+    assert "nothing is to be changed" in await hv(
+        world, address, "update", "wh_none", "--json", code=2
+    )
     await hv(world, address, "delete", "wh_none", code=2)

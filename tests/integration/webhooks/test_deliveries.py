@@ -11,6 +11,7 @@ from tests.integration.gateway_world import World
 from tests.integration.webhooks.conftest import (
     happened,
     settled,
+    store_template,
     subscribe,
     webhook_of,
 )
@@ -56,6 +57,7 @@ async def test_a_changed_body_is_found_out(world: World, receiver: Receiver) -> 
 
 async def test_only_what_was_asked_for_is_sent(world: World, receiver: Receiver) -> None:
     """Type, template and category filter."""
+    await store_template(world, "deploy")
     wanted = {"events": ["step.*", "execution.failed"], "templates": ["deploy"]}
     await subscribe(world, receiver.url, filter=wanted)
     await happened(world, "execution.completed")

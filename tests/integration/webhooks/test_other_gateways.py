@@ -1,5 +1,6 @@
 """Webhooks through restarts, shared by gateways, and under other settings."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.webhooks.conftest import (
     happened,
     log_of,
     settled,
+    store_template,
     subscribe,
     webhook_of,
 )
@@ -55,6 +57,50 @@ async def test_gateways_share_the_work(new_world: NewWorld, receiver: Receiver) 
         events = [await happened(other) for _ in range(40)]
         await settled(one, webhook_id, "delivered", 40)
         assert sorted(r.event["id"] for r in receiver.received) == sorted(e.id for e in events)
+
+
+async def test_stopping_gives_up_what_takes_too_long(
+    new_world: NewWorld, receiver: Receiver
+) -> None:
+    """An attempt that outlasts the grace is cut off uncounted, and is due at once for the next
+    gateway, under the same id."""
+    patient = {"webhook_timeout_s": 60.0, "webhook_grace_s": 0.2}
+    async with new_world(**patient) as first:
+        webhook_id, _ = await subscribe(first, receiver.url)
+        receiver.silent = True
+        await happened(first)
+        await receiver.count(1)
+    receiver.silent = False
+    async with new_world(**patient) as second:
+        received = await receiver.count(2)
+        (delivered,) = await settled(second, webhook_id, "delivered")
+    assert len(delivered["attempts"]) == 1
+    assert {r.headers["webhook-id"] for r in received} == {delivered["id"]}
+
+
+async def test_a_gateway_without_the_key_leaves_webhooks_to_others(
+    new_world: NewWorld, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Who cannot open a secret sends nothing and counts nothing, says what to do, and can mend it
+    by a new secret."""
+    async with new_world() as knowing:
+        webhook_id, _ = await subscribe(knowing, receiver.url)
+    (tmp_path / "webhooks.key").unlink()
+    async with new_world() as stranger:
+        await happened(stranger)
+        tried = await stranger.client.post(f"/api/v1/webhooks/{webhook_id}/test")
+        assert tried.status_code == 409
+        assert "rotate-secret" in tried.json()["detail"]
+        while not await log_of(stranger, webhook_id):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        (waiting,) = await log_of(stranger, webhook_id)
+        assert (waiting["status"], waiting["attempts"]) == ("pending", [])
+        assert receiver.received == []
+        rotated = await stranger.client.post(f"/api/v1/webhooks/{webhook_id}/rotate-secret")
+        secret = rotated.json()["secret"]
+        (received,) = await receiver.count(1)
+        Verifier(secret).verify(received.body, received.headers)
+        await settled(stranger, webhook_id, "delivered")
 
 
 async def test_one_that_fails_for_long_is_disabled(new_world: NewWorld, receiver: Receiver) -> None:
@@ -138,11 +184,9 @@ async def test_a_real_workflow_is_told_from_beginning_to_end(
 ) -> None:
     """Every public event of an execution arrives, as its list of events has it."""
     async with new_world() as world, executor(nats_url, mongo_url, tmp_path):
+        await store_template(world, "told")
         wanted = {"events": ["*"], "templates": ["told"]}
         webhook_id, secret = await subscribe(world, receiver.url, filter=wanted)
-        definition = {"id": "told", "name": "told", "steps": [{"id": "one", "command": "noop"}]}
-        stored = await world.client.post("/api/v1/workflows/templates", json=definition)
-        assert stored.status_code == 201, stored.text
         ran = await world.client.post(
             "/api/v1/workflows/execute?wait=30", json={"template_id": "told"}
         )

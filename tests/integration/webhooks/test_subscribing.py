@@ -54,7 +54,7 @@ async def test_a_name_is_judged_by_its_address(receiver: Receiver) -> None:
     """The sender resolves the name itself and connects to nothing that it did not check."""
     sender = Sender(TargetRules(allow_http=True), 5.0, SystemClock())
     url = receiver.url.replace("127.0.0.1", "localhost")
-    sent = await sender.send(url, "whsec_eHg=", queued(1).delivery, "{}")
+    sent = await sender.send(url, ["whsec_eHg="], queued(1).delivery, "{}")
     await sender.close()
     assert sent.attempt.error.startswith("not called: localhost is at")
     assert receiver.received == []

@@ -41,6 +41,9 @@ class Gateway:
         self.keys.append(request.headers["Authorization"])
         connection.send(json.dumps({"ready": {"seq": 0}}))
         after = int(query["after"][0]) // 10
+        if after > EVENTS:
+            connection.close(event_socket.AHEAD, "after lies ahead")
+            return
         for seq in range(after + 1, min(after + PER_CONNECTION, EVENTS) + 1):
             connection.send(_event(seq))
         if after + PER_CONNECTION < EVENTS:
@@ -93,6 +96,22 @@ def test_lost_connections_are_opened_again_where_they_broke() -> None:
     assert gateway.keys == ["Bearer hive_key"] * 3
     assert len(said) == 2
     assert all("connecting again" in sentence for sentence in said)
+
+
+def test_a_stream_that_was_made_anew_is_read_from_its_beginning() -> None:
+    """A gateway that knows no such sequence is asked for everything, and nothing comes twice."""
+    gateway = Gateway()
+    with open_gateway(gateway) as connection:
+        socket = EventSocket(connection, lambda _: None, execution="ex_1", after=60)
+        reading = socket.read(5)
+        first = next(reading)
+        assert first is not None
+        reading.close()  # type: ignore[attr-defined]
+        socket._filters["after"] = 990
+        reading = socket.read(0.2)
+        assert next(reading) is None, "all seven were told before, or are older than what was"
+        reading.close()  # type: ignore[attr-defined]
+    assert [query["after"] for query in gateway.asked] == [["60"], ["990"], ["0"], ["30"], ["60"]]
 
 
 def test_a_gateway_that_restarts_is_waited_for() -> None:

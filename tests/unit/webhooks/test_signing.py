@@ -3,7 +3,9 @@
 import json
 import time
 
+import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from services.gateway.webhooks.envelope import body_of, delivery_id
 from services.gateway.webhooks.schedule import RETRY_AFTER_LIMIT_S, RetrySchedule
@@ -14,8 +16,18 @@ from shared.contracts.events import PublicEvent
 def test_the_library_of_the_specification_agrees() -> None:
     """What is signed here is verified there, for any text."""
     secret, body = new_secret(), '{"text": "żółw \\n 🐢"}'.encode()
-    headers = signed_headers(secret, "msg_1", int(time.time()), body)
+    headers = signed_headers([secret], "msg_1", int(time.time()), body)
     assert Verifier(secret).verify(body, headers) == json.loads(body)
+
+
+def test_a_receiver_with_either_secret_is_content() -> None:
+    """While two secrets are in use the headers satisfy the library with each, and no other."""
+    new, old, other, body = new_secret(), new_secret(), new_secret(), b"{}"
+    headers = signed_headers([new, old], "msg_1", int(time.time()), body)
+    for secret in (new, old):
+        assert Verifier(secret).verify(body, headers) == {}
+    with pytest.raises(WebhookVerificationError):
+        Verifier(other).verify(body, headers)
 
 
 def test_secrets_are_long_and_never_the_same() -> None:

@@ -21,6 +21,9 @@ from services.gateway.webhooks.targets import TargetRules
         ("https://example.com/x#y", "fragment"),
         ("ftp://example.com/x", "not an http address"),
         ("https:///x", "not an http address"),
+        ("https://xn--/x", "not an address"),
+        ("https://8.8.8.8:99999/x", "not an http address"),
+        ("https://2130706433/x", "loopback"),
         ("x", "not an http address"),
     ],
 )

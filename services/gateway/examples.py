@@ -1,0 +1,78 @@
+"""Examples of request bodies, by the operation that takes them. A test sends each of them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+TEMPLATE: Final[dict[str, Any]] = {
+    "id": "disk_check",
+    "name": "Disk check",
+    "version": "1.0.0",
+    "parameters": {"limit": {"type": "integer", "default": 90, "minimum": 1, "maximum": 100}},
+    "steps": [
+        {
+            "id": "measure",
+            "command": "shell",
+            "parameters": {"argv": ["df", "-P", "/"]},
+            "idempotent": True,
+            "retry": {"max_attempts": 3, "delay_s": 1},
+        }
+    ],
+}
+
+TEMPLATE_FILE: Final = """\
+id: disk_check
+name: Disk check
+version: 1.0.1
+parameters:
+  limit: {type: integer, default: 90}
+steps:
+  - id: measure
+    command: shell
+    parameters: {argv: [df, -P, /]}
+    idempotent: true
+"""
+
+BODIES: Final[dict[str, Any]] = {
+    "create_template": TEMPLATE,
+    "import_template": TEMPLATE_FILE,
+    "execute_workflow": {
+        "template_id": "disk_check",
+        "parameters": {"limit": 80},
+        "labels": {"team": "web"},
+    },
+    "cancel_execution": {"reason": "started by mistake"},
+    "approve_execution": {"comment": "the change window is open"},
+    "reject_execution": {"comment": "not during business hours"},
+    "pause_execution": {"reason": "waiting for the database team"},
+    "resolve_lost_step": {"verdict": "failed", "reason": "the host was replaced"},
+    "register_participant": {
+        "name": "bee-1",
+        "kind": "ai",
+        "capabilities": ["analysis"],
+        "labels": {"team": "web"},
+        "description": "reads logs",
+    },
+    "complete_delegation": {"result": {"cause": "a full disk"}},
+    "decline_delegation": {"reason": "no access to that host"},
+    "remember_memory": {
+        "content": "The failover of the orders database takes a minute.",
+        "category": "operations",
+        "tags": ["postgres", "failover"],
+        "importance": 0.8,
+    },
+    "send_broadcast": {
+        "message": "Maintenance begins at noon",
+        "category": "maintenance",
+        "severity": "warning",
+        "deadline_s": 0.5,
+    },
+    "create_webhook": {
+        "url": "https://hooks.example.com/hive",
+        "description": "chat of the operations team",
+        "filter": {"events": ["execution.*", "*.failed"], "templates": ["incident_response"]},
+    },
+    "update_webhook": {"filter": {"events": ["execution.failed"]}},
+    "rotate_webhook_secret": {"overlap_s": 3600},
+    "issue_key": {"name": "ci", "role": "operator"},
+}
