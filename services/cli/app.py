@@ -1,54 +1,23 @@
-"""The `hv` command, put together from command modules.
+"""The `hv` command: what it is made of stands in `services.cli.commands`; how it ends, here."""
 
-`MODULES` is the one table: a module, and the commands it registers through its `register(app)`.
-Only the module of the command that was typed is imported, so that `hv status` does not pay for what
-`hv bench` needs; help and shell completion import them all.
-"""
-
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import typer
+
+from services.cli.commands import LazyGroup
+from shared.version import VERSION
 
 EXIT_DEFECT = 70
 """The exit code for a defect of `hv` itself (EX_SOFTWARE)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandModule:
-    """A module under `services.cli` with a function `register(app: typer.Typer) -> None`."""
-
-    path: str
-    commands: tuple[str, ...]
-
-
-MODULES: tuple[CommandModule, ...] = (
-    CommandModule("services.cli.stack", ("up", "down", "status")),
-    CommandModule("services.cli.templates", ("templates",)),
-    CommandModule("services.cli.workflows", ("run", "watch")),
-    CommandModule(
-        "services.cli.executions",
-        ("executions", "show", "approve", "reject", "cancel", "pause", "resume", "resolve"),
-    ),
-    CommandModule("services.cli.logs", ("logs",)),
-    CommandModule("services.cli.hive", ("agents", "delegations", "remember", "recall")),
-    CommandModule("services.cli.mcp", ("mcp",)),
-    CommandModule("services.cli.webhooks", ("webhooks",)),
-    CommandModule("services.cli.demo", ("demo",)),
-    CommandModule("services.cli.responder", ("responder",)),
-    CommandModule("services.cli.develop", ("test", "check", "lock", "proto")),
-    CommandModule("services.cli.bench.commands", ("bench",)),
-)
-
-
-def build(command: str | None = None) -> typer.Typer:
-    """Return the application with the module of `command`, or with every module when it is None or
-    unknown.
-    """
+def build() -> typer.Typer:
+    """Return the application; it imports the module of a command when that is called."""
     app = typer.Typer(
+        cls=LazyGroup,
         name="hv",
         help="hAIveMind Workflows: durable command workflows across a fleet of agents.",
         no_args_is_help=True,
@@ -56,18 +25,13 @@ def build(command: str | None = None) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
-    chosen = [module for module in MODULES if command in module.commands]
-    for module in chosen or MODULES:
-        importlib.import_module(module.path).register(app)
     return app
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the return value is the exit code of the process."""
-    completing = "_HV_COMPLETE" in os.environ
-    command = arguments[0] if arguments and not completing else None
     try:
-        build(command)(args=list(arguments), prog_name="hv")
+        build()(args=list(arguments), prog_name="hv")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
@@ -93,5 +57,15 @@ def _defect(error: Exception) -> int:
     return EXIT_DEFECT
 
 
-def _root() -> None:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hv {VERSION}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which.")
+    ] = False,
+) -> None:
     """hAIveMind Workflows: durable command workflows across a fleet of agents."""

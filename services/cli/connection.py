@@ -30,6 +30,11 @@ class Connection:
         """Whether it is on this machine: then no proxy stands between."""
         return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS protects the way to it."""
+        return urlsplit(self.url).scheme == "https"
+
     def socket_url(self, path: str) -> str:
         """The address of a WebSocket of this gateway."""
         return "ws" + self.url.removeprefix("http") + path

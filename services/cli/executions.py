@@ -7,10 +7,9 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli import rendering
@@ -18,8 +17,12 @@ from services.cli.faces import now_ms
 from services.cli.options import AsJson, ExecutionId, KeyFile, Url, WaitingId, open_gateway
 from services.cli.outcome import print_json, told
 from services.cli.progress import Progress
-from shared.contracts.api.executions import ExecutionView, StepView
 from shared.workflow.machines.execution import ExecutionStatus
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from shared.contracts.api.executions import ExecutionView, StepView
 
 OUTPUT_LIMIT = 400
 """Longest output of a step that `hv show` prints, in characters, without `--full`."""

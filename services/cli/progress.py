@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from shared.contracts.api.executions import ExecutionView
-from shared.contracts.events import PublicEvent
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
+
+if TYPE_CHECKING:
+    from shared.contracts.api.executions import ExecutionView
+    from shared.contracts.events import PublicEvent
 
 
 @dataclass(slots=True)

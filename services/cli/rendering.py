@@ -7,15 +7,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from services.cli.progress import Progress, StepProgress
-from shared.contracts.events import PublicEvent
+if TYPE_CHECKING:
+    from services.cli.progress import Progress, StepProgress
+    from shared.contracts.events import PublicEvent
 
 PIPE_WIDTH = 160
 """Width of what is printed where there is no terminal, in characters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,8 +13,10 @@ from services.cli import rendering
 from services.cli.options import AsJson, KeyFile, TemplateId, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.problems import FieldProblem
-from shared.contracts.api.templates import TemplateSummary, TemplateView
-from shared.workflow.definition import Parameter, Step, Template
+
+if TYPE_CHECKING:
+    from shared.contracts.api.templates import TemplateSummary, TemplateView
+    from shared.workflow.definition import Parameter, Step, Template
 
 Version = Annotated[str | None, typer.Option("--version", help="Default: the newest release.")]
 

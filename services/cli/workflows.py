@@ -5,19 +5,16 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from services.cli import rendering
-from services.cli.client import Gateway
-from services.cli.faces import face_for
-from services.cli.follow import follow, stored_if_there
 from services.cli.options import AsJson, ExecutionId, KeyFile, TemplateId, Url, open_gateway
 from services.cli.outcome import CliError, exit_code_of, print_json, print_json_line, told
-from services.cli.values import parameters_of, read_parameters
-from shared.contracts.api.executions import ExecuteRequest, ExecutionAccepted, ExecutionView
+
+if TYPE_CHECKING:  # what shows a run is imported by who shows one: most runs are only accepted
+    from services.cli.client import Gateway
+    from shared.contracts.api.executions import ExecutionAccepted, ExecutionView
 
 ASK_S = 20.0
 """How long one request lets the gateway wait; longer waits are several requests."""
@@ -61,9 +58,13 @@ def run(
 
     Without --watch and --wait the command ends as soon as the run is accepted, with 0.
     """
+    from services.cli.values import parameters_of, read_parameters
+
     from_file = read_parameters(file) if file else None
     labels = _labels(label or [])
     with open_gateway(url, key_file) as gateway:
+        from shared.contracts.api.executions import ExecuteRequest
+
         view = gateway.template(template, version)
         values = parameters_of(parameter or [], view.parameters_schema, from_file)
         request = ExecuteRequest(
@@ -94,6 +95,9 @@ def watch(
 
 
 def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
+    from services.cli.faces import face_for
+    from services.cli.follow import follow
+
     try:
         view = follow(gateway, execution_id, face_for(as_json=as_json))
     except KeyboardInterrupt:
@@ -108,6 +112,8 @@ def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
 
 def _wait(gateway: Gateway, execution_id: str, timeout_s: float | None) -> ExecutionView | None:
     """The execution at its end, or as it is when the time is over."""
+    from services.cli.follow import stored_if_there
+
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         left = ASK_S if deadline is None else max(0.0, deadline - time.monotonic())
@@ -130,6 +136,10 @@ def _end(execution_id: str, view: ExecutionView | None, *, as_json: bool) -> Non
 
 
 def _print_end(view: ExecutionView) -> None:
+    from rich.text import Text
+
+    from services.cli import rendering
+
     console = rendering.console()
     line = Text.assemble(rendering.sign(view.status), f" {view.id} ")
     line.append_text(rendering.status_text(view.status.replace("_", " ")))
