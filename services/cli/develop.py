@@ -30,6 +30,11 @@ class Check:
     arguments: tuple[str, ...]
 
 
+COVERAGE: tuple[str, ...] = ("-m", "pytest", "-q", "-n", "2", "--cov=shared.workflow")
+"""Fails where a branch of the pure core is not taken; what and how much: pyproject.toml."""
+
+CORE_TESTS: tuple[str, ...] = ("tests/unit/workflow", "tests/simulation")
+
 CHECKS: tuple[Check, ...] = (
     Check("lint", ("-m", "ruff", "check", "--quiet", ".")),
     Check("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
@@ -37,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     Check("layers", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
     Check("drift", ("-m", "services.cli.generated", "--check")),
     Check("tidy", ("-m", "pytest", "-q", "tests/architecture")),
+    Check("coverage", (*COVERAGE, *CORE_TESTS)),
 )
 
 
@@ -61,7 +67,9 @@ def test(context: typer.Context) -> None:
 
 
 def check() -> None:
-    """Run every check, even after one failed: lint, format, types, layers, drift, tidy."""
+    """Run every check, even after one failed: lint, format, types, layers, drift, tidy, and
+    that the tests of the core take each of its branches.
+    """
     failed = [one.name for one in CHECKS if not _passes(one)]
     if failed:
         typer.echo(f"failed: {', '.join(failed)}")
