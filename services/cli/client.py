@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from services.cli.advice import hv
 from services.cli.connection import Connection
 from services.cli.outcome import CliError, ExitCode
 from shared.contracts.api.problems import ProblemDetails
@@ -368,7 +369,7 @@ def _unreachable(url: str, error: httpx.HTTPError) -> CliError:
     reason = str(error) or type(error).__name__
     return CliError(
         f"The gateway at {url} cannot be reached: {reason}. "
-        "Is the stack up (`hv status`), and is the address right (--url, HIVE_URL)?",
+        f"Is the stack up (`{hv('status')}`), and is the address right (--url, HIVE_URL)?",
         ExitCode.NOT_REACHABLE,
     )
 

@@ -89,6 +89,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.participants",
+        HIVE,
+        {"participants": "List, add and remove who takes delegated tasks."},
+    ),
+    CommandModule(
         "services.cli.responder",
         HIVE,
         {"responder": "Take delegated tasks and answer with a diagnosis of the fleet."},

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ops.stack import state
 from ops.stack.layout import Layout
+from services.cli.advice import hv
 from services.cli.outcome import CliError, ExitCode
 
 KEY_LIMIT_BYTES = 4_096
@@ -47,7 +48,7 @@ def find_connection(url: str | None, key_file: Path | None) -> Connection:
     if not address:
         raise CliError(
             f"No stack runs on {layout.root} and no gateway is named: "
-            "start one with `hv up`, or give --url or HIVE_URL.",
+            f"start one with `{hv('up')}`, or give --url or HIVE_URL.",
             ExitCode.NOT_REACHABLE,
         )
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:

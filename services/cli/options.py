@@ -22,6 +22,7 @@ Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway (
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", help="File with the API key (or set HIVE_API_KEY).")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids only, one a line.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

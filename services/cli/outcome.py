@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec
 
@@ -104,6 +104,12 @@ def fail(error: CliError, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json(error.as_json())
     raise typer.Exit(int(error.code))
+
+
+def print_ids(ids: Iterable[str]) -> None:
+    """One id a line: for the shell's `$(…)` and for xargs."""
+    for one in ids:
+        typer.echo(one)
 
 
 def print_json(value: Any) -> None:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
+
+from services.cli.listing import Listing
 
 if TYPE_CHECKING:
     from services.cli.progress import Progress, StepProgress
@@ -96,16 +97,9 @@ def event_line(event: PublicEvent) -> Text:
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> RenderableType:
-    """A plain table; cells are text or renderables, None is empty."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    names = list(columns)
-    for number, name in enumerate(names):
-        # Names and ids stay whole, so that they can be copied; the last column gives way.
-        last = number == len(names) - 1
-        made.add_column(name, no_wrap=not last, overflow="fold", ratio=1 if last else None)
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
-    return made
+    """Rows under their columns; cells are text or renderables, None is empty."""
+    cells = (tuple(one if isinstance(one, Text) else _cell(one) for one in row) for row in rows)
+    return Listing(tuple(columns), tuple(cells))
 
 
 def status_text(status: str) -> Text:
@@ -140,9 +134,15 @@ def moment(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def shorten(text: str, limit: int = NOTE_LIMIT) -> str:
-    """The text on one line, cut at a limit."""
-    line = " ".join(text.split())
+def short_moment(at_ms: int, now_ms: int) -> str:
+    """The same for lists: of today only the time, of any other day only the date."""
+    day, _, time_of_day = moment(at_ms).partition(" ")
+    return time_of_day if moment(now_ms).startswith(day) else day
+
+
+def shorten(text: str, limit: int = NOTE_LIMIT, *, blanks: bool = False) -> str:
+    """The text on one line, cut at a limit; with `blanks` those between words stay as they are."""
+    line = text if blanks else " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

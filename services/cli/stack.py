@@ -9,6 +9,7 @@ import typer
 
 from ops.stack.errors import StackError
 from ops.stack.layout import Layout
+from services.cli.advice import hv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _up_in_background(
         record = control.start_detached(layout, durability.value, executors, agents)
     typer.echo("The stack is ready and runs in the background.")
     _print_urls(layout, record)
-    typer.echo("  stop it     hv down")
+    typer.echo(f"  stop it     {hv('down')}")
 
 
 def _up_in_foreground(
@@ -129,7 +130,7 @@ def _up_in_foreground(
         printer.say(sentence)
         if sentence == "ready":
             _print_urls(layout, supervisor.record)
-            typer.echo("  stop it     Ctrl-C, or hv down")
+            typer.echo(f"  stop it     Ctrl-C, or {hv('down')}")
 
     supervisor = Supervisor(layout, durability.value, specs, report)
     supervisor.run(each_turn=printer.print_new)
@@ -178,7 +179,7 @@ def _facts(layout: Layout, record: "StackRecord | None") -> dict[str, Any]:
 
 def _print_status(facts: dict[str, Any]) -> None:
     if not facts["running"]:
-        typer.echo(f"No stack runs on {facts['home']}. Start it with: hv up")
+        typer.echo(f"No stack runs on {facts['home']}. Start it with: {hv('up')}")
         return
     typer.echo(
         f"The stack is {facts['phase']} (durability {facts['durability']}, pid {facts['pid']})."
@@ -188,7 +189,8 @@ def _print_status(facts: dict[str, Any]) -> None:
     for one in facts["services"]:
         health = {True: "healthy", False: "not healthy", None: "running"}[one["healthy"]]
         word = health if one["running"] else "not running"
-        restarts = f", {one['restarts']} restarts" if one["restarts"] else ""
+        times = f"{one['restarts']} times" if one["restarts"] > 1 else "once"
+        restarts = f", restarted {times}" if one["restarts"] else ""
         typer.echo(f"  {one['name']:<11} {word}, pid {one['pid']}{restarts}")
 
 

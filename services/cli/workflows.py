@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.advice import hv
 from services.cli.options import AsJson, ExecutionId, KeyFile, TemplateId, Url, open_gateway
-from services.cli.outcome import CliError, exit_code_of, print_json, print_json_line, told
+from services.cli.outcome import (
+    CliError,
+    exit_code_of,
+    print_ids,
+    print_json,
+    print_json_line,
+    told,
+)
 
 if TYPE_CHECKING:  # what shows a run is imported by who shows one: most runs are only accepted
     from services.cli.client import Gateway
@@ -50,6 +58,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0, help="With --wait: at most so many seconds.")
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the id of the accepted run only.")
+    ] = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -80,6 +91,8 @@ def run(
         elif waiting:
             ended = _wait(gateway, accepted.execution_id, timeout)
             _end(accepted.execution_id, ended, as_json=as_json)
+        elif quiet:
+            print_ids([accepted.execution_id])
         else:
             _say_accepted(accepted, as_json=as_json)
 
@@ -101,7 +114,7 @@ def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
     try:
         view = follow(gateway, execution_id, face_for(as_json=as_json))
     except KeyboardInterrupt:
-        typer.echo(f"\n{execution_id} goes on; follow it again with: hv watch {execution_id}")
+        typer.echo(f"\n{execution_id} goes on; follow it again with: {hv('watch')} {execution_id}")
         raise
     if as_json:
         print_json_line({"execution": view.model_dump(mode="json")})
@@ -150,7 +163,7 @@ def _print_end(view: ExecutionView) -> None:
         console.print(Text(f"  {view.failure.message}", style="red"), soft_wrap=True)
     for name, value in view.outputs.items():
         console.print(Text(f"  {name}: {rendering.shorten(_text(value))}"), soft_wrap=True)
-    console.print(Text(f"  details     hv show {view.id}", style="dim"), soft_wrap=True)
+    console.print(Text(f"  details     {hv('show')} {view.id}", style="dim"), soft_wrap=True)
 
 
 def _say_accepted(accepted: ExecutionAccepted, *, as_json: bool) -> None:
@@ -159,7 +172,7 @@ def _say_accepted(accepted: ExecutionAccepted, *, as_json: bool) -> None:
         return
     identity = accepted.execution_id
     typer.echo(f"Accepted {accepted.template_id} {accepted.template_version}: {identity}")
-    typer.echo(f"  follow it   hv watch {identity}")
+    typer.echo(f"  follow it   {hv('watch')} {identity}")
 
 
 def _labels(given: list[str]) -> dict[str, str]:

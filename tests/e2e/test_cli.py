@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.hv_process import Hv
+from tests.e2e.hv_process import HV, Hv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -290,6 +291,47 @@ def test_tasks_for_people(hv: Hv) -> None:
     (delegation,) = hv("delegations", "--status", "completed", "--json").json()
     assert delegation["offers"][-1]["participant"] == "helper"
     assert hv("delegations", "decline", delegation["id"], "--as", "helper").code == 2
+
+
+def test_who_takes_tasks(hv: Hv) -> None:
+    """A person is added, changed, listed and removed; a name that cannot be is said."""
+    added = hv("participants", "add", "anna", "-c", "storage", "--description", "Storage")
+    assert (added.code, added.out) == (0, "anna (human) is available, who can storage.\n")
+    assert hv("participants", "add", "anna", "--away", "--json").json()["available"] is False
+    (anna,) = (one for one in hv("participants", "--json").json() if one["name"] == "anna")
+    assert anna["kind"] == "human"
+    assert "anna" in hv("participants").out
+    assert hv("participants", "remove", "anna").code == 0
+    assert "anna" not in hv("participants").out
+    assert hv("participants", "remove", "anna").code == 2
+    wrong = hv("participants", "add", "Anna B")
+    assert wrong.code == 2
+    assert "name: " in wrong.err
+
+
+def test_ids_for_the_shell(hv: Hv) -> None:
+    """With --quiet there are ids on standard output and nothing else."""
+    run = hv("run", "greet", "-p", "who=quiet", "--quiet")
+    assert run.code == 0, run.err
+    assert run.out.startswith("ex_")
+    assert hv("executions", "--quiet", "--limit", "1").out == run.out
+    assert hv("delegations", "--quiet", "--execution", run.out.strip()).out == ""
+
+
+def test_what_is_advised_can_be_typed(hv: Hv) -> None:
+    """Advice names `hv` by the path under which it was called, and from PATH by its name."""
+    identity = accepted(hv, "greet", "-p", "who=advice")
+    assert f"  logs        hv logs {identity}" in hv("show", identity).out
+    typed = subprocess.run(
+        ["./hv", "show", identity],
+        cwd=HV.parent,
+        env={**os.environ, "HIVE_HOME": str(hv.home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"  logs        ./hv logs {identity}" in typed.stdout
 
 
 def test_memory(hv: Hv) -> None:
