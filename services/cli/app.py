@@ -13,6 +13,11 @@ from shared.version import VERSION
 EXIT_DEFECT = 70
 """The exit code for a defect of `hv` itself (EX_SOFTWARE)."""
 
+EXIT_MACHINE = 74
+"""The exit code when the machine refuses: a full disk, a folder that cannot be written."""
+
+EXIT_INTERRUPTED = 130
+
 
 def build() -> typer.Typer:
     """Return the application; it imports the module of a command when that is called."""
@@ -31,18 +36,37 @@ def build() -> typer.Typer:
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the return value is the exit code of the process."""
     try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from services.cli.outcome import reader_gone
+
+        return reader_gone()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        return _refused(error)
+    except Exception as error:
+        return _defect(error)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
         build()(args=list(arguments), prog_name="hv")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; what Python flushes at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        return _defect(error)
     return 0
+
+
+def _refused(error: OSError) -> int:
+    """Say what the machine refuses; nothing more is printed: that may be what it refuses."""
+    if os.environ.get("HIVE_DEBUG"):
+        raise error
+    where = f"{error.filename}: " if error.filename else ""
+    sys.stderr.write(f"hv: {where}{error.strerror or error}.\n")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_MACHINE
 
 
 def _defect(error: Exception) -> int:

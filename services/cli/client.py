@@ -347,7 +347,10 @@ def _refusal(answer: httpx.Response) -> CliError:
     try:
         problem = ProblemDetails.model_validate_json(answer.content)
     except ValidationError:
-        message = f"The gateway answered {answer.status_code} {answer.reason_phrase}."
+        message = (
+            f"The gateway answered {answer.status_code} {answer.reason_phrase}, but not as a "
+            f"gateway does: is the address right ({answer.request.url.copy_with(raw_path=b'/')})?"
+        )
         return CliError(message, _code(answer.status_code), status=answer.status_code)
     incident = f" (incident {problem.incident})" if problem.incident else ""
     return CliError(

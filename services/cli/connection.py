@@ -62,18 +62,24 @@ def _url_of_stack(layout: Layout) -> str | None:
 
 
 def _key(key_file: Path | None, layout: Layout) -> str:
-    if key_file is None and os.environ.get("HIVE_API_KEY"):
-        return os.environ["HIVE_API_KEY"].strip()
+    given = os.environ.get("HIVE_API_KEY", "").strip()
+    if key_file is None and given:
+        return _one_key(given, "HIVE_API_KEY")
     path = key_file or layout.admin_key
     try:
         with path.open("rb") as file:
-            text = file.read(KEY_LIMIT_BYTES).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            text = file.read(KEY_LIMIT_BYTES).decode("ascii", errors="replace").strip()
+    except OSError as error:
         raise CliError(
-            f"The API key cannot be read from {path}: {reason}. Give --key-file or HIVE_API_KEY.",
+            f"The API key cannot be read from {path}: {error.strerror}. "
+            "Give --key-file or HIVE_API_KEY.",
             ExitCode.NOT_REACHABLE,
         ) from None
-    if not text or any(character.isspace() for character in text):
-        raise CliError(f"{path} does not hold one API key.", ExitCode.NOT_REACHABLE)
+    return _one_key(text, str(path))
+
+
+def _one_key(text: str, where: str) -> str:
+    """The key, if it is one: a single word of plain characters, as a header can hold it."""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise CliError(f"{where} does not hold one API key.", ExitCode.NOT_REACHABLE)
     return text

@@ -85,6 +85,11 @@ class Progress:
         """Whether it is at its end."""
         return self.status in ENDED
 
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether it begins as soon as somebody approves."""
+        return self.note == _FOR_APPROVAL
+
     def describe(self, execution: ExecutionView) -> None:
         """Take over what never changes and no event tells: commands and dependencies."""
         self.template = f"{execution.template_id} {execution.template_version}"
@@ -103,7 +108,7 @@ class Progress:
         elif kind == "execution":
             self._execution(what, event)
         elif event.type == "approval.requested":
-            self.status, self.note = ExecutionStatus.WAITING, "waits for approval"
+            self.status, self.note = ExecutionStatus.WAITING, _FOR_APPROVAL
         elif event.type == "approval.granted":
             self.note = ""
         return True
@@ -170,6 +175,7 @@ def _earlier(attempt: int, why: str) -> str:
     return f"attempt {attempt}: {why}" if why else f"attempt {attempt}"
 
 
+_FOR_APPROVAL: Final = "waits for approval"
 _EXECUTION: Final[Mapping[str, str]] = {
     "started": ExecutionStatus.RUNNING,
     "continued": ExecutionStatus.RUNNING,

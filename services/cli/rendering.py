@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from services.cli.advice import hv
 from services.cli.listing import Listing
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
 _WORDLESS: Final = ("completed", "pending")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command's end: by itself rich would say that the workflow failed."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """The terminal, without guesses about numbers and paths; pipes and files get wide lines."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Console(stderr=stderr, highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = PIPE_WIDTH
     return made
@@ -159,6 +166,8 @@ def _headline(progress: Progress, now_ms: int) -> Text:
         line.append(f"  {duration(max(0, end - progress.started_at_ms))}", style="dim")
     if progress.note:
         line.append(f"  {shorten(progress.note)}")
+    if progress.waits_for_approval:
+        line.append(f": {hv('approve')} {progress.execution_id}")
     return line
 
 

@@ -1,7 +1,6 @@
 """`hv up`, `down`, `status`: the embedded stack from the terminal."""
 
 import json
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
     from ops.stack.spec import AgentSpec
     from ops.stack.state import StackRecord
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 class DurabilityChoice(StrEnum):
@@ -45,43 +47,47 @@ def up(
             help="An executor with this agent, such as web-1:role=web:nginx; repeatable.",
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Start NATS, MongoDB and the services, and wait until they are healthy."""
+    """Start NATS, MongoDB and the services, and wait until they are healthy.
+
+    With --json: what `hv status --json` says, once all is ready; logs go to standard error.
+    """
     from ops.stack import state
     from ops.stack.spec import AgentSpec
 
     layout = Layout.from_environment()
     running = state.running(layout)
     if running:
-        typer.echo("The stack already runs.")
-        _print_urls(layout, running)
+        _tell(layout, running, "The stack already runs.", as_json=as_json)
         return
     if layout.record.exists():
         typer.echo("The last run ended without stopping; its data are intact.", err=True)
     try:
         agents = [AgentSpec.parse(text) for text in agent or []]
         if detach:
-            _up_in_background(layout, durability, executors, agents)
+            _up_in_background(layout, durability, executors, agents, as_json=as_json)
         else:
-            _up_in_foreground(layout, durability, executors, agents)
+            _up_in_foreground(layout, durability, executors, agents, as_json=as_json)
     except StackError as error:
-        _fail(str(error))
+        _fail(str(error), as_json=as_json)
 
 
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop the stack and wait until every process of it is gone. Data stay."""
     from ops.stack import control
 
     try:
         stopped = control.stop(Layout.from_environment())
     except StackError as error:
-        _fail(str(error))
+        _fail(str(error), as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps({"stopped": stopped}))
+        return
     typer.echo("The stack is stopped; its data stay." if stopped else "No stack runs.")
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def status(as_json: AsJson = False) -> None:
     """Say whether the stack runs and how each process is. Exit code 1 when it does not."""
     from ops.stack import state
 
@@ -101,6 +107,8 @@ def _up_in_background(
     durability: DurabilityChoice,
     executors: int,
     agents: "Sequence[AgentSpec]",
+    *,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -108,9 +116,9 @@ def _up_in_background(
 
     with Console(stderr=True).status("starting the stack …"):
         record = control.start_detached(layout, durability.value, executors, agents)
-    typer.echo("The stack is ready and runs in the background.")
-    _print_urls(layout, record)
-    typer.echo(f"  stop it     {hv('down')}")
+    _tell(layout, record, "The stack is ready and runs in the background.", as_json=as_json)
+    if not as_json:
+        typer.echo(f"  stop it     {hv('down')}")
 
 
 def _up_in_foreground(
@@ -118,22 +126,34 @@ def _up_in_foreground(
     durability: DurabilityChoice,
     executors: int,
     agents: "Sequence[AgentSpec]",
+    *,
+    as_json: bool,
 ) -> None:
     from ops.stack import spec
     from ops.stack.supervisor import Supervisor
     from services.cli.log_printer import LogPrinter
 
     specs = spec.services(executors, agents)
-    printer = LogPrinter(layout, [one.name for one in specs])
+    printer = LogPrinter(layout, [one.name for one in specs], stderr=as_json)
 
     def report(sentence: str) -> None:
         printer.say(sentence)
         if sentence == "ready":
-            _print_urls(layout, supervisor.record)
-            typer.echo(f"  stop it     Ctrl-C, or {hv('down')}")
+            _tell(layout, supervisor.record, as_json=as_json)
+            if not as_json:
+                typer.echo(f"  stop it     Ctrl-C, or {hv('down')}")
 
     supervisor = Supervisor(layout, durability.value, specs, report)
     supervisor.run(each_turn=printer.print_new)
+
+
+def _tell(layout: Layout, record: "StackRecord", sentence: str = "", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_facts(layout, record), indent=2))
+        return
+    if sentence:
+        typer.echo(sentence)
+    _print_urls(layout, record)
 
 
 def _print_urls(layout: Layout, record: "StackRecord") -> None:
@@ -194,6 +214,7 @@ def _print_status(facts: dict[str, Any]) -> None:
         typer.echo(f"  {one['name']:<11} {word}, pid {one['pid']}{restarts}")
 
 
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"hv: {message}\n")
-    raise typer.Exit(1)
+def _fail(message: str, *, as_json: bool) -> NoReturn:
+    from services.cli.outcome import CliError, ExitCode, fail
+
+    fail(CliError(message, ExitCode.FAILED), as_json=as_json)

@@ -114,7 +114,9 @@ def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
     try:
         view = follow(gateway, execution_id, face_for(as_json=as_json))
     except KeyboardInterrupt:
-        typer.echo(f"\n{execution_id} goes on; follow it again with: {hv('watch')} {execution_id}")
+        typer.echo(
+            f"\n{execution_id} goes on.\n  follow it   {hv('watch')} {execution_id}", err=as_json
+        )
         raise
     if as_json:
         print_json_line({"execution": view.model_dump(mode="json")})

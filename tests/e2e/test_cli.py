@@ -1,9 +1,11 @@
 """`hv` against the running embedded stack: every command, its JSON, its exit codes."""
 
+import http.server
 import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,6 +250,74 @@ def test_bad_input(hv: Hv, arguments: tuple[str, ...], code: int, message: str) 
     assert message in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two words", "two\nlines"])
+def test_what_is_no_key_is_not_sent(hv: Hv, key: str) -> None:
+    """A key that no header can hold is said before anything is asked."""
+    done = hv("executions", HIVE_API_KEY=key)
+    assert (done.code, done.err) == (3, "hv: HIVE_API_KEY does not hold one API key.\n")
+
+
+def test_something_else_at_the_address_is_said(hv: Hv) -> None:
+    """A server that is not the gateway is called what it is."""
+    handler = http.server.BaseHTTPRequestHandler
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = hv("executions", "--url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert done.code == 3
+    assert "answered 501" in done.err
+    assert f"is the address right (http://127.0.0.1:{server.server_port}/)?" in done.err
+
+
+def test_a_full_disk_is_said(hv: Hv) -> None:
+    """Output that cannot be written is a sentence and exit code 74, whatever the command did."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [str(HV), "templates", "--json"],
+            env={**os.environ, "HIVE_HOME": str(hv.home)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (74, "hv: No space left on device.\n")
+
+
+def test_a_reader_that_leaves_is_no_failed_workflow(hv: Hv) -> None:
+    """Where `head` has seen enough the exit code says neither success nor failure: 141."""
+    identity = accepted(hv, "sleep")
+    watching = hv.start("watch", identity)
+    try:
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.stdout.close()
+        assert hv("cancel", identity).code == 0
+        assert watching.wait(timeout=60) == 141
+        assert watching.stderr is not None
+        assert watching.stderr.read() == ""
+    finally:
+        watching.kill()
+
+
+def test_ctrl_c_leaves_the_execution_alone(hv: Hv) -> None:
+    """Who stops watching is told how to go on, and the workflow runs."""
+    identity = accepted(hv, "sleep")
+    watching = hv.start("watch", identity)
+    try:
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+    assert watching.returncode == 130, out + err
+    assert f"{identity} goes on.\n  follow it   hv watch {identity}" in out
+    assert err == ""
+    assert status(hv, identity) == "running"
+    assert hv("cancel", identity).code == 0
 
 
 def test_a_wrong_key_is_said(hv: Hv) -> None:

@@ -1,5 +1,6 @@
 """The supervisor with real servers and real child processes, and the ways in which it can end."""
 
+import json
 import os
 import signal
 import socket
@@ -181,6 +182,11 @@ def test_second_up_says_that_it_runs(stack: Stack) -> None:
         assert expected in done.stdout
         assert "nats://gateway@127.0.0.1" in done.stdout
         assert record.urls["nats"] not in done.stdout
+    up, status = (
+        json.loads(run_cli(one, stack.layout, "--json").stdout) for one in ("up", "status")
+    )
+    assert up == status
+    assert up["running"] is True
 
 
 def test_status_and_down_without_a_stack(stack: Stack) -> None:
@@ -189,6 +195,7 @@ def test_status_and_down_without_a_stack(stack: Stack) -> None:
         done = run_cli(command, stack.layout)
         assert done.returncode == code
         assert "No stack runs" in done.stdout
+    assert json.loads(run_cli("down", stack.layout, "--json").stdout) == {"stopped": False}
 
 
 def test_failing_service_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +209,9 @@ def test_failing_service_stops_the_start(tmp_path: Path, monkeypatch: pytest.Mon
     assert all_gone([service.pid for service in supervisor.record.services if service.pid])
 
 
-def run_cli(command: str, layout: Layout) -> subprocess.CompletedProcess[str]:
+def run_cli(command: str, layout: Layout, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "services.cli", command],
+        [sys.executable, "-m", "services.cli", command, *options],
         env={**environment(), "HIVE_HOME": str(layout.root)},
         capture_output=True,
         text=True,

@@ -64,6 +64,13 @@ def test_damaged_credentials_say_what_to_do(tmp_path: Path) -> None:
         credentials.load(path)
 
 
+def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A read-only or impossible folder is named, with what to do."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackError, match=r"file.*cannot be made: Not a directory.*HIVE_HOME"):
+        Layout(tmp_path / "file" / "hive").create()
+
+
 def test_stale_record_is_not_alive(tmp_path: Path) -> None:
     """A process id that now belongs to another process does not make an old record alive."""
     layout = Layout(tmp_path)

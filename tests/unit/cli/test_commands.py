@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.core import TyperGroup
 
 from ops.stack.layout import REPO_ROOT
 from services.cli.commands import MODULES, CommandModule, load
@@ -59,6 +62,26 @@ def test_what_a_command_does_not_need_is_not_imported(
     loaded = set(done.stderr.rpartition("loaded ")[2].split())
     assert "services.cli.app" in loaded
     assert unwanted & loaded == set()
+
+
+def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """The commands that do something, of a group its members and what it does alone."""
+    if not isinstance(command, TyperGroup) or command.invoke_without_command:
+        yield name, command
+    for below, one in getattr(command, "commands", {}).items():
+        yield from leaves(f"{name} {below}", one)
+
+
+def test_every_command_speaks_json() -> None:
+    """`--json` is everywhere but where another program has the word."""
+    silent = {
+        leaf
+        for module in MODULES
+        for name, command in load(module).items()
+        for leaf, one in leaves(name, command)
+        if not any("--json" in parameter.opts for parameter in one.params)
+    }
+    assert silent == {"test", "lock", "proto", "mcp"}
 
 
 def test_an_unknown_command_is_told_with_what_was_meant() -> None:
