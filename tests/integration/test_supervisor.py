@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import control, ports, state
+from ops.stack import control, credentials, ports, state
 from ops.stack.errors import NotReadyError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.processes import start_time
@@ -160,6 +160,41 @@ def test_taken_port_is_named_with_the_remedy(stack: Stack) -> None:
     assert f"process {os.getpid()}" in said
     assert "HIVE_DOOR_PORT" in said
     assert not stack.layout.record.exists()
+
+
+def test_a_mongod_that_cannot_run_is_said(stack: Stack, tmp_path: Path) -> None:
+    """Where mongod does not run, the start fails with its own reason and both remedies."""
+    mongod = tmp_path / "bin" / "mongod"
+    mongod.parent.mkdir()
+    mongod.write_text("#!/bin/sh\necho 'libcrypto.so.3: no such file' >&2\nexit 127\n")
+    mongod.chmod(0o755)
+    stack.extra_env = {"PATH": f"{mongod.parent}{os.pathsep}{os.environ['PATH']}"}
+    process = stack.spawn()
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 1
+    assert f"{mongod} does not run here (libcrypto.so.3: no such file)" in said
+    assert "install MongoDB 6 or newer" in said
+    assert "HIVE_MONGO_URL" in said
+    assert "Traceback" not in said
+    assert not stack.layout.record.exists()
+    assert not ports.answers(credentials.load(stack.layout.credentials).ports["nats"])
+
+
+def test_two_homes_run_at_once(tmp_path: Path) -> None:
+    """Two stacks on one machine, one in a folder with a blank in its name, share nothing."""
+    stacks = [Stack(Layout(tmp_path / name), ports.pick()) for name in ("one", "the other")]
+    try:
+        records = [stack.up() for stack in stacks]
+        assert {int(stack.ask()[0]) for stack in stacks} == {pids(one)["door"] for one in records}
+        assert not set(pids(records[0]).values()) & set(pids(records[1]).values())
+        assert records[0].urls["mongo"] != records[1].urls["mongo"]
+        assert control.stop(stacks[0].layout)
+        assert stacks[1].ask()
+        assert control.stop(stacks[1].layout)
+    finally:
+        for process in (process for stack in stacks for process in stack.started):
+            process.kill()
+            process.communicate()
 
 
 def test_second_supervisor_is_refused(stack: Stack) -> None:
