@@ -103,11 +103,11 @@ class Stage:
 
     def bring_up(self) -> state.StackRecord:
         """The stack that runs, or a new one with the demo's agents. Raises `CliError`."""
-        running = state.running(self.layout)
-        if running is not None and running.phase == "ready":
-            self._say("The stack already runs.")
-            return running
         try:
+            if state.running(self.layout) is not None:
+                record = control.wait_ready(self.layout, self._is_running)
+                self._say("The stack already runs.")
+                return record
             with self.console.status("starting NATS, MongoDB, the gateway and three agents …"):
                 record = control.start_detached(self.layout, "safe", agents=AGENTS)
         except StackError as error:
@@ -199,6 +199,9 @@ class Stage:
             self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
         end = "Both workflows completed." if completed else "Not every workflow completed."
         self._say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
+
+    def _is_running(self) -> bool:
+        return state.running(self.layout) is not None
 
     def _say(self, sentence: str) -> None:
         self.console.print(Text(sentence), soft_wrap=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
 
@@ -59,7 +60,7 @@ class Progress:
             version=execution.version,
             started_at_ms=execution.created_at_ms,
             ended_at_ms=execution.ended_at_ms,
-            note=execution.failure.message if execution.failure else execution.stop_reason,
+            note=_note_of(execution),
         )
         for step in execution.steps:
             progress.steps[step.id] = StepProgress(
@@ -150,6 +151,14 @@ class Progress:
             step.earlier.append(_earlier(step.attempt, step.note))
         if step.ended:
             step.ended_at_ms = event.at_ms
+
+
+def _note_of(execution: ExecutionView) -> str:
+    """Why it stands where it stands, as far as the store says."""
+    if execution.failure:
+        return execution.failure.message
+    waits = execution.approval == ApprovalStatus.REQUESTED and not execution.ended
+    return _FOR_APPROVAL if waits else execution.stop_reason
 
 
 def _words(data: Mapping[str, Any]) -> str:

@@ -59,7 +59,9 @@ def up(
     layout = Layout.from_environment()
     running = state.running(layout)
     if running:
-        _tell(layout, running, "The stack already runs.", as_json=as_json)
+        ready = running.phase == "ready"
+        sentence = "The stack already runs." if ready else f"The stack is {running.phase} already."
+        _tell(layout, running, sentence, as_json=as_json)
         return
     if layout.record.exists():
         typer.echo("The last run ended without stopping; its data are intact.", err=True)

@@ -233,6 +233,18 @@ def test_status_and_down_without_a_stack(stack: Stack) -> None:
     assert json.loads(run_cli("down", stack.layout, "--json").stdout) == {"stopped": False}
 
 
+@pytest.mark.parametrize("phase", ["starting", "stopping"])
+def test_up_says_that_it_is_under_way(stack: Stack, phase: state.Phase) -> None:
+    """`hv up` beside a start or a stop of another one tells which it is, and starts nothing."""
+    stack.layout.create()
+    started = start_time(os.getpid())
+    assert started is not None
+    state.StackRecord(os.getpid(), started, "safe", phase).save(stack.layout)
+    done = run_cli("up", stack.layout)
+    assert done.returncode == 0
+    assert f"The stack is {phase} already." in done.stdout
+
+
 def test_failing_service_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that ends before it is healthy fails the start with the end of its log."""
     monkeypatch.delenv("HIVE_NATS_URL", raising=False)
