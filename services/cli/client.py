@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -36,6 +37,13 @@ TIMEOUT_S = 30.0
 PAGE = 100
 _TEMPLATES = "/api/v1/workflows/templates"
 _EXECUTIONS = "/api/v1/workflows/executions"
+_LISTS = {
+    _TEMPLATES: "templates",
+    _EXECUTIONS: "executions",
+    "/api/v1/agents": "agents",
+    "/api/v1/delegations": "delegations",
+    "/api/v1/webhooks": "webhooks",
+}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -354,11 +362,21 @@ def _refusal(answer: httpx.Response) -> CliError:
         return CliError(message, _code(answer.status_code), status=answer.status_code)
     incident = f" (incident {problem.incident})" if problem.incident else ""
     return CliError(
-        f"{problem.detail or problem.title}{incident}",
+        f"{_in_our_words(problem.detail or problem.title)}{incident}",
         _code(answer.status_code),
         problem.errors,
         answer.status_code,
     )
+
+
+def _in_our_words(sentence: str) -> str:
+    """A sentence of the gateway, with the command of `hv` in the place of a request to list."""
+
+    def command(found: re.Match[str]) -> str:
+        known = _LISTS.get(found["path"])
+        return f"`{hv(known)}` lists them" if known else found[0]
+
+    return re.sub(r"GET (?P<path>\S+) lists them", command, sentence)
 
 
 def _code(status: int) -> ExitCode:
