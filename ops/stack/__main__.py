@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from ops.stack import spec
@@ -28,7 +29,8 @@ def main() -> int:
 
 
 def _log(sentence: str) -> None:
-    sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {sentence}\n")
+    with suppress(OSError):  # a full disk takes no log, and is no reason to stop the stack
+        sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {sentence}\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ops.stack.errors import StackError
 from ops.stack.processes import Child
 from ops.stack.server import Server
 from ops.stack.spec import ServiceSpec
@@ -81,21 +82,33 @@ class Keeper:
             return self._schedule(child)
         if self._clock() < self._due_at:
             return None
+        return self._restart()
+
+    def _restart(self) -> str:
+        try:
+            self.kept.start()
+        except (OSError, StackError) as error:  # such as a full disk: it may pass
+            delay_s = self._put_off()
+            return f"{self.kept.name} cannot start ({error}); tried again in {delay_s:g} s"
         self._due_at = None
         self.restarts += 1
-        self.kept.start()
         return f"{self.kept.name} restarted (restart {self.restarts})"
 
     def _schedule(self, child: Child) -> str:
         if child.age_s > STEADY_AFTER_S:
             self._delay_s = FIRST_DELAY_S
-        delay_s = self._delay_s
-        self._due_at = self._clock() + delay_s
-        self._delay_s = min(delay_s * 2, MAX_DELAY_S)
+        delay_s = self._put_off()
         return (
             f"{self.kept.name} ended ({child.describe_end()}); "
             f"it starts again in {delay_s:g} s, its log is {self.kept.log}"
         )
+
+    def _put_off(self) -> float:
+        """Wait before the next start, each time twice as long; returns the seconds."""
+        delay_s = self._delay_s
+        self._due_at = self._clock() + delay_s
+        self._delay_s = min(delay_s * 2, MAX_DELAY_S)
+        return delay_s
 
 
 def answers_ok(url: str) -> bool:

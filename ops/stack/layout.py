@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.stack.errors import StackError
+
 REPO_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -61,9 +63,15 @@ class Layout:
         return self.logs / f"{service}.log"
 
     def create(self) -> None:
-        """Make the folders, readable by their owner only."""
+        """Make the folders, readable by their owner only. Raises `StackError`."""
         for folder in (self.root, self.nats, self.mongo, self.logs):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise StackError(
+                    f"The folder {folder} cannot be made: {error.strerror}. "
+                    "Set HIVE_HOME to a folder that can be written."
+                ) from None
 
 
 def write_private(path: Path, text: str) -> None:
@@ -71,6 +79,10 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

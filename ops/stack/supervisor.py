@@ -54,6 +54,7 @@ class Supervisor:
         self._keepers: list[Keeper] = []
         self._services: list[Service] = []
         self._stop = threading.Event()
+        self._unsaved = False
         self.record = state.StackRecord(os.getpid(), start_time(os.getpid()) or 0.0, durability)
 
     def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
@@ -148,7 +149,7 @@ class Supervisor:
         happened = [sentence for keeper in self._keepers if (sentence := keeper.tend())]
         for sentence in happened:
             self._report(sentence)
-        if happened:
+        if happened or self._unsaved:
             self._save()
 
     def _save(self, phase: state.Phase | None = None) -> None:
@@ -165,7 +166,18 @@ class Supervisor:
             )
             for one in kept
         ]
-        self.record.save(self._layout)
+        self._write_record()
+
+    def _write_record(self) -> None:
+        """Save the record. While the disk is full the old one stands: the stack runs on."""
+        try:
+            self.record.save(self._layout)
+        except OSError as error:
+            if not self._unsaved:
+                self._report(f"the record {self._layout.record} cannot be written ({error})")
+            self._unsaved = True
+        else:
+            self._unsaved = False
 
     def _shut_down(self) -> None:
         """Stop the services together, then the servers they need, then forget the record."""

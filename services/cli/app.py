@@ -1,54 +1,28 @@
-"""The `hv` command, put together from command modules.
+"""The `hv` command: what it is made of stands in `services.cli.commands`; how it ends, here."""
 
-`MODULES` is the one table: a module, and the commands it registers through its `register(app)`.
-Only the module of the command that was typed is imported, so that `hv status` does not pay for what
-`hv bench` needs; help and shell completion import them all.
-"""
-
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import typer
+
+from services.cli.commands import LazyGroup
+from shared.version import VERSION
 
 EXIT_DEFECT = 70
 """The exit code for a defect of `hv` itself (EX_SOFTWARE)."""
 
+EXIT_MACHINE = 74
+"""The exit code when the machine refuses: a full disk, a folder that cannot be written."""
 
-@dataclass(frozen=True, slots=True)
-class CommandModule:
-    """A module under `services.cli` with a function `register(app: typer.Typer) -> None`."""
-
-    path: str
-    commands: tuple[str, ...]
+EXIT_INTERRUPTED = 130
 
 
-MODULES: tuple[CommandModule, ...] = (
-    CommandModule("services.cli.stack", ("up", "down", "status")),
-    CommandModule("services.cli.templates", ("templates",)),
-    CommandModule("services.cli.workflows", ("run", "watch")),
-    CommandModule(
-        "services.cli.executions",
-        ("executions", "show", "approve", "reject", "cancel", "pause", "resume", "resolve"),
-    ),
-    CommandModule("services.cli.logs", ("logs",)),
-    CommandModule("services.cli.hive", ("agents", "delegations", "remember", "recall")),
-    CommandModule("services.cli.mcp", ("mcp",)),
-    CommandModule("services.cli.webhooks", ("webhooks",)),
-    CommandModule("services.cli.demo", ("demo",)),
-    CommandModule("services.cli.responder", ("responder",)),
-    CommandModule("services.cli.develop", ("test", "check", "lock", "proto")),
-    CommandModule("services.cli.bench.commands", ("bench",)),
-)
-
-
-def build(command: str | None = None) -> typer.Typer:
-    """Return the application with the module of `command`, or with every module when it is None or
-    unknown.
-    """
+def build() -> typer.Typer:
+    """Return the application; it imports the module of a command when that is called."""
     app = typer.Typer(
+        cls=LazyGroup,
         name="hv",
         help="hAIveMind Workflows: durable command workflows across a fleet of agents.",
         no_args_is_help=True,
@@ -56,29 +30,43 @@ def build(command: str | None = None) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
-    chosen = [module for module in MODULES if command in module.commands]
-    for module in chosen or MODULES:
-        importlib.import_module(module.path).register(app)
     return app
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the return value is the exit code of the process."""
-    completing = "_HV_COMPLETE" in os.environ
-    command = arguments[0] if arguments and not completing else None
     try:
-        build(command)(args=list(arguments), prog_name="hv")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    except KeyboardInterrupt:
-        return 130
+        code = _run(arguments)
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; what Python flushes at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        from services.cli.outcome import reader_gone
+
+        return reader_gone()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        return _refused(error)
     except Exception as error:
         return _defect(error)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        build()(args=list(arguments), prog_name="hv")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
     return 0
+
+
+def _refused(error: OSError) -> int:
+    """Say what the machine refuses; nothing more is printed: that may be what it refuses."""
+    if os.environ.get("HIVE_DEBUG"):
+        raise error
+    where = f"{error.filename}: " if error.filename else ""
+    sys.stderr.write(f"hv: {where}{error.strerror or error}.\n")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_MACHINE
 
 
 def _defect(error: Exception) -> int:
@@ -93,5 +81,15 @@ def _defect(error: Exception) -> int:
     return EXIT_DEFECT
 
 
-def _root() -> None:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hv {VERSION}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which.")
+    ] = False,
+) -> None:
     """hAIveMind Workflows: durable command workflows across a fleet of agents."""

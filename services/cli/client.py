@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from services.cli.advice import hv
 from services.cli.connection import Connection
 from services.cli.outcome import CliError, ExitCode
-from shared.contracts.api.collective import (
-    DelegationPage,
-    Fleet,
-    NewMemory,
-    NewParticipant,
-    RecalledMemories,
-)
-from shared.contracts.api.executions import (
-    ExecuteRequest,
-    ExecutionAccepted,
-    ExecutionEvents,
-    ExecutionLogs,
-    ExecutionPage,
-    ExecutionSummary,
-    ExecutionView,
-    LogRecord,
-    RequestAccepted,
-)
 from shared.contracts.api.problems import ProblemDetails
-from shared.contracts.api.templates import (
-    TemplatePage,
-    TemplateStored,
-    TemplateSummary,
-    TemplateVersions,
-    TemplateView,
-)
-from shared.contracts.collective import Memory, MemoryQuery, Participant, Recalled
-from shared.contracts.delegations import Delegation
-from shared.contracts.events import PublicEvent
-from shared.workflow.definition import Template
+
+if TYPE_CHECKING:  # each method imports what it answers with: the models take long to build
+    from shared.contracts.api.collective import Fleet, NewMemory, NewParticipant
+    from shared.contracts.api.executions import (
+        ExecuteRequest,
+        ExecutionAccepted,
+        ExecutionSummary,
+        ExecutionView,
+        LogRecord,
+        RequestAccepted,
+    )
+    from shared.contracts.api.templates import TemplateStored, TemplateSummary, TemplateView
+    from shared.contracts.collective import Memory, MemoryQuery, Participant, Recalled
+    from shared.contracts.delegations import Delegation
+    from shared.contracts.events import PublicEvent
+    from shared.workflow.definition import Template
 
 TIMEOUT_S = 30.0
 """How long any answer may take, beyond what the gateway was asked to wait."""
@@ -48,6 +37,13 @@ TIMEOUT_S = 30.0
 PAGE = 100
 _TEMPLATES = "/api/v1/workflows/templates"
 _EXECUTIONS = "/api/v1/workflows/executions"
+_LISTS = {
+    _TEMPLATES: "templates",
+    _EXECUTIONS: "executions",
+    "/api/v1/agents": "agents",
+    "/api/v1/delegations": "delegations",
+    "/api/v1/webhooks": "webhooks",
+}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -70,6 +66,8 @@ class Gateway:
             timeout=timeout_s,
             transport=transport,
             trust_env=not connection.is_local,
+            # Without TLS there is nothing to verify, and to read the certificates takes 50 ms.
+            verify=connection.is_encrypted,
         )
 
     def __enter__(self) -> Self:
@@ -89,17 +87,23 @@ class Gateway:
         self, *, category: str | None = None, search: str | None = None, tag: str | None = None
     ) -> Iterator[TemplateSummary]:
         """The newest version of each template, by id."""
+        from shared.contracts.api.templates import TemplatePage
+
         query = {"category": category, "text": search, "tag": tag}
         for page in self._pages(_TEMPLATES, TemplatePage, query, limit=None):
             yield from page.items
 
     def template(self, template_id: str, version: str | None = None) -> TemplateView:
         """One version of a template, the newest by default."""
+        from shared.contracts.api.templates import TemplateView
+
         path = f"{_TEMPLATES}/{_segment(template_id)}"
         return self.get(path, TemplateView, {"version": version})
 
     def template_versions(self, template_id: str) -> tuple[TemplateSummary, ...]:
         """Every version of a template, newest first."""
+        from shared.contracts.api.templates import TemplateVersions
+
         path = f"{_TEMPLATES}/{_segment(template_id)}/versions"
         return self.get(path, TemplateVersions).items
 
@@ -110,6 +114,8 @@ class Gateway:
 
     def store_template(self, template: Template) -> TemplateStored:
         """Store a new version."""
+        from shared.contracts.api.templates import TemplateStored
+
         body = template.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return self.post(_TEMPLATES, TemplateStored, body)
 
@@ -119,6 +125,8 @@ class Gateway:
         self, request: ExecuteRequest, *, wait_s: float = 0, idempotency_key: str | None = None
     ) -> ExecutionAccepted:
         """Run a template; with `wait_s` the answer may hold the ended execution."""
+        from shared.contracts.api.executions import ExecutionAccepted
+
         return self.post(
             "/api/v1/workflows/execute",
             ExecutionAccepted,
@@ -130,6 +138,8 @@ class Gateway:
 
     def executions(self, limit: int, **filters: Any) -> Iterator[ExecutionSummary]:
         """Executions, newest first, at most `limit`."""
+        from shared.contracts.api.executions import ExecutionPage
+
         count = 0
         for page in self._pages(_EXECUTIONS, ExecutionPage, filters, limit):
             for item in page.items:
@@ -140,22 +150,30 @@ class Gateway:
 
     def execution(self, execution_id: str, *, wait_s: float = 0) -> ExecutionView:
         """One execution as last stored, or (`wait_s`, at most 60) once it has ended."""
+        from shared.contracts.api.executions import ExecutionView
+
         path = f"{_EXECUTIONS}/{_segment(execution_id)}"
         return self.get(path, ExecutionView, {"wait": wait_s or None}, wait_s + self._timeout_s)
 
     def execution_events(self, execution_id: str) -> Iterator[PublicEvent]:
         """Every stored event of an execution, in order."""
+        from shared.contracts.api.executions import ExecutionEvents
+
         for page in self._after(f"{_EXECUTIONS}/{_segment(execution_id)}/events", ExecutionEvents):
             yield from page.items
 
     def logs(self, execution_id: str, step: str | None = None) -> Iterator[LogRecord]:
         """Every line that the commands of an execution wrote so far."""
+        from shared.contracts.api.executions import ExecutionLogs
+
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
         for page in self._after(path, ExecutionLogs, {"step": step}):
             yield from page.items
 
     def follow_logs(self, execution_id: str, step: str | None = None) -> Iterator[LogRecord]:
         """The same, and further lines as they are written, until the execution has ended."""
+        from shared.contracts.api.executions import LogRecord
+
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
         query = _present({"step": step, "follow": True})
         try:
@@ -172,6 +190,8 @@ class Gateway:
         self, execution_id: str, request: str, body: Mapping[str, Any]
     ) -> RequestAccepted:
         """Ask for something about an execution: cancel, approve, reject, pause, resume."""
+        from shared.contracts.api.executions import RequestAccepted
+
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/{request}"
         return self.post(path, RequestAccepted, body)
 
@@ -179,10 +199,14 @@ class Gateway:
 
     def fleet(self) -> Fleet:
         """The live agents, and everybody who takes delegated tasks."""
+        from shared.contracts.api.collective import Fleet
+
         return self.get("/api/v1/agents", Fleet)
 
     def register(self, participant: NewParticipant) -> Participant:
         """Register a person or an AI agent for delegated tasks."""
+        from shared.contracts.collective import Participant
+
         body = participant.model_dump(mode="json")
         return self.post("/api/v1/agents/participants", Participant, body)
 
@@ -192,6 +216,8 @@ class Gateway:
 
     def delegations(self, limit: int, **filters: Any) -> tuple[Delegation, ...]:
         """Delegations that fit, newest first, at most `limit` (200)."""
+        from shared.contracts.api.collective import DelegationPage
+
         query = {**filters, "limit": limit}
         return self.get("/api/v1/delegations", DelegationPage, query).items
 
@@ -203,16 +229,22 @@ class Gateway:
         participant: str | None = None,
     ) -> Delegation:
         """Accept, complete or decline one, as the key's owner or in another's name."""
+        from shared.contracts.delegations import Delegation
+
         path = f"/api/v1/delegations/{_segment(delegation_id)}/{answer}"
         return self.post(path, Delegation, body or {}, query={"participant": participant})
 
     def remember(self, memory: NewMemory) -> Memory:
         """Keep something in the collective memory."""
+        from shared.contracts.collective import Memory
+
         body = memory.model_dump(mode="json", exclude_none=True)
         return self.post("/api/v1/memories", Memory, body)
 
     def recall(self, query: MemoryQuery) -> tuple[Recalled, ...]:
         """What the collective memory knows, best first."""
+        from shared.contracts.api.collective import RecalledMemories
+
         given = {**query.model_dump(mode="json", exclude_none=True), "tags": query.tags}
         return self.get("/api/v1/memories", RecalledMemories, given).items
 
@@ -327,15 +359,28 @@ def _refusal(answer: httpx.Response) -> CliError:
     try:
         problem = ProblemDetails.model_validate_json(answer.content)
     except ValidationError:
-        message = f"The gateway answered {answer.status_code} {answer.reason_phrase}."
+        message = (
+            f"The gateway answered {answer.status_code} {answer.reason_phrase}, but not as a "
+            f"gateway does: is the address right ({answer.request.url.copy_with(raw_path=b'/')})?"
+        )
         return CliError(message, _code(answer.status_code), status=answer.status_code)
     incident = f" (incident {problem.incident})" if problem.incident else ""
     return CliError(
-        f"{problem.detail or problem.title}{incident}",
+        f"{_in_our_words(problem.detail or problem.title)}{incident}",
         _code(answer.status_code),
         problem.errors,
         answer.status_code,
     )
+
+
+def _in_our_words(sentence: str) -> str:
+    """A sentence of the gateway, with the command of `hv` in the place of a request to list."""
+
+    def command(found: re.Match[str]) -> str:
+        known = _LISTS.get(found["path"])
+        return f"`{hv(known)}` lists them" if known else found[0]
+
+    return re.sub(r"GET (?P<path>\S+) lists them", command, sentence)
 
 
 def _code(status: int) -> ExitCode:
@@ -349,7 +394,7 @@ def _unreachable(url: str, error: httpx.HTTPError) -> CliError:
     reason = str(error) or type(error).__name__
     return CliError(
         f"The gateway at {url} cannot be reached: {reason}. "
-        "Is the stack up (`hv status`), and is the address right (--url, HIVE_URL)?",
+        f"Is the stack up (`{hv('status')}`), and is the address right (--url, HIVE_URL)?",
         ExitCode.NOT_REACHABLE,
     )
 

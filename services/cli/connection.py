@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ops.stack import state
 from ops.stack.layout import Layout
+from services.cli.advice import hv
 from services.cli.outcome import CliError, ExitCode
 
 KEY_LIMIT_BYTES = 4_096
@@ -30,6 +31,11 @@ class Connection:
         """Whether it is on this machine: then no proxy stands between."""
         return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS protects the way to it."""
+        return urlsplit(self.url).scheme == "https"
+
     def socket_url(self, path: str) -> str:
         """The address of a WebSocket of this gateway."""
         return "ws" + self.url.removeprefix("http") + path
@@ -42,7 +48,7 @@ def find_connection(url: str | None, key_file: Path | None) -> Connection:
     if not address:
         raise CliError(
             f"No stack runs on {layout.root} and no gateway is named: "
-            "start one with `hv up`, or give --url or HIVE_URL.",
+            f"start one with `{hv('up')}`, or give --url or HIVE_URL.",
             ExitCode.NOT_REACHABLE,
         )
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
@@ -56,18 +62,24 @@ def _url_of_stack(layout: Layout) -> str | None:
 
 
 def _key(key_file: Path | None, layout: Layout) -> str:
-    if key_file is None and os.environ.get("HIVE_API_KEY"):
-        return os.environ["HIVE_API_KEY"].strip()
+    given = os.environ.get("HIVE_API_KEY", "").strip()
+    if key_file is None and given:
+        return _one_key(given, "HIVE_API_KEY")
     path = key_file or layout.admin_key
     try:
         with path.open("rb") as file:
-            text = file.read(KEY_LIMIT_BYTES).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            text = file.read(KEY_LIMIT_BYTES).decode("ascii", errors="replace").strip()
+    except OSError as error:
         raise CliError(
-            f"The API key cannot be read from {path}: {reason}. Give --key-file or HIVE_API_KEY.",
+            f"The API key cannot be read from {path}: {error.strerror}. "
+            "Give --key-file or HIVE_API_KEY.",
             ExitCode.NOT_REACHABLE,
         ) from None
-    if not text or any(character.isspace() for character in text):
-        raise CliError(f"{path} does not hold one API key.", ExitCode.NOT_REACHABLE)
+    return _one_key(text, str(path))
+
+
+def _one_key(text: str, where: str) -> str:
+    """The key, if it is one: a single word of plain characters, as a header can hold it."""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise CliError(f"{where} does not hold one API key.", ExitCode.NOT_REACHABLE)
     return text

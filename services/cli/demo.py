@@ -25,13 +25,14 @@ from ops.stack.errors import StackError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.spec import AgentSpec
 from services.cli import rendering
+from services.cli.advice import hv
 from services.cli.client import Gateway
 from services.cli.connection import find_connection
 from services.cli.faces import QuietFace, face_for
 from services.cli.follow import follow
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, ExitCode, print_json, told
-from shared.contracts.api.executions import ExecuteRequest, ExecutionView, StepView
+from shared.contracts.api.executions import ExecuteRequest, ExecutionView
 from shared.templates.loader import load_file
 
 AGENTS: Final = (
@@ -102,11 +103,11 @@ class Stage:
 
     def bring_up(self) -> state.StackRecord:
         """The stack that runs, or a new one with the demo's agents. Raises `CliError`."""
-        running = state.running(self.layout)
-        if running is not None and running.phase == "ready":
-            self._say("The stack already runs.")
-            return running
         try:
+            if state.running(self.layout) is not None:
+                record = control.wait_ready(self.layout, self._is_running)
+                self._say("The stack already runs.")
+                return record
             with self.console.status("starting NATS, MongoDB, the gateway and three agents …"):
                 record = control.start_detached(self.layout, "safe", agents=AGENTS)
         except StackError as error:
@@ -124,7 +125,7 @@ class Stage:
             if time.monotonic() > deadline:
                 raise CliError(
                     "The stack that runs has not the demo's agents (roles web, db, ops). "
-                    "Stop it with `hv down`, and run `hv demo` again: its data stay.",
+                    f"Stop it with `{hv('down')}`, and run `{hv('demo')}` again: its data stay.",
                     ExitCode.FAILED,
                 )
             time.sleep(POLL_S)
@@ -170,7 +171,7 @@ class Stage:
             template_id=template_id, parameters=dict(parameters), labels={"run": "demo"}
         )
         accepted = gateway.execute(request)
-        self._say(f"\nhv run {template_id}  ({accepted.execution_id})")
+        self._say(f"\n{hv('run')} {template_id}  ({accepted.execution_id})")
         face = QuietFace() if self.as_json else face_for(as_json=False)
         return follow(gateway, accepted.execution_id, face)
 
@@ -178,20 +179,18 @@ class Stage:
         """Store the demo's own workflow, as anybody would, and run it."""
         template = load_file(CUSTOM)
         stored = gateway.store_template(template)
-        self._say(f"\nhv templates create {CUSTOM.relative_to(REPO_ROOT)}  ({stored.outcome})")
+        self._say(f"\n{hv('templates create')} {CUSTOM.relative_to(REPO_ROOT)}  ({stored.outcome})")
         return self.run(gateway, template.id, {"gateway_url": gateway_url})
 
     def sum_up(
         self, views: list[ExecutionView], record: state.StackRecord, *, completed: bool
     ) -> None:
-        """Tell what happened, from what is stored, and where to look next."""
+        """Tell what came of it, from what is stored, and where to look next."""
         for view in views:
             head = Text.assemble("\n", rendering.sign(view.status), f" {view.template_id} ")
             head.append_text(rendering.status_text(view.status))
             head.append(f" in {rendering.duration(view.duration_ms)}")
             self.console.print(head)
-            columns = ("STEP", "STATUS", "ATTEMPTS", "AGENT", "TOOK", "WHY")
-            self.console.print(rendering.table(columns, map(_row, view.steps)))
             for name, value in view.outputs.items():
                 text = _summary(value)
                 self.console.print(Text(f"  {name}: {text}"), soft_wrap=True)
@@ -199,7 +198,10 @@ class Stage:
         for name, value in {**_urls(record), **_commands(views)}.items():
             self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
         end = "Both workflows completed." if completed else "Not every workflow completed."
-        self._say(f"\n{end} The stack stays up in the background; stop it with: hv down")
+        self._say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
+
+    def _is_running(self) -> bool:
+        return state.running(self.layout) is not None
 
     def _say(self, sentence: str) -> None:
         self.console.print(Text(sentence), soft_wrap=True)
@@ -234,26 +236,12 @@ def _urls(record: state.StackRecord) -> dict[str, str]:
 def _commands(views: list[ExecutionView]) -> dict[str, str]:
     first, last = views[0].id, views[-1].id
     return {
-        "details": f"hv show {first}",
-        "output": f"hv logs {last}",
-        "agents": "hv agents",
-        "tasks": "hv delegations",
-        "memory": 'hv recall "database slow"',
+        "details": hv(f"show {first}"),
+        "output": hv(f"logs {last}"),
+        "agents": hv("agents"),
+        "tasks": hv("delegations"),
+        "memory": hv('recall "database slow"'),
     }
-
-
-def _row(step: StepView) -> tuple[object, ...]:
-    failed = [a.failure.message for a in step.attempts if a.failure and a.number < step.attempt]
-    earlier = f"attempt 1: {failed[0]}" if failed else ""
-    why = step.failure.message if step.failure else step.reason or earlier
-    return (
-        Text(step.id, style="bold"),
-        Text.assemble(rendering.sign(step.status), " ", rendering.status_text(step.status)),
-        step.attempt or "",
-        step.agent,
-        rendering.duration(step.duration_ms),
-        rendering.shorten(why),
-    )
 
 
 def _summary(value: Any) -> str:

@@ -1,10 +1,11 @@
 """`hv test`, `check`, `lock`, `proto`: what a developer of this repository types."""
 
+import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
@@ -30,6 +31,28 @@ class Check:
     arguments: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a check went, and what it said if it failed."""
+
+    name: str
+    passed: bool
+    took_s: float
+    said: str
+
+    def tell(self) -> None:
+        """Print it."""
+        word = "passed" if self.passed else "failed"
+        typer.echo(f"{self.name:<8} {word:<6} {self.took_s:6.1f} s")
+        if self.said:
+            typer.echo(self.said)
+
+
+COVERAGE: tuple[str, ...] = ("-m", "pytest", "-q", "-n", "2", "--cov=shared.workflow")
+"""Fails where a branch of the pure core is not taken; what and how much: pyproject.toml."""
+
+CORE_TESTS: tuple[str, ...] = ("tests/unit/workflow", "tests/simulation")
+
 CHECKS: tuple[Check, ...] = (
     Check("lint", ("-m", "ruff", "check", "--quiet", ".")),
     Check("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
@@ -37,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     Check("layers", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
     Check("drift", ("-m", "services.cli.generated", "--check")),
     Check("tidy", ("-m", "pytest", "-q", "tests/architecture")),
+    Check("coverage", (*COVERAGE, *CORE_TESTS)),
 )
 
 
@@ -60,13 +84,23 @@ def test(context: typer.Context) -> None:
     raise typer.Exit(_run_module("pytest", *(context.args or PARALLEL)))
 
 
-def check() -> None:
-    """Run every check, even after one failed: lint, format, types, layers, drift, tidy."""
-    failed = [one.name for one in CHECKS if not _passes(one)]
-    if failed:
-        typer.echo(f"failed: {', '.join(failed)}")
-        raise typer.Exit(1)
-    typer.echo("all checks passed")
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Run every check, even after one failed: lint, format, types, layers, drift, tidy, and
+    that the tests of the core take each of its branches.
+    """
+    verdicts = []
+    for one in CHECKS:
+        verdicts.append(_verdict(one))
+        if not as_json:
+            verdicts[-1].tell()
+    failed = [one.name for one in verdicts if not one.passed]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in verdicts], indent=2))
+    else:
+        typer.echo(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    raise typer.Exit(bool(failed))
 
 
 def lock() -> None:
@@ -100,7 +134,7 @@ def proto(
             raise typer.Exit(1) from error
 
 
-def _passes(one: Check) -> bool:
+def _verdict(one: Check) -> Verdict:
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, *one.arguments],
@@ -110,11 +144,9 @@ def _passes(one: Check) -> bool:
         text=True,
         check=False,
     )
-    word = "failed" if done.returncode else "passed"
-    typer.echo(f"{one.name:<8} {word:<6} {time.monotonic() - started:6.1f} s")
-    if done.returncode:
-        typer.echo(done.stdout + done.stderr)
-    return done.returncode == 0
+    took_s = round(time.monotonic() - started, 1)
+    said = done.stdout + done.stderr if done.returncode else ""
+    return Verdict(one.name, done.returncode == 0, took_s, said)
 
 
 def _run_module(*arguments: str) -> int:

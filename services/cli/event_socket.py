@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
+from services.cli.advice import hv
 from services.cli.connection import Connection
 from services.cli.outcome import CliError, ExitCode
 from shared.contracts.events import PublicEvent
@@ -73,7 +74,7 @@ class EventSocket:
             if failures == len(RECONNECT_DELAYS_S):
                 raise CliError(
                     f"The gateway at {self._connection.url} is gone: {reason}. "
-                    "The execution goes on without it; look again with `hv watch`.",
+                    f"The execution goes on without it; look again with `{hv('watch')}`.",
                     ExitCode.NOT_REACHABLE,
                 )
             self._say(f"lost the gateway ({reason}); connecting again")

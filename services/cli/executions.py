@@ -7,22 +7,30 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli import rendering
+from services.cli.advice import hv
 from services.cli.faces import now_ms
-from services.cli.options import AsJson, ExecutionId, KeyFile, Url, WaitingId, open_gateway
-from services.cli.outcome import print_json, told
+from services.cli.options import AsJson, ExecutionId, KeyFile, Quiet, Url, WaitingId, open_gateway
+from services.cli.outcome import print_ids, print_json, told
 from services.cli.progress import Progress
-from shared.contracts.api.executions import ExecutionView, StepView
 from shared.workflow.machines.execution import ExecutionStatus
 
-OUTPUT_LIMIT = 400
-"""Longest output of a step that `hv show` prints, in characters, without `--full`."""
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from shared.contracts.api.executions import ExecutionView, StepView
+
+OUTPUT_LIMIT = 200
+OUTPUT_LINES = 8
+"""Longest line of an output that `hv show` prints, in characters, and most lines, without `--full`.
+"""
+
+_BOUNDS = ("_truncated", "_binary", "_bytes")
 
 
 class Verdict(StrEnum):
@@ -57,6 +65,7 @@ def executions(
     template: Annotated[str | None, typer.Option(help="Only of this template.")] = None,
     category: Annotated[str | None, typer.Option(help="Only of this category.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 20,
+    quiet: Quiet = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -74,21 +83,24 @@ def executions(
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
+    if quiet:
+        print_ids(one.id for one in found)
+        return
     if not found:
         typer.echo("No execution fits.")
         return
+    now = now_ms()
     rows = (
         (
-            one.id,
+            Text(one.id, style="bold"),
             one.template_id,
             Text.assemble(rendering.sign(one.status), " ", rendering.status_text(one.status)),
-            rendering.moment(one.created_at_ms),
+            rendering.short_moment(one.created_at_ms, now),
             rendering.duration(one.duration_ms),
-            one.requested_by,
         )
         for one in found
     )
-    columns = ("EXECUTION", "TEMPLATE", "STATUS", "CREATED", "TOOK", "BY")
+    columns = ("EXECUTION", "TEMPLATE", "STATUS", "CREATED", "TOOK")
     rendering.console().print(rendering.table(columns, rows))
 
 
@@ -201,7 +213,7 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
     parts += _mapping("Outputs", view.outputs, limit)
     if view.failure is not None:
         parts.append(Text(f"\n{view.failure.code}: {view.failure.message}", style="red"))
-    parts.append(Text(f"\n  logs        hv logs {view.id}", style="dim"))
+    parts.append(Text(f"\n  logs        {hv('logs')} {view.id}", style="dim"))
     return parts
 
 
@@ -217,15 +229,34 @@ def _row(step: StepView) -> tuple[object, ...]:
 
 
 def _mapping(title: str, values: dict[str, object], limit: int | None) -> list[RenderableType]:
-    shown = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    shown = {
+        name: value
+        for name, value in values.items()
+        if limit is None or _says_something(name, value)
+    }
     if not shown:
         return []
     lines = [Text(f"\n{title}", style="bold")]
     for name, value in shown.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        text = text.rstrip() if limit is None else rendering.shorten(text, limit)
-        lines.append(Text(f"  {name}: {text}"))
+        lines.append(Text(f"  {name}: {_within(text.rstrip(), limit)}"))
     return list(lines)
+
+
+def _says_something(name: str, value: object) -> bool:
+    """Whether a value is worth a line: not what is empty, nor that a bound was not reached."""
+    return value not in (None, "", [], {}) and not (not value and name.endswith(_BOUNDS))
+
+
+def _within(text: str, limit: int | None) -> str:
+    """The text, with a limit its first lines; more than one are set under the name."""
+    lines = text.splitlines()
+    if limit is not None:
+        left = len(lines) - OUTPUT_LINES
+        lines = [rendering.shorten(line, limit, blanks=True) for line in lines[:OUTPUT_LINES]]
+        if left > 0:
+            lines.append(f"… and {left} more lines (--full)")
+    return "\n    ".join(["", *lines] if len(lines) > 1 else lines)
 
 
 def _ask(
@@ -243,4 +274,4 @@ def _ask(
         print_json(answer.model_dump(mode="json"))
         return
     typer.echo(f"Accepted: {answer.request} {execution} (it was {answer.status_before}).")
-    typer.echo(f"  follow it   hv watch {execution}")
+    typer.echo(f"  follow it   {hv('watch')} {execution}")

@@ -6,16 +6,19 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from services.cli import rendering
 from services.cli.outcome import print_json_line
-from services.cli.progress import Progress
-from shared.contracts.events import PublicEvent
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from services.cli.progress import Progress
+    from shared.contracts.events import PublicEvent
 
 REFRESH_PER_S = 8
 
@@ -40,6 +43,8 @@ class TreeFace(Face):
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
+        from rich.live import Live
+
         self._live = Live(console=self._console, refresh_per_second=REFRESH_PER_S, transient=False)
         self._live.start()
         return self

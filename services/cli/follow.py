@@ -30,12 +30,12 @@ def follow(gateway: Gateway, execution_id: str, face: Face) -> ExecutionView:
     progress = Progress(execution_id)
     with face:
         view = stored_if_there(gateway, execution_id)
-        if view is not None and view.ended:
-            for event in gateway.execution_events(execution_id):
-                _shown(progress, event, face)
-        else:
+        if view is None or not view.ended:
             _follow_socket(gateway, progress, face)
             view = stored_when_ended(gateway, execution_id)
+        if not progress.ended:  # before the watch began, or while the socket was away
+            for event in gateway.execution_events(execution_id):
+                _shown(progress, event, face)
         face.show(Progress.of(view), None)
     return view
 

@@ -14,6 +14,7 @@ from typing import Final
 from ops.grafana import dashboard
 from ops.nats import config as nats_config
 from ops.stack.layout import REPO_ROOT
+from services.cli import reference
 from shared.contracts import generate
 from shared.runtime import metrics_reference
 
@@ -24,6 +25,7 @@ GENERATORS: Final[tuple[Callable[[], Files], ...]] = (
     metrics_reference.files,
     dashboard.files,
     nats_config.files,
+    reference.files,
 )
 OWNED: Final = (generate.SCHEMAS, generate.CURRENT)
 """Folders that hold generated files and nothing else."""

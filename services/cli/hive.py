@@ -10,10 +10,10 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from services.cli import rendering
+from services.cli import participants, rendering
 from services.cli.faces import now_ms
-from services.cli.options import AsJson, KeyFile, Url, open_gateway
-from services.cli.outcome import CliError, print_json, told
+from services.cli.options import AsJson, KeyFile, Quiet, Url, open_gateway
+from services.cli.outcome import CliError, print_ids, print_json, told
 from shared.contracts.api.collective import NewMemory
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.collective import MemoryQuery
@@ -64,20 +64,8 @@ def agents(url: Url = None, key_file: KeyFile = None, as_json: AsJson = False) -
     columns = ("AGENT", "HOST", "RUNS", "UP", "VERSION", "LABELS", "CAPABILITIES")
     console.print(rendering.table(columns, rows) if fleet.agents else "No agent is alive.")
     if fleet.participants:
-        takers = (
-            (
-                Text(one.name, style="bold"),
-                one.kind,
-                "available" if one.available else "away",
-                rendering.moment(one.last_seen_ms),
-                ", ".join(one.capabilities),
-                one.description,
-            )
-            for one in fleet.participants
-        )
-        heads = ("TAKES TASKS", "KIND", "NOW", "SEEN", "CAPABILITIES", "")
         console.print(Text())
-        console.print(rendering.table(heads, takers))
+        console.print(participants.table(fleet.participants))
 
 
 @told
@@ -91,6 +79,7 @@ def delegations(
     ] = None,
     execution: Annotated[str | None, typer.Option(help="Only of this execution.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    quiet: Quiet = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -108,11 +97,20 @@ def delegations(
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
+    if quiet:
+        print_ids(one.id for one in found)
+        return
     if not found:
         typer.echo("No delegation fits.")
         return
     rows = (
-        (one.id, one.status.value, one.priority.value, one.participant, rendering.shorten(one.task))
+        (
+            Text(one.id, style="bold"),
+            one.status.value,
+            one.priority.value,
+            one.participant,
+            rendering.shorten(one.task),
+        )
         for one in found
     )
     columns = ("DELEGATION", "STATUS", "PRIORITY", "WHO", "TASK")
@@ -218,7 +216,7 @@ def recall(
     rows = (
         (
             f"{one.score:.2f}",
-            rendering.moment(one.memory.created_at_ms),
+            rendering.short_moment(one.memory.created_at_ms, now_ms()),
             one.memory.category,
             ", ".join(one.memory.tags),
             one.memory.content,

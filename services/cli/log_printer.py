@@ -15,9 +15,9 @@ _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright
 class LogPrinter:
     """Prints what the services write from now on; call `print_new` a few times a second."""
 
-    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
+    def __init__(self, layout: Layout, names: Sequence[str], *, stderr: bool = False) -> None:
         """Follow the logs of the services with these names, each from its end."""
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._followers = {name: Follower(layout.log(name)) for name in names}
         self._width = max(map(len, ["hive", *names]))
 

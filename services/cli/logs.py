@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from ops.stack.layout import Layout
-from services.cli import rendering
 from services.cli.options import AsJson, KeyFile, Url, complete_executions, open_gateway
 from services.cli.outcome import CliError, print_json_line, told
-from shared.contracts.api.executions import LogRecord
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from shared.contracts.api.executions import LogRecord
 
 FOLLOW_INTERVAL_S = 0.2
 SHOWN_LINES = 200
@@ -109,6 +111,8 @@ def _of_execution(
     follow: bool,
     as_json: bool,
 ) -> None:
+    from services.cli import rendering
+
     console = rendering.console()
     with open_gateway(url, key_file) as gateway:
         view = gateway.execution(execution_id)
@@ -128,6 +132,10 @@ def _of_execution(
 
 
 def _line(record: LogRecord) -> Text:
+    from rich.text import Text
+
+    from services.cli import rendering
+
     attempt = f"#{record.attempt}" if record.attempt > 1 else ""
     return Text.assemble(
         (rendering.clock(record.at_ms), "dim"),

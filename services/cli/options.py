@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from services.cli.client import Gateway
 from services.cli.connection import find_connection
+
+if TYPE_CHECKING:
+    from services.cli.client import Gateway
 
 COMPLETION_LIMIT = 50
 COMPLETION_TIMEOUT_S = 2.0
@@ -20,11 +22,14 @@ Url = Annotated[str | None, typer.Option("--url", help="Address of the gateway (
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", help="File with the API key (or set HIVE_API_KEY).")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids only, one a line.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def open_gateway(url: str | None, key_file: Path | None) -> Gateway:
     """The gateway to talk to; close it after use (it is a context manager)."""
+    from services.cli.client import Gateway
+
     return Gateway(find_connection(url, key_file))
 
 
@@ -54,6 +59,7 @@ def _complete(incomplete: str, names: Callable[[Gateway], list[str]]) -> list[st
     """Names that begin like this; none when the gateway does not answer: a shell that completes is
     no place for errors.
     """
+    from services.cli.client import Gateway
     from services.cli.outcome import CliError
 
     try:

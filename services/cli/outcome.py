@@ -8,14 +8,17 @@
 | 3 | the gateway cannot be reached, or refuses the key |
 | 4 | the workflow was cancelled |
 | 5 | the workflow still runs (the wait was over before it) |
+| 74 | the machine refuses: the disk is full, a folder cannot be written |
+| 141 | who read the output (head, less) has gone; what was asked for goes on |
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec
 
@@ -36,6 +39,8 @@ class ExitCode(IntEnum):
     NOT_REACHABLE = 3
     CANCELLED = 4
     STILL_RUNNING = 5
+    MACHINE = 74
+    READER_GONE = 141
 
 
 class CliError(Exception):
@@ -94,8 +99,16 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except CliError as error:
             fail(error, as_json=bool(kwargs.get("as_json")))
+        except BrokenPipeError:
+            raise typer.Exit(reader_gone()) from None
 
     return run
+
+
+def reader_gone() -> int:
+    """What is still to be printed goes nowhere; returns the exit code that says so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.READER_GONE
 
 
 def fail(error: CliError, *, as_json: bool) -> NoReturn:
@@ -104,6 +117,12 @@ def fail(error: CliError, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json(error.as_json())
     raise typer.Exit(int(error.code))
+
+
+def print_ids(ids: Iterable[str]) -> None:
+    """One id a line: for the shell's `$(…)` and for xargs."""
+    for one in ids:
+        typer.echo(one)
 
 
 def print_json(value: Any) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from shared.contracts.api.executions import ExecutionView
-from shared.contracts.events import PublicEvent
+from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
+
+if TYPE_CHECKING:
+    from shared.contracts.api.executions import ExecutionView
+    from shared.contracts.events import PublicEvent
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Progress:
             version=execution.version,
             started_at_ms=execution.created_at_ms,
             ended_at_ms=execution.ended_at_ms,
-            note=execution.failure.message if execution.failure else execution.stop_reason,
+            note=_note_of(execution),
         )
         for step in execution.steps:
             progress.steps[step.id] = StepProgress(
@@ -83,6 +86,11 @@ class Progress:
         """Whether it is at its end."""
         return self.status in ENDED
 
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether it begins as soon as somebody approves."""
+        return self.note == _FOR_APPROVAL
+
     def describe(self, execution: ExecutionView) -> None:
         """Take over what never changes and no event tells: commands and dependencies."""
         self.template = f"{execution.template_id} {execution.template_version}"
@@ -101,7 +109,7 @@ class Progress:
         elif kind == "execution":
             self._execution(what, event)
         elif event.type == "approval.requested":
-            self.status, self.note = ExecutionStatus.WAITING, "waits for approval"
+            self.status, self.note = ExecutionStatus.WAITING, _FOR_APPROVAL
         elif event.type == "approval.granted":
             self.note = ""
         return True
@@ -145,6 +153,14 @@ class Progress:
             step.ended_at_ms = event.at_ms
 
 
+def _note_of(execution: ExecutionView) -> str:
+    """Why it stands where it stands, as far as the store says."""
+    if execution.failure:
+        return execution.failure.message
+    waits = execution.approval == ApprovalStatus.REQUESTED and not execution.ended
+    return _FOR_APPROVAL if waits else execution.stop_reason
+
+
 def _words(data: Mapping[str, Any]) -> str:
     """Why, as far as the event says."""
     failure = data.get("failure")
@@ -168,6 +184,7 @@ def _earlier(attempt: int, why: str) -> str:
     return f"attempt {attempt}: {why}" if why else f"attempt {attempt}"
 
 
+_FOR_APPROVAL: Final = "waits for approval"
 _EXECUTION: Final[Mapping[str, str]] = {
     "started": ExecutionStatus.RUNNING,
     "continued": ExecutionStatus.RUNNING,

@@ -7,15 +7,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from services.cli.progress import Progress, StepProgress
-from shared.contracts.events import PublicEvent
+from services.cli.advice import hv
+from services.cli.listing import Listing
+
+if TYPE_CHECKING:
+    from services.cli.progress import Progress, StepProgress
+    from shared.contracts.events import PublicEvent
 
 PIPE_WIDTH = 160
 """Width of what is printed where there is no terminal, in characters."""
@@ -53,9 +56,15 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
 _WORDLESS: Final = ("completed", "pending")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command's end: by itself rich would say that the workflow failed."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """The terminal, without guesses about numbers and paths; pipes and files get wide lines."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Console(stderr=stderr, highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = PIPE_WIDTH
     return made
@@ -95,16 +104,9 @@ def event_line(event: PublicEvent) -> Text:
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> RenderableType:
-    """A plain table; cells are text or renderables, None is empty."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    names = list(columns)
-    for number, name in enumerate(names):
-        # Names and ids stay whole, so that they can be copied; the last column gives way.
-        last = number == len(names) - 1
-        made.add_column(name, no_wrap=not last, overflow="fold", ratio=1 if last else None)
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
-    return made
+    """Rows under their columns; cells are text or renderables, None is empty."""
+    cells = (tuple(one if isinstance(one, Text) else _cell(one) for one in row) for row in rows)
+    return Listing(tuple(columns), tuple(cells))
 
 
 def status_text(status: str) -> Text:
@@ -139,9 +141,15 @@ def moment(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def shorten(text: str, limit: int = NOTE_LIMIT) -> str:
-    """The text on one line, cut at a limit."""
-    line = " ".join(text.split())
+def short_moment(at_ms: int, now_ms: int) -> str:
+    """The same for lists: of today only the time, of any other day only the date."""
+    day, _, time_of_day = moment(at_ms).partition(" ")
+    return time_of_day if moment(now_ms).startswith(day) else day
+
+
+def shorten(text: str, limit: int = NOTE_LIMIT, *, blanks: bool = False) -> str:
+    """The text on one line, cut at a limit; with `blanks` those between words stay as they are."""
+    line = text if blanks else " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -158,6 +166,8 @@ def _headline(progress: Progress, now_ms: int) -> Text:
         line.append(f"  {duration(max(0, end - progress.started_at_ms))}", style="dim")
     if progress.note:
         line.append(f"  {shorten(progress.note)}")
+    if progress.waits_for_approval:
+        line.append(f": {hv('approve')} {progress.execution_id}")
     return line
 
 

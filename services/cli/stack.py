@@ -1,7 +1,6 @@
 """`hv up`, `down`, `status`: the embedded stack from the terminal."""
 
 import json
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -9,12 +8,16 @@ import typer
 
 from ops.stack.errors import StackError
 from ops.stack.layout import Layout
+from services.cli.advice import hv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ops.stack.spec import AgentSpec
     from ops.stack.state import StackRecord
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 class DurabilityChoice(StrEnum):
@@ -44,43 +47,49 @@ def up(
             help="An executor with this agent, such as web-1:role=web:nginx; repeatable.",
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Start NATS, MongoDB and the services, and wait until they are healthy."""
+    """Start NATS, MongoDB and the services, and wait until they are healthy.
+
+    With --json: what `hv status --json` says, once all is ready; logs go to standard error.
+    """
     from ops.stack import state
     from ops.stack.spec import AgentSpec
 
     layout = Layout.from_environment()
     running = state.running(layout)
     if running:
-        typer.echo("The stack already runs.")
-        _print_urls(layout, running)
+        ready = running.phase == "ready"
+        sentence = "The stack already runs." if ready else f"The stack is {running.phase} already."
+        _tell(layout, running, sentence, as_json=as_json)
         return
     if layout.record.exists():
         typer.echo("The last run ended without stopping; its data are intact.", err=True)
     try:
         agents = [AgentSpec.parse(text) for text in agent or []]
         if detach:
-            _up_in_background(layout, durability, executors, agents)
+            _up_in_background(layout, durability, executors, agents, as_json=as_json)
         else:
-            _up_in_foreground(layout, durability, executors, agents)
+            _up_in_foreground(layout, durability, executors, agents, as_json=as_json)
     except StackError as error:
-        _fail(str(error))
+        _fail(str(error), as_json=as_json)
 
 
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop the stack and wait until every process of it is gone. Data stay."""
     from ops.stack import control
 
     try:
         stopped = control.stop(Layout.from_environment())
     except StackError as error:
-        _fail(str(error))
+        _fail(str(error), as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps({"stopped": stopped}))
+        return
     typer.echo("The stack is stopped; its data stay." if stopped else "No stack runs.")
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def status(as_json: AsJson = False) -> None:
     """Say whether the stack runs and how each process is. Exit code 1 when it does not."""
     from ops.stack import state
 
@@ -100,6 +109,8 @@ def _up_in_background(
     durability: DurabilityChoice,
     executors: int,
     agents: "Sequence[AgentSpec]",
+    *,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -107,9 +118,9 @@ def _up_in_background(
 
     with Console(stderr=True).status("starting the stack …"):
         record = control.start_detached(layout, durability.value, executors, agents)
-    typer.echo("The stack is ready and runs in the background.")
-    _print_urls(layout, record)
-    typer.echo("  stop it     hv down")
+    _tell(layout, record, "The stack is ready and runs in the background.", as_json=as_json)
+    if not as_json:
+        typer.echo(f"  stop it     {hv('down')}")
 
 
 def _up_in_foreground(
@@ -117,22 +128,34 @@ def _up_in_foreground(
     durability: DurabilityChoice,
     executors: int,
     agents: "Sequence[AgentSpec]",
+    *,
+    as_json: bool,
 ) -> None:
     from ops.stack import spec
     from ops.stack.supervisor import Supervisor
     from services.cli.log_printer import LogPrinter
 
     specs = spec.services(executors, agents)
-    printer = LogPrinter(layout, [one.name for one in specs])
+    printer = LogPrinter(layout, [one.name for one in specs], stderr=as_json)
 
     def report(sentence: str) -> None:
         printer.say(sentence)
         if sentence == "ready":
-            _print_urls(layout, supervisor.record)
-            typer.echo("  stop it     Ctrl-C, or hv down")
+            _tell(layout, supervisor.record, as_json=as_json)
+            if not as_json:
+                typer.echo(f"  stop it     Ctrl-C, or {hv('down')}")
 
     supervisor = Supervisor(layout, durability.value, specs, report)
     supervisor.run(each_turn=printer.print_new)
+
+
+def _tell(layout: Layout, record: "StackRecord", sentence: str = "", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_facts(layout, record), indent=2))
+        return
+    if sentence:
+        typer.echo(sentence)
+    _print_urls(layout, record)
 
 
 def _print_urls(layout: Layout, record: "StackRecord") -> None:
@@ -178,7 +201,7 @@ def _facts(layout: Layout, record: "StackRecord | None") -> dict[str, Any]:
 
 def _print_status(facts: dict[str, Any]) -> None:
     if not facts["running"]:
-        typer.echo(f"No stack runs on {facts['home']}. Start it with: hv up")
+        typer.echo(f"No stack runs on {facts['home']}. Start it with: {hv('up')}")
         return
     typer.echo(
         f"The stack is {facts['phase']} (durability {facts['durability']}, pid {facts['pid']})."
@@ -188,10 +211,12 @@ def _print_status(facts: dict[str, Any]) -> None:
     for one in facts["services"]:
         health = {True: "healthy", False: "not healthy", None: "running"}[one["healthy"]]
         word = health if one["running"] else "not running"
-        restarts = f", {one['restarts']} restarts" if one["restarts"] else ""
+        times = f"{one['restarts']} times" if one["restarts"] > 1 else "once"
+        restarts = f", restarted {times}" if one["restarts"] else ""
         typer.echo(f"  {one['name']:<11} {word}, pid {one['pid']}{restarts}")
 
 
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"hv: {message}\n")
-    raise typer.Exit(1)
+def _fail(message: str, *, as_json: bool) -> NoReturn:
+    from services.cli.outcome import CliError, ExitCode, fail
+
+    fail(CliError(message, ExitCode.FAILED), as_json=as_json)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from services.cli import rendering
+from services.cli.advice import hv
 from services.cli.options import AsJson, KeyFile, TemplateId, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.problems import FieldProblem
-from shared.contracts.api.templates import TemplateSummary, TemplateView
-from shared.workflow.definition import Parameter, Step, Template
+
+if TYPE_CHECKING:
+    from shared.contracts.api.templates import TemplateSummary, TemplateView
+    from shared.workflow.definition import Parameter, Step, Template
 
 Version = Annotated[str | None, typer.Option("--version", help="Default: the newest release.")]
 
@@ -104,7 +107,7 @@ def create(
     name = f"{stored.template.id} {stored.template.version}"
     said = {"created": f"Stored {name}.", "unchanged": f"{name} is stored already, unchanged."}
     typer.echo(said[stored.outcome])
-    typer.echo(f"  run it      hv run {stored.template.id}")
+    typer.echo(f"  run it      {hv('run')} {stored.template.id}")
 
 
 @told
@@ -170,7 +173,7 @@ def _print_list(
     console = rendering.console()
     columns = ("TEMPLATE", "VERSION", "CATEGORY", "STEPS", "WHAT IT DOES")
     console.print(rendering.table(columns, map(_row, found)))
-    console.print(Text("\nhv templates show TEMPLATE tells its parameters.", style="dim"))
+    console.print(Text(f"\n{hv('templates show TEMPLATE')} tells its parameters.", style="dim"))
 
 
 def _row(one: TemplateSummary) -> tuple[object, ...]:
@@ -202,7 +205,7 @@ def _described(view: TemplateView) -> Group:
     parts += [_section("Steps"), rendering.table(_STEP_COLUMNS, map(_step, template.steps))]
     parts += [Text(f"\n{sentence}") for sentence in _facts(template)]
     given = "".join(f" -p {name}=…" for name in required)
-    parts.append(Text(f"\nhv run {template.id}{given} --watch", style="dim"))
+    parts.append(Text(f"\n{hv('run')} {template.id}{given} --watch", style="dim"))
     return Group(*parts)
 
 
@@ -234,7 +237,7 @@ def _step(one: Step) -> tuple[object, ...]:
 def _facts(template: Template) -> list[str]:
     facts = []
     if template.policies.approval_required:
-        facts.append("A person must approve each run before it begins (hv approve).")
+        facts.append(f"A person must approve each run before it begins ({hv('approve')}).")
     facts += [f"Before: {one}" for one in template.prerequisites]
     if template.estimated_duration_s is not None:
         facts.append(f"Takes about {rendering.duration(template.estimated_duration_s * 1000)}.")

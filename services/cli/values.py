@@ -16,8 +16,6 @@ from typing import Any
 
 from services.cli.outcome import CliError
 from shared.contracts.api.problems import FieldProblem
-from shared.templates.document import TemplateFileError, parse
-from shared.templates.loader import read_text
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -59,6 +57,9 @@ def parameters_of(
 
 def read_parameters(path: Path) -> dict[str, Any]:
     """A YAML or JSON file with one map of parameters. Raises `CliError`."""
+    from shared.templates.document import TemplateFileError, parse
+    from shared.templates.loader import read_text
+
     try:
         value = parse(read_text(path)).value
     except OSError as error:

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from services.cli import rendering
+from services.cli.advice import hv
 from services.cli.client import Gateway
+from services.cli.faces import now_ms
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.collective import Removed
@@ -254,7 +256,7 @@ def _print_issued(issued: IssuedWebhook, said: str, *, as_json: bool) -> None:
     typer.echo(said)
     typer.echo(f"  secret      {issued.secret}")
     typer.echo("              It is not shown again. Verify signatures with it.")
-    typer.echo(f"  try it      hv webhooks test {issued.webhook.id}")
+    typer.echo(f"  try it      {hv('webhooks test')} {issued.webhook.id}")
 
 
 def _path(*names: str) -> str:
@@ -268,7 +270,7 @@ def _print_list(url: str | None, key_file: KeyFile, *, as_json: bool) -> None:
         print_json([one.model_dump(mode="json") for one in found])
         return
     if not found:
-        typer.echo("There are no webhooks. `hv webhooks create URL` makes one.")
+        typer.echo(f"There are no webhooks. `{hv('webhooks create URL')}` makes one.")
         return
     columns = ("WEBHOOK", "STATUS", "URL", "EVENTS", "LAST SUCCESS", "")
     rendering.console().print(rendering.table(columns, map(_row, found)))
@@ -285,7 +287,7 @@ def _row(webhook: Webhook) -> tuple[object, ...]:
         webhook.status.value,
         webhook.url,
         ", ".join(webhook.filter.events),
-        rendering.moment(webhook.last_success_at_ms),
+        rendering.short_moment(webhook.last_success_at_ms, now_ms()),
         rendering.shorten(webhook.disabled_reason or failing),
     )
 
@@ -312,7 +314,7 @@ def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
         Text(delivery.id, style="bold"),
         delivery.event_type,
         Text(status, style=_STYLES.get(status, "")),
-        rendering.moment(delivery.created_at_ms),
+        rendering.short_moment(delivery.created_at_ms, now_ms()),
         len(delivery.attempts),
         rendering.duration(last.duration_ms) if last else "",
         rendering.shorten(delivery.reason or answer),

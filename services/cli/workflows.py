@@ -5,19 +5,24 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from services.cli import rendering
-from services.cli.client import Gateway
-from services.cli.faces import face_for
-from services.cli.follow import follow, stored_if_there
+from services.cli.advice import hv
 from services.cli.options import AsJson, ExecutionId, KeyFile, TemplateId, Url, open_gateway
-from services.cli.outcome import CliError, exit_code_of, print_json, print_json_line, told
-from services.cli.values import parameters_of, read_parameters
-from shared.contracts.api.executions import ExecuteRequest, ExecutionAccepted, ExecutionView
+from services.cli.outcome import (
+    CliError,
+    exit_code_of,
+    print_ids,
+    print_json,
+    print_json_line,
+    told,
+)
+
+if TYPE_CHECKING:  # what shows a run is imported by who shows one: most runs are only accepted
+    from services.cli.client import Gateway
+    from shared.contracts.api.executions import ExecutionAccepted, ExecutionView
 
 ASK_S = 20.0
 """How long one request lets the gateway wait; longer waits are several requests."""
@@ -53,6 +58,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0, help="With --wait: at most so many seconds.")
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the id of the accepted run only.")
+    ] = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -61,9 +69,13 @@ def run(
 
     Without --watch and --wait the command ends as soon as the run is accepted, with 0.
     """
+    from services.cli.values import parameters_of, read_parameters
+
     from_file = read_parameters(file) if file else None
     labels = _labels(label or [])
     with open_gateway(url, key_file) as gateway:
+        from shared.contracts.api.executions import ExecuteRequest
+
         view = gateway.template(template, version)
         values = parameters_of(parameter or [], view.parameters_schema, from_file)
         request = ExecuteRequest(
@@ -79,6 +91,8 @@ def run(
         elif waiting:
             ended = _wait(gateway, accepted.execution_id, timeout)
             _end(accepted.execution_id, ended, as_json=as_json)
+        elif quiet:
+            print_ids([accepted.execution_id])
         else:
             _say_accepted(accepted, as_json=as_json)
 
@@ -94,10 +108,15 @@ def watch(
 
 
 def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
+    from services.cli.faces import face_for
+    from services.cli.follow import follow
+
     try:
         view = follow(gateway, execution_id, face_for(as_json=as_json))
     except KeyboardInterrupt:
-        typer.echo(f"\n{execution_id} goes on; follow it again with: hv watch {execution_id}")
+        typer.echo(
+            f"\n{execution_id} goes on.\n  follow it   {hv('watch')} {execution_id}", err=as_json
+        )
         raise
     if as_json:
         print_json_line({"execution": view.model_dump(mode="json")})
@@ -108,6 +127,8 @@ def _watch(gateway: Gateway, execution_id: str, *, as_json: bool) -> None:
 
 def _wait(gateway: Gateway, execution_id: str, timeout_s: float | None) -> ExecutionView | None:
     """The execution at its end, or as it is when the time is over."""
+    from services.cli.follow import stored_if_there
+
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         left = ASK_S if deadline is None else max(0.0, deadline - time.monotonic())
@@ -130,6 +151,10 @@ def _end(execution_id: str, view: ExecutionView | None, *, as_json: bool) -> Non
 
 
 def _print_end(view: ExecutionView) -> None:
+    from rich.text import Text
+
+    from services.cli import rendering
+
     console = rendering.console()
     line = Text.assemble(rendering.sign(view.status), f" {view.id} ")
     line.append_text(rendering.status_text(view.status.replace("_", " ")))
@@ -140,7 +165,7 @@ def _print_end(view: ExecutionView) -> None:
         console.print(Text(f"  {view.failure.message}", style="red"), soft_wrap=True)
     for name, value in view.outputs.items():
         console.print(Text(f"  {name}: {rendering.shorten(_text(value))}"), soft_wrap=True)
-    console.print(Text(f"  details     hv show {view.id}", style="dim"), soft_wrap=True)
+    console.print(Text(f"  details     {hv('show')} {view.id}", style="dim"), soft_wrap=True)
 
 
 def _say_accepted(accepted: ExecutionAccepted, *, as_json: bool) -> None:
@@ -149,7 +174,7 @@ def _say_accepted(accepted: ExecutionAccepted, *, as_json: bool) -> None:
         return
     identity = accepted.execution_id
     typer.echo(f"Accepted {accepted.template_id} {accepted.template_version}: {identity}")
-    typer.echo(f"  follow it   hv watch {identity}")
+    typer.echo(f"  follow it   {hv('watch')} {identity}")
 
 
 def _labels(given: list[str]) -> dict[str, str]:

@@ -38,6 +38,11 @@ TAIL = """
 | `HIVE_URL` | the running stack's | the gateway that `hv run`, `hv show` … talk to |
 | `HIVE_API_KEY` | the content of `admin.key` | the key they use |
 | `HIVE_LOG_FORMAT` | `console` | `json` for machines |
+| `HIVE_DEBUG` | none | any value: a defect of `hv` shows its traceback |
+| `HIVE_PYTHON` | the first that fits on `PATH` | the Python that `./hv` makes its `.venv` with |
+
+The processes that a step starts find `HIVE_PROCESS_MARK` in their environment. The agent finds them
+by it when it stops the step; who removes it can outlive the step.
 """
 
 

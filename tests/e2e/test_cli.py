@@ -1,14 +1,17 @@
 """`hv` against the running embedded stack: every command, its JSON, its exit codes."""
 
+import http.server
 import json
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.hv_process import Hv
+from tests.e2e.hv_process import HV, Hv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -228,11 +231,19 @@ def test_pause_and_resume(hv: Hv) -> None:
         (("run", "greet", "-p", "who"), 2, "is not name=value"),
         (("run", "greet", "--version", "9.9.9", "-p", "who=a"), 2, "9.9.9"),
         (("run", "greet", "--file", "absent.yaml"), 2, "cannot be read"),
-        (("show", "ex_nothing"), 2, "There is no execution"),
+        (
+            ("show", "ex_nothing"),
+            2,
+            "There is no execution 'ex_nothing'. `hv executions` lists them.",
+        ),
         (("watch", "ex_nothing"), 2, "There is no execution"),
         (("logs", "ex_nothing"), 2, "There is no execution"),
         (("approve", "ex_nothing"), 2, "There is no execution"),
-        (("templates", "show", "nope"), 2, "There is no template"),
+        (
+            ("templates", "show", "nope"),
+            2,
+            "There is no template 'nope'. `hv templates` lists them.",
+        ),
         (("delegations", "accept", "dl_nothing"), 2, "dl_nothing"),
         (("executions", "--url", "http://127.0.0.1:9"), 3, "cannot be reached"),
         (("executions", "--url", "nonsense"), 2, "is not an address"),
@@ -247,6 +258,74 @@ def test_bad_input(hv: Hv, arguments: tuple[str, ...], code: int, message: str) 
     assert message in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two words", "two\nlines"])
+def test_what_is_no_key_is_not_sent(hv: Hv, key: str) -> None:
+    """A key that no header can hold is said before anything is asked."""
+    done = hv("executions", HIVE_API_KEY=key)
+    assert (done.code, done.err) == (3, "hv: HIVE_API_KEY does not hold one API key.\n")
+
+
+def test_something_else_at_the_address_is_said(hv: Hv) -> None:
+    """A server that is not the gateway is called what it is."""
+    handler = http.server.BaseHTTPRequestHandler
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = hv("executions", "--url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert done.code == 3
+    assert "answered 501" in done.err
+    assert f"is the address right (http://127.0.0.1:{server.server_port}/)?" in done.err
+
+
+def test_a_full_disk_is_said(hv: Hv) -> None:
+    """Output that cannot be written is a sentence and exit code 74, whatever the command did."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [str(HV), "templates", "--json"],
+            env={**os.environ, "HIVE_HOME": str(hv.home)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (74, "hv: No space left on device.\n")
+
+
+def test_a_reader_that_leaves_is_no_failed_workflow(hv: Hv) -> None:
+    """Where `head` has seen enough the exit code says neither success nor failure: 141."""
+    identity = accepted(hv, "sleep")
+    watching = hv.start("watch", identity)
+    try:
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.stdout.close()
+        assert hv("cancel", identity).code == 0
+        assert watching.wait(timeout=60) == 141
+        assert watching.stderr is not None
+        assert watching.stderr.read() == ""
+    finally:
+        watching.kill()
+
+
+def test_ctrl_c_leaves_the_execution_alone(hv: Hv) -> None:
+    """Who stops watching is told how to go on, and the workflow runs."""
+    identity = accepted(hv, "sleep")
+    watching = hv.start("watch", identity)
+    try:
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+    assert watching.returncode == 130, out + err
+    assert f"{identity} goes on.\n  follow it   hv watch {identity}" in out
+    assert err == ""
+    assert status(hv, identity) == "running"
+    assert hv("cancel", identity).code == 0
 
 
 def test_a_wrong_key_is_said(hv: Hv) -> None:
@@ -290,6 +369,47 @@ def test_tasks_for_people(hv: Hv) -> None:
     (delegation,) = hv("delegations", "--status", "completed", "--json").json()
     assert delegation["offers"][-1]["participant"] == "helper"
     assert hv("delegations", "decline", delegation["id"], "--as", "helper").code == 2
+
+
+def test_who_takes_tasks(hv: Hv) -> None:
+    """A person is added, changed, listed and removed; a name that cannot be is said."""
+    added = hv("participants", "add", "anna", "-c", "storage", "--description", "Storage")
+    assert (added.code, added.out) == (0, "anna (human) is available, who can storage.\n")
+    assert hv("participants", "add", "anna", "--away", "--json").json()["available"] is False
+    (anna,) = (one for one in hv("participants", "--json").json() if one["name"] == "anna")
+    assert anna["kind"] == "human"
+    assert "anna" in hv("participants").out
+    assert hv("participants", "remove", "anna").code == 0
+    assert "anna" not in hv("participants").out
+    assert hv("participants", "remove", "anna").code == 2
+    wrong = hv("participants", "add", "Anna B")
+    assert wrong.code == 2
+    assert "name: " in wrong.err
+
+
+def test_ids_for_the_shell(hv: Hv) -> None:
+    """With --quiet there are ids on standard output and nothing else."""
+    run = hv("run", "greet", "-p", "who=quiet", "--quiet")
+    assert run.code == 0, run.err
+    assert run.out.startswith("ex_")
+    assert hv("executions", "--quiet", "--limit", "1").out == run.out
+    assert hv("delegations", "--quiet", "--execution", run.out.strip()).out == ""
+
+
+def test_what_is_advised_can_be_typed(hv: Hv) -> None:
+    """Advice names `hv` by the path under which it was called, and from PATH by its name."""
+    identity = accepted(hv, "greet", "-p", "who=advice")
+    assert f"  logs        hv logs {identity}" in hv("show", identity).out
+    typed = subprocess.run(
+        ["./hv", "show", identity],
+        cwd=HV.parent,
+        env={**os.environ, "HIVE_HOME": str(hv.home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"  logs        ./hv logs {identity}" in typed.stdout
 
 
 def test_memory(hv: Hv) -> None:

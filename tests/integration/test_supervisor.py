@@ -1,5 +1,6 @@
 """The supervisor with real servers and real child processes, and the ways in which it can end."""
 
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import control, ports, state
+from ops.stack import control, credentials, ports, state
 from ops.stack.errors import NotReadyError
 from ops.stack.layout import REPO_ROOT, Layout
 from ops.stack.processes import start_time
@@ -161,6 +162,41 @@ def test_taken_port_is_named_with_the_remedy(stack: Stack) -> None:
     assert not stack.layout.record.exists()
 
 
+def test_a_mongod_that_cannot_run_is_said(stack: Stack, tmp_path: Path) -> None:
+    """Where mongod does not run, the start fails with its own reason and both remedies."""
+    mongod = tmp_path / "bin" / "mongod"
+    mongod.parent.mkdir()
+    mongod.write_text("#!/bin/sh\necho 'libcrypto.so.3: no such file' >&2\nexit 127\n")
+    mongod.chmod(0o755)
+    stack.extra_env = {"PATH": f"{mongod.parent}{os.pathsep}{os.environ['PATH']}"}
+    process = stack.spawn()
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 1
+    assert f"{mongod} does not run here (libcrypto.so.3: no such file)" in said
+    assert "install MongoDB 6 or newer" in said
+    assert "HIVE_MONGO_URL" in said
+    assert "Traceback" not in said
+    assert not stack.layout.record.exists()
+    assert not ports.answers(credentials.load(stack.layout.credentials).ports["nats"])
+
+
+def test_two_homes_run_at_once(tmp_path: Path) -> None:
+    """Two stacks on one machine, one in a folder with a blank in its name, share nothing."""
+    stacks = [Stack(Layout(tmp_path / name), ports.pick()) for name in ("one", "the other")]
+    try:
+        records = [stack.up() for stack in stacks]
+        assert {int(stack.ask()[0]) for stack in stacks} == {pids(one)["door"] for one in records}
+        assert not set(pids(records[0]).values()) & set(pids(records[1]).values())
+        assert records[0].urls["mongo"] != records[1].urls["mongo"]
+        assert control.stop(stacks[0].layout)
+        assert stacks[1].ask()
+        assert control.stop(stacks[1].layout)
+    finally:
+        for process in (process for stack in stacks for process in stack.started):
+            process.kill()
+            process.communicate()
+
+
 def test_second_supervisor_is_refused(stack: Stack) -> None:
     """A second supervisor on the same home says that one runs, and does not disturb it."""
     record = stack.up()
@@ -181,6 +217,11 @@ def test_second_up_says_that_it_runs(stack: Stack) -> None:
         assert expected in done.stdout
         assert "nats://gateway@127.0.0.1" in done.stdout
         assert record.urls["nats"] not in done.stdout
+    up, status = (
+        json.loads(run_cli(one, stack.layout, "--json").stdout) for one in ("up", "status")
+    )
+    assert up == status
+    assert up["running"] is True
 
 
 def test_status_and_down_without_a_stack(stack: Stack) -> None:
@@ -189,6 +230,19 @@ def test_status_and_down_without_a_stack(stack: Stack) -> None:
         done = run_cli(command, stack.layout)
         assert done.returncode == code
         assert "No stack runs" in done.stdout
+    assert json.loads(run_cli("down", stack.layout, "--json").stdout) == {"stopped": False}
+
+
+@pytest.mark.parametrize("phase", ["starting", "stopping"])
+def test_up_says_that_it_is_under_way(stack: Stack, phase: state.Phase) -> None:
+    """`hv up` beside a start or a stop of another one tells which it is, and starts nothing."""
+    stack.layout.create()
+    started = start_time(os.getpid())
+    assert started is not None
+    state.StackRecord(os.getpid(), started, "safe", phase).save(stack.layout)
+    done = run_cli("up", stack.layout)
+    assert done.returncode == 0
+    assert f"The stack is {phase} already." in done.stdout
 
 
 def test_failing_service_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +256,9 @@ def test_failing_service_stops_the_start(tmp_path: Path, monkeypatch: pytest.Mon
     assert all_gone([service.pid for service in supervisor.record.services if service.pid])
 
 
-def run_cli(command: str, layout: Layout) -> subprocess.CompletedProcess[str]:
+def run_cli(command: str, layout: Layout, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "services.cli", command],
+        [sys.executable, "-m", "services.cli", command, *options],
         env={**environment(), "HIVE_HOME": str(layout.root)},
         capture_output=True,
         text=True,

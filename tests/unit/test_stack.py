@@ -1,6 +1,7 @@
 """The parts of the embedded stack that decide something without starting a server."""
 
 import dataclasses
+import errno
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ from ops.stack.logs import Follower
 from ops.stack.nats import NatsConfig
 from ops.stack.processes import Child, start_time
 from ops.stack.spec import ServerUrls, ServiceSpec
+from ops.stack.supervisor import Supervisor
 from ops.stack.urls import with_user, without_password
 
 
@@ -63,6 +65,13 @@ def test_damaged_credentials_say_what_to_do(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(StackError, match=r"is damaged.*move the whole folder"):
         credentials.load(path)
+
+
+def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A read-only or impossible folder is named, with what to do."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackError, match=r"file.*cannot be made: Not a directory.*HIVE_HOME"):
+        Layout(tmp_path / "file" / "hive").create()
 
 
 def test_stale_record_is_not_alive(tmp_path: Path) -> None:
@@ -176,6 +185,60 @@ def test_restarts_slow_down(tmp_path: Path) -> None:
     assert delays[:3] == pytest.approx([FIRST_DELAY_S, 2 * FIRST_DELAY_S, 4 * FIRST_DELAY_S])
     assert delays[-1] == pytest.approx(MAX_DELAY_S)
     assert keeper.restarts == 7
+
+
+def test_a_start_that_fails_is_tried_again(tmp_path: Path) -> None:
+    """On a full disk a process cannot be started: it is said, and tried again, more slowly."""
+    now = 0.0
+
+    class OnFullDisk(Service):
+        full = False
+
+        def start(self) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            super().start()
+
+    spec_ = ServiceSpec("x", (sys.executable, "-c", ""))
+    service = OnFullDisk(spec_, dict(os.environ), tmp_path / "x.log")
+    service.start()
+    assert service.child
+    assert service.child.wait(10)
+    keeper = Keeper(service, clock=lambda: now)
+    keeper.tend()
+    service.full = True
+    for delay_s in (2 * FIRST_DELAY_S, 4 * FIRST_DELAY_S):
+        assert keeper._due_at is not None
+        now = keeper._due_at
+        said = keeper.tend()
+        assert said is not None
+        assert "No space left on device" in said
+        assert f"tried again in {delay_s:g} s" in said
+        assert keeper.tend() is None
+    service.full = False
+    assert keeper._due_at is not None
+    now = keeper._due_at
+    assert keeper.tend() == "x restarted (restart 1)"
+    assert service.child.wait(10)
+
+
+def test_a_record_that_cannot_be_written_does_not_stop_the_stack(tmp_path: Path) -> None:
+    """It is said once, leaves nothing behind, and the record is written as soon as it can be."""
+    layout, said = Layout(tmp_path), list[str]()
+    supervisor = Supervisor(layout, "relaxed", [], report=said.append)
+    layout.create()
+    layout.record.mkdir()
+    for _ in range(3):
+        supervisor._tend()
+        supervisor._save("ready")
+    (sentence,) = said
+    assert f"{layout.record} cannot be written" in sentence
+    assert sorted(path.name for path in tmp_path.glob("*stack.json*")) == ["stack.json"]
+    layout.record.rmdir()
+    supervisor._tend()
+    record = state.running(layout)
+    assert record is not None
+    assert record.phase == "ready"
 
 
 def test_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from shared.contracts.api.executions import (
     ExecuteRequest,
     ExecutionAccepted,
     ExecutionEvents,
-    ExecutionHistory,
     ExecutionLogs,
     ExecutionPage,
     ExecutionView,
     LogRecord,
 )
+from shared.contracts.api.history import ExecutionHistory
 from shared.contracts.events import PublicEvent
 from shared.contracts.publishing import masked, public_event
 from shared.ports.executions import ExecutionQuery

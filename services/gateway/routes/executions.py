@@ -18,7 +18,6 @@ from shared.contracts.api.executions import (
     ExecuteRequest,
     ExecutionAccepted,
     ExecutionEvents,
-    ExecutionHistory,
     ExecutionLogs,
     ExecutionPage,
     ExecutionView,
@@ -26,6 +25,7 @@ from shared.contracts.api.executions import (
     RequestAccepted,
     ResolveBody,
 )
+from shared.contracts.api.history import ExecutionHistory
 from shared.ports.executions import ExecutionQuery
 from shared.workflow.machines.execution import ExecutionStatus
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.events import PublicEvent
 from shared.workflow.definition import Slug
 from shared.workflow.messages import Actor, Failure
-from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import AttemptRecord
 
 MAX_LABELS = 32
@@ -162,15 +161,6 @@ class ExecutionEvents(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     items: tuple[PublicEvent, ...]
-    next_after: int | None = None
-
-
-class ExecutionHistory(BaseModel):
-    """Journal entries of one execution, each with what it led to. Sealed values are masked."""
-
-    model_config = ConfigDict(frozen=True)
-
-    items: tuple[HistoryEntry, ...]
     next_after: int | None = None
 
 

@@ -169,7 +169,7 @@ def test_with_json_an_error_is_json_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(
         options, "find_connection", lambda _url, _key: Connection("http://127.0.0.1:9", KEY)
     )
-    done = CliRunner().invoke(app.build("show"), ["show", "ex_1", "--json"])
+    done = CliRunner().invoke(app.build(), ["show", "ex_1", "--json"])
     assert done.exit_code == ExitCode.NOT_REACHABLE
     assert json.loads(done.stdout)["error"]["exit_code"] == 3
     assert done.stderr.startswith("hv: The gateway at http://127.0.0.1:9 cannot be reached")
@@ -183,3 +183,11 @@ def test_completion_is_silent_without_a_gateway(
     monkeypatch.delenv("HIVE_URL", raising=False)
     assert options.complete_templates("inc") == []
     assert options.complete_executions("ex_") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "encrypted"), [("https://hive.example", True), ("http://127.0.0.1:8902", False)]
+)
+def test_certificates_are_read_where_there_are_any(url: str, encrypted: bool) -> None:
+    """Over https the gateway's certificate is verified; over http there is none to verify."""
+    assert Connection(url, KEY).is_encrypted is encrypted

@@ -1,0 +1,148 @@
+"""Every command of `hv`: the module that holds it, and its line in `hv --help`.
+
+The one table. A module adds its commands through `register(app: typer.Typer) -> None` and is
+imported only when one of them is called; so `hv status` does not pay for what `hv bench` needs, and
+help and completion pay for none.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+RUN: Final = "Workflows"
+HIVE: Final = "The hive"
+STACK: Final = "The local stack"
+DEVELOP: Final = "For developers of this repository"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandModule:
+    """A module under `services.cli`, the panel of the help in which it stands, and its commands."""
+
+    path: str
+    panel: str
+    commands: Mapping[str, str]
+
+
+MODULES: Final[tuple[CommandModule, ...]] = (
+    CommandModule(
+        "services.cli.demo",
+        STACK,
+        {"demo": "Bring the stack up with three agents, run two workflows."},
+    ),
+    CommandModule(
+        "services.cli.stack",
+        STACK,
+        {
+            "up": "Start NATS, MongoDB and the services; wait until healthy.",
+            "down": "Stop every process of the stack. Data stay.",
+            "status": "Say whether the stack runs and how each process is.",
+        },
+    ),
+    CommandModule(
+        "services.cli.logs",
+        STACK,
+        {"logs": "Print what a service or the steps of an execution wrote."},
+    ),
+    CommandModule(
+        "services.cli.templates",
+        RUN,
+        {"templates": "List, show, create and export workflow templates."},
+    ),
+    CommandModule(
+        "services.cli.workflows",
+        RUN,
+        {
+            "run": "Run a workflow. With --watch: exit code 0 if it completed.",
+            "watch": "Follow an execution to its end; 0 only if it completed.",
+        },
+    ),
+    CommandModule(
+        "services.cli.executions",
+        RUN,
+        {
+            "executions": "List executions, newest first.",
+            "show": "Show an execution: steps, attempts, agents, durations, outputs.",
+            "approve": "Approve an execution that waits for it.",
+            "reject": "Reject an execution that waits for approval.",
+            "cancel": "Stop an execution; what runs is stopped, with proof.",
+            "pause": "Start nothing new of an execution; what runs may finish.",
+            "resume": "Let a paused execution go on.",
+            "resolve": "Say what became of a step whose worker died midway.",
+        },
+    ),
+    CommandModule(
+        "services.cli.hive",
+        HIVE,
+        {
+            "agents": "List the live agents, and who takes delegated tasks.",
+            "delegations": "List delegated tasks, and answer them.",
+            "remember": "Keep something in the collective memory.",
+            "recall": "Search the collective memory, best first.",
+        },
+    ),
+    CommandModule(
+        "services.cli.participants",
+        HIVE,
+        {"participants": "List, add and remove who takes delegated tasks."},
+    ),
+    CommandModule(
+        "services.cli.responder",
+        HIVE,
+        {"responder": "Take delegated tasks and answer with a diagnosis of the fleet."},
+    ),
+    CommandModule(
+        "services.cli.webhooks",
+        HIVE,
+        {"webhooks": "Tell other systems what happens: signed, tried again, logged."},
+    ),
+    CommandModule(
+        "services.cli.mcp", HIVE, {"mcp": "Serve the Model Context Protocol to an AI agent."}
+    ),
+    CommandModule(
+        "services.cli.develop",
+        DEVELOP,
+        {
+            "test": "Run the tests; arguments go to pytest.",
+            "check": "Run every check, even after one failed.",
+            "lock": "Compile requirements*.in to their locks.",
+            "proto": "Write what is generated from the code.",
+        },
+    ),
+    CommandModule(
+        "services.cli.bench.commands",
+        DEVELOP,
+        {"bench": "Measure on this machine, on a stack of its own."},
+    ),
+)
+
+
+def load(module: CommandModule) -> Mapping[str, Any]:
+    """Import a module and return its commands by name."""
+    app = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
+    importlib.import_module(module.path).register(app)
+    return get_group(app).commands
+
+
+class LazyGroup(TyperGroup):
+    """Lists every command from the table; a command's module is imported when it is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for module in MODULES:
+            for name, line in module.commands.items():
+                self.add_command(TyperCommand(name, help=line, rich_help_panel=module.panel))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the real commands of one module in the place of their lines, then go on as usual."""
+        for module in MODULES:
+            if args[0] in module.commands:
+                self.commands.update(load(module))
+        return super().resolve_command(ctx, args)
