@@ -219,8 +219,6 @@ def _broken(error: Exception, where: str, params: HttpParameters, scrubber: Scru
         return Failed("dns_failed", f"the host of {where} could not be resolved: {cause}", True)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Failed("http_timeout", f"{where} did not answer in {params.timeout_s} s", True)
-    if isinstance(error, httpx.LocalProtocolError):
-        return Failed("invalid_request", f"the request to {where} cannot be sent: {cause}")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Failed("invalid_url", f"{where} or its redirect is not an http(s) address: {cause}")
     if _caused_by(error, ssl.SSLError):
@@ -231,7 +229,10 @@ def _broken(error: Exception, where: str, params: HttpParameters, scrubber: Scru
         return Failed("connection_failed", f"no connection to {where}: {cause}", True)
     if isinstance(error, httpx.DecodingError):
         return Failed("invalid_response", f"the body from {where} cannot be decoded: {cause}")
-    return Failed("connection_broken", f"the exchange with {where} broke off: {cause}", True)
+    at_fault = isinstance(error, httpx.LocalProtocolError)
+    return Failed(
+        "connection_broken", f"the exchange with {where} broke off: {cause}", not at_fault
+    )
 
 
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:

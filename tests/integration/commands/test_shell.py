@@ -136,6 +136,9 @@ async def test_json(stage: Stage) -> None:
         ({"argv": ["./garbage"]}, "not_executable"),
         ({"argv": ["./bad-interpreter"]}, "executable_not_found"),
         ({"argv": ["true", *["x" * 100_000] * 40]}, "arguments_too_long"),
+        ({"argv": ["./" + "x" * 100_000]}, "invalid_path"),
+        ({"argv": ["x" * 100_000]}, "executable_not_found"),
+        ({"argv": ["true"], "cwd": "x" * 4_000}, "invalid_path"),
     ],
 )
 async def test_what_cannot_start_says_why(stage: Stage, given: JsonObject, code: str) -> None:
@@ -168,6 +171,29 @@ async def test_policy_refuses_programs_and_scripts(stage: Stage) -> None:
         assert isinstance(outcome, Failed)
         assert outcome.code == "refused_by_policy"
         assert "(rule " in outcome.message
+
+
+async def test_listed_programs_cannot_be_forged(stage: Stage) -> None:
+    """Neither a file under a listed name, nor PATH, nor a preloaded library runs other code."""
+    listed = default_policy(stage.workdir).model_validate({"executables": {"allow": ["ls"]}})
+    forged = stage.workdir / "ls"
+    forged.write_text("#!/bin/sh\ntouch forged\n")
+    forged.chmod(0o755)
+    for given in (
+        {"argv": ["./ls"]},
+        {"argv": [str(forged)]},
+        {"argv": ["ls"], "env": {"PATH": str(stage.workdir)}},
+        {"argv": ["ls"], "env": {"LD_PRELOAD": str(forged)}},
+        {"argv": ["env", "ls"]},
+        {"argv": ["sh", "-c", "ls"]},
+        {"argv": ["../../../../../../bin/sh", "-c", "ls"]},
+    ):
+        outcome = await SHELL.run(parameters(**given), stage.context(policy=listed))
+        assert isinstance(outcome, Failed)
+        assert outcome.code == "refused_by_policy", given
+    real = await SHELL.run(parameters(argv=["ls"]), stage.context(policy=listed))
+    assert isinstance(real, Completed)
+    assert real.output["stdout"] == "ls\n"
 
 
 async def test_huge_output_in_bounded_memory(stage: Stage) -> None:
