@@ -69,6 +69,17 @@ async def test_write_keeps_or_sets_the_mode(stage: Stage) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
+async def test_new_content_is_not_setuid(stage: Stage) -> None:
+    """What ran with other rights loses them with its content, as if written in place."""
+    file = stage.workdir / "a"
+    file.write_text("old")
+    file.chmod(0o4755)
+    unchanged = await done(stage, operation="write", path="a", content="old")
+    assert (unchanged["changed"], unchanged["mode"]) == (False, "4755")
+    assert (await done(stage, operation="write", path="a", content="new"))["mode"] == "0755"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o755
+
+
 async def test_base64_carries_any_bytes(stage: Stage) -> None:
     """Bytes that are no text are written and read as base64."""
     data = bytes(range(256))
