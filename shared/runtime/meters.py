@@ -7,6 +7,7 @@ dictionary lookup and an addition: about a microsecond on the hot path.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -181,6 +182,26 @@ class CoordinatorMeter:
     def queue(self, pool_kind: str, messages: int) -> None:
         """Set how many tasks wait in pools of a kind (`any`, `cap`, `host`), as sampled."""
         self._queues(pool_kind).set(messages)
+
+
+class BacklogMeter:
+    """What has not come to its end, as sampled from the store."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.quarantined = _gauge(m.QUARANTINE, registry)
+        self._open = Labelled(_gauge(m.EXECUTIONS_OPEN, registry), m.EXECUTIONS_OPEN.labels, {})
+        self._age = Labelled(_gauge(m.EXECUTION_OLDEST, registry), m.EXECUTION_OLDEST.labels, {})
+
+    def open(self, status: str, count: float, oldest_s: float) -> None:
+        """Set how many executions have this status, and the age of the oldest."""
+        self._open(status).set(count)
+        self._age(status).set(oldest_s)
+
+    def unknown(self) -> None:
+        """Nobody knows now."""
+        self.quarantined.set(math.nan)
+        for status in m.OPEN_STATUSES:
+            self.open(status, math.nan, math.nan)
 
 
 class RunnerMeter:
