@@ -335,7 +335,7 @@ GATEWAY: Final = Row(
             "Share of the requests that were answered with a server error.",
             (
                 Query(
-                    f'sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) '
+                    f'(sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) or vector(0)) '
                     f"/ sum(rate(hive_http_requests_total{_RATE}))",
                     "5xx",
                 ),

@@ -7,6 +7,7 @@ dictionary lookup and an addition: about a microsecond on the hot path.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -34,6 +35,9 @@ from shared.workflow.state import ExecutionState
 MAX_CHILDREN: Final = 2_000
 """Most combinations of label values that one metric binds; further ones count as `other`."""
 
+BORN_LIMIT: Final = 200
+"""Most combinations of label values that are there before they happen."""
+
 _EXECUTION_END_TYPES: Final = frozenset(f"execution.{status}" for status in m.EXECUTION_ENDS)
 
 # A counter's time of birth would be one more series for each; nothing here asks for it.
@@ -49,8 +53,8 @@ class _Observer(Protocol):
 class Labelled(Generic[_Child]):
     """A metric's children by label values: `steps_ended("failed").inc()`.
 
-    Fixed label sets are bound when it is made, so that every series exists from the start with the
-    value 0 (a counter that appears with its first error hides that error from `rate`).
+    Up to BORN_LIMIT children are bound when it is made, so that every series exists from the start
+    with the value 0 (a counter that appears with its first error hides that error from `rate`).
     """
 
     def __init__(
@@ -58,11 +62,12 @@ class Labelled(Generic[_Child]):
     ) -> None:
         """`allowed` gives the values of labels whose set is open in the table, by label name."""
         self._parent = parent
-        self._allowed = tuple(frozenset(label.values or allowed[label.name]) for label in labels)
+        given = [tuple(label.values or allowed[label.name]) for label in labels]
+        self._allowed = tuple(map(frozenset, given))
         self._children: dict[tuple[str, ...], _Child] = {}
-        if len(labels) == 1:
-            for value in labels[0].values or allowed[labels[0].name]:
-                self(value)
+        if math.prod(map(len, given)) <= BORN_LIMIT:
+            for values in itertools.product(*given):
+                self(*values)
 
     def __call__(self, *values: str) -> _Child:
         """The child of these values; each value outside its set is replaced by `other`."""

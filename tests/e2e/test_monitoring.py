@@ -86,9 +86,10 @@ def test_dashboard_and_alerts_fit_a_running_stack(
     prometheus.wait_for("max(hive_quarantine_messages) == 0")
     prometheus.wait_for("sum(hive_coordinator_flush_seconds_count) > 0")
     prometheus.wait_for("sum(hive_coordinator_commit_seconds_count) > 0")
-    prometheus.wait_for('hive_http_requests_total{route="/api/v1/workflows/execute"} == 5')
+    asked = 'hive_http_requests_total{route="/api/v1/workflows/execute"}'
+    prometheus.wait_for(f"{asked} == {RUNS + 1}")
     for _title, expr in filled_in():
-        prometheus.query(expr)
+        prometheus.wait_for(expr)
     rules = httpx.get(f"{prometheus.url}/api/v1/rules", trust_env=False).json()["data"]["groups"]
     evaluated = [rule for group in rules for rule in group["rules"]]
     assert {rule["health"] for rule in evaluated} <= {"ok", "unknown"}
