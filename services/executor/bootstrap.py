@@ -18,7 +18,7 @@ from services.executor.coordinator.sampler import Sampler
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
 from services.executor.runner.announcer import AgentIdentity, Announcer
-from services.executor.runner.attempt import Workbench
+from services.executor.runner.attempt import Workbench, remove_leftovers
 from services.executor.runner.runner import Runner
 from services.executor.settings import Durability, ExecutorSettings, Role
 from shared.adapters.mongo.backlog import MongoBacklog
@@ -167,6 +167,9 @@ async def _start_runner(
     loops: list[asyncio.Task[None]],
 ) -> list[Closer]:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    left = await asyncio.to_thread(remove_leftovers, settings.data_dir)
+    if left:
+        log.info("working directories of a killed process removed", count=left)
     policy = _policy(settings)
     clock = SystemClock()
     hive = await hive_over(bus)

@@ -19,6 +19,9 @@ from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
 from shared.runtime.sealing import Sealer, SealError
 
+WORK: Final = "work"
+"""Name of the directory, in the agent's own, with one directory for each attempt."""
+
 GRACE_S: Final = 20.0
 """How long a command may take to end after its deadline before the runner gives it up."""
 
@@ -38,12 +41,25 @@ class Workbench:
     hive: HivePort | None
 
 
+def remove_leftovers(data_dir: Path) -> int:
+    """Remove the working directories that a killed process of this agent left; gives how many.
+
+    To be called before the first attempt: there is only one process for each data directory. What
+    still runs in one of them keeps the files it has open, and nothing else.
+    """
+    folder = data_dir / WORK
+    left = list(folder.iterdir()) if folder.is_dir() else []
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(left)
+
+
 async def run_attempt(
     workbench: Workbench, held: Held, progress: Progress, redaction: Redaction
 ) -> Outcome:
     """Run it; every way in which it can go wrong is an outcome."""
     task = held.task
-    workdir = Workdir(workbench.data_dir / "work" / held.name)
+    workdir = Workdir(workbench.data_dir / WORK / held.name)
     context = _context(workbench, held, progress, workdir)
     try:
         parameters = redaction.open(task.parameters)
