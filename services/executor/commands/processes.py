@@ -73,7 +73,7 @@ async def run_process(request: ProcessRequest, context: CommandContext) -> Proce
         env={**request.env, MARK_VARIABLE: mark},
         start_new_session=True,
     )
-    tree = ProcessTree(transport.get_pid(), mark)
+    tree = ProcessTree(transport.get_pid(), mark, context.workdir.resolve())
     try:
         _write_stdin(transport, request.stdin)
         why = await race(pipes.exited.wait(), context)

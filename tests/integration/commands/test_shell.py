@@ -234,7 +234,8 @@ echo $$ > leader.pid
 sh -c 'trap "" TERM; echo $$ > stubborn.pid; sleep 1000; sleep 1000; sleep 1000' &
 setsid sh -c 'echo $$ > session.pid; sleep 1000' &
 (setsid sh -c 'echo $$ > orphan.pid; exec sleep 1000' &) &
-while [ ! -s stubborn.pid ] || [ ! -s session.pid ] || [ ! -s orphan.pid ]; do sleep 0.01; done
+(env -i setsid sh -c 'echo $$ > bare.pid; exec sleep 1000' &) &
+for one in stubborn session orphan bare; do while [ ! -s $one.pid ]; do sleep 0.01; done; done
 echo ready
 wait
 """
@@ -242,7 +243,8 @@ wait
 
 @pytest.mark.parametrize("how", ["timeout", "cancel"])
 async def test_whole_family_is_gone(stage: Stage, how: str) -> None:
-    """Children, those that ignore SIGTERM, other sessions and orphans: all gone, with proof."""
+    """Children, those that ignore SIGTERM, other sessions, orphans, and those with another
+    environment: all gone, with proof."""
     context = stage.context(deadline_s=5.0 if how == "timeout" else None)
     task = asyncio.create_task(SHELL.run(parameters(script=FAMILY), context))
     await eventually(lambda: ("stdout", "ready") in stage.lines)
@@ -251,7 +253,7 @@ async def test_whole_family_is_gone(stage: Stage, how: str) -> None:
     outcome = await task
     assert isinstance(outcome, TimedOut if how == "timeout" else Cancelled)
     family = pids_in(stage.workdir)
-    assert len(family) == 4
+    assert len(family) == 5
     assert outcome.proof.gone, outcome.proof
     assert set(family) <= set(outcome.proof.pids)
     assert outcome.proof.signals == ("SIGTERM", "SIGKILL")
