@@ -14,6 +14,7 @@ from typing import Final
 from ops.grafana import dashboard
 from ops.nats import config as nats_config
 from ops.stack.layout import REPO_ROOT
+from shared.commands import reference
 from shared.contracts import generate
 from shared.runtime import metrics_reference
 
@@ -22,6 +23,7 @@ Files = dict[PurePosixPath, str]
 GENERATORS: Final[tuple[Callable[[], Files], ...]] = (
     generate.files,
     metrics_reference.files,
+    reference.files,
     dashboard.files,
     nats_config.files,
 )

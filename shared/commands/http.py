@@ -42,7 +42,8 @@ class HttpParameters(BaseModel):
 
     The address is resolved once and every address it stands for is checked against the agent's
     policy; so is each redirect. Values of secret headers (such as `Authorization`) never appear in
-    output or errors.
+    output or errors. Headers that frame a message (such as `Content-Length`) are the command's own.
+    A body packed with gzip or deflate is unpacked, within the bound of every body.
     """
 
     model_config = ConfigDict(
