@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import os
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,16 @@ async def test_named_pipe_does_not_block(stage: Stage) -> None:
     os.mkfifo(stage.workdir / "pipe")
     assert (await failed(stage, operation="read", path="pipe")).code == "not_a_file"
     assert (await done(stage, operation="stat", path="pipe"))["kind"] == "other"
+
+
+@pytest.mark.parametrize("operation", ["read", "write", "checksum", "permissions", "delete"])
+async def test_sockets_are_no_files(stage: Stage, operation: str) -> None:
+    """Nor is a socket read, replaced, changed or removed."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(stage.workdir / "s"))
+        outcome = await failed(stage, operation=operation, path="s", content="x", mode="0600")
+    assert outcome.code == "not_a_file"
+    assert names_in(stage.workdir) == ["s"]
 
 
 @pytest.mark.parametrize("operation", ["read", "stat", "checksum", "delete", "write"])
