@@ -114,13 +114,27 @@ OVERVIEW: Final = Row(
             bad=12,
         ),
         Panel(
-            "Quarantined, last hour",
-            "Journal messages that could not be applied.",
-            (Query("sum(increase(hive_quarantined_messages_total[1h]))"),),
+            "In quarantine",
+            "Journal messages that could not be applied, until somebody has looked at them.",
+            (Query("max(hive_quarantine_messages)"),),
             shape=Shape.STAT,
             width=4,
             warn=0.5,
             bad=1,
+        ),
+        Panel(
+            "Open executions",
+            "Executions that have not ended, by status.",
+            (Query("max by (status) (hive_executions_open)", "{{status}}"),),
+            width=12,
+            stacked=True,
+        ),
+        Panel(
+            "Oldest open execution",
+            "Age of the oldest execution by status; 0 where there is none.",
+            (Query("max by (status) (hive_execution_oldest_seconds)", "{{status}}"),),
+            unit="s",
+            width=12,
         ),
         Panel(
             "Executions",
@@ -321,7 +335,7 @@ GATEWAY: Final = Row(
             "Share of the requests that were answered with a server error.",
             (
                 Query(
-                    f'sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) '
+                    f'(sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) or vector(0)) '
                     f"/ sum(rate(hive_http_requests_total{_RATE}))",
                     "5xx",
                 ),

@@ -14,7 +14,8 @@ from typing import Final
 from ops.grafana import dashboard
 from ops.nats import config as nats_config
 from ops.stack.layout import REPO_ROOT
-from services.cli import reference
+from services.cli import reference as cli_reference
+from shared.commands import reference as command_reference
 from shared.contracts import generate
 from shared.runtime import metrics_reference
 
@@ -23,9 +24,10 @@ Files = dict[PurePosixPath, str]
 GENERATORS: Final[tuple[Callable[[], Files], ...]] = (
     generate.files,
     metrics_reference.files,
+    command_reference.files,
     dashboard.files,
     nats_config.files,
-    reference.files,
+    cli_reference.files,
 )
 OWNED: Final = (generate.SCHEMAS, generate.CURRENT)
 """Folders that hold generated files and nothing else."""

@@ -11,6 +11,7 @@ import structlog
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.backlog_gauges import BacklogGauges
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
@@ -19,9 +20,10 @@ from services.executor.leftovers import stop_leftovers
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
 from services.executor.runner.announcer import AgentIdentity, Announcer
-from services.executor.runner.attempt import Workbench
+from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
 from services.executor.settings import Durability, ExecutorSettings, Role
+from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
 from shared.adapters.mongo.templates import MongoTemplateStore
@@ -43,7 +45,13 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service, until_stopped
 from shared.runtime.logging import configure_logging
-from shared.runtime.meters import CoordinatorMeter, ErrorMeter, RunnerMeter, new_registry
+from shared.runtime.meters import (
+    BacklogMeter,
+    CoordinatorMeter,
+    ErrorMeter,
+    RunnerMeter,
+    new_registry,
+)
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.sealing import Sealer, key_from_file
 from shared.runtime.settings import load_settings
@@ -84,6 +92,11 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
             closers[:0] = await _start_coordinator(
                 settings, bus, mongo, publisher, catalog.registry, meter, loops
             )
+            gauges = BacklogGauges(
+                MongoBacklog(mongo), SystemClock(), BacklogMeter(registry), errors
+            )
+            await gauges.start()
+            closers[:0] = [gauges.close]
         if settings.role in (Role.RUNNER, Role.BOTH):
             runner_meter = RunnerMeter(registry, errors, catalog, settings.agent_slots)
             closers[:0] = await _start_runner(
@@ -168,7 +181,7 @@ async def _start_runner(
     policy = _policy(settings)
     clock = SystemClock()
     running = RunningRecords(settings.data_dir / "running")
-    await stop_leftovers(running, settings.data_dir / "work")
+    await stop_leftovers(running, settings.data_dir / WORK)
     hive = hive_over(bus)
     workbench = Workbench(
         agent=settings.agent_name,

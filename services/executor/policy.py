@@ -9,8 +9,10 @@ What a policy can and cannot do: the agent enforces `roots` and `http` on what i
 can do. That user, and `executables`, are the boundary for `shell`.
 """
 
+import functools
 import ipaddress
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,23 +21,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from services.executor.policy_defaults import EVERYTHING, LOADING_VARIABLES, METADATA_HOSTS
+from shared.net.addresses import Address, kind_if_not_public, unwrapped
+
 FILE_LIMIT_BYTES = 1_048_576
 """Largest policy file, in bytes."""
-
-METADATA_HOSTS = (
-    "169.254.0.0/16",
-    "fe80::/10",
-    "fd00:ec2::254",
-    "fd20:ce::254",
-    "100.100.100.200",
-    "168.63.129.16",
-    "metadata.google.internal",
-)
-"""Where clouds hand out credentials to whoever asks from the machine; denied by default."""
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ class _Section(BaseModel):
 class NameRules(_Section):
     """Glob patterns; `deny` wins."""
 
-    allow: tuple[str, ...] = ("*",)
+    allow: tuple[str, ...] = (EVERYTHING,)
     deny: tuple[str, ...] = ()
 
 
@@ -80,9 +70,13 @@ class HttpRules(_Section):
 
 
 class ShellRules(_Section):
-    """Whether `shell` may run scripts, not only programs."""
+    """Whether `shell` may run scripts, not only programs, and which variables a step may not set.
+
+    Without `deny_env` it is LOADING_VARIABLES where programs are listed, else none.
+    """
 
     allow_scripts: bool = True
+    deny_env: tuple[str, ...] | None = None
 
 
 class Policy(_Section):
@@ -115,17 +109,35 @@ class Policy(_Section):
 
     def command(self, name: str) -> Decision:
         """Whether the agent runs this command at all."""
-        return _by_name("commands", self.commands, [name], f"the command '{name}'")
+        return _by_name("commands", self.commands, name, f"the command '{name}'")
 
     def executable(self, path: Path) -> Decision:
         """Whether the agent starts this program; `path` is absolute, found, not yet resolved.
 
         A pattern with a slash is matched against the whole path, any other against the file's
         name; both with and without resolving symbolic links, so that a link is no way around
-        `deny`.
+        `deny`. In `allow` a name stands for a program of the host: one in the agent's own PATH.
+        A step could write another file of that name.
         """
-        forms = dict.fromkeys((path, path.resolve()))
-        return _by_name("executables", self.executables, forms, f"the program '{path}'")
+        forms = list(dict.fromkeys((path, path.resolve())))
+        described = f"the program '{path}'"
+        denied = _denying("executables.deny", self.executables.deny, forms, described)
+        if denied is not None:
+            return denied
+        own = [form for form in forms if form.parent in _program_directories()]
+        for pattern in self.executables.allow:
+            anywhere = "/" in pattern or pattern == EVERYTHING
+            if any(_fits(form, pattern) for form in (forms if anywhere else own)):
+                return ALLOWED
+        return _unlisted("executables.allow", str(path), described)
+
+    def variable(self, name: str) -> Decision:
+        """Whether a step may set this environment variable for a program."""
+        patterns = self.shell.deny_env
+        if patterns is None:
+            patterns = () if self.executables.allow == (EVERYTHING,) else LOADING_VARIABLES
+        denied = _denying("shell.deny_env", patterns, [name], f"setting the variable '{name}'")
+        return denied or ALLOWED
 
     def script(self) -> Decision:
         """Whether `shell` may run a script."""
@@ -150,17 +162,18 @@ class Policy(_Section):
 
     def host(self, name: str, address: Address) -> Decision:
         """Whether the agent may connect to this host name at this address."""
-        target = _Host(name.lower().rstrip("."), _unmapped(address))
+        target = _Host(name.lower().rstrip("."), (address, unwrapped(address)))
         described = f"the host '{name}' ({address})"
         for index, entry in enumerate(self.http.deny_hosts):
             if target.matches(entry):
                 return _denied("http.deny_hosts", index, entry, described)
         if not any(target.matches(entry) for entry in self.http.allow_hosts):
             return _unlisted("http.allow_hosts", name, described)
-        if not self.http.allow_private and not target.address.is_global:
+        kind = None if self.http.allow_private else kind_if_not_public(address)
+        if kind is not None:
             return Refused(
                 "http.allow_private: false",
-                f"this agent's policy refuses {described}: the address is not public",
+                f"this agent's policy refuses {described}: the address is not public but {kind}",
                 "use a public host, or set http.allow_private in the agent's policy",
             )
         return ALLOWED
@@ -168,15 +181,17 @@ class Policy(_Section):
 
 @dataclass(frozen=True)
 class _Host:
+    """A host's name, and its address as given and as the one inside of it (IPv4 in IPv6)."""
+
     name: str
-    address: Address
+    addresses: tuple[Address, ...]
 
     def matches(self, entry: str) -> bool:
         try:
             network = ipaddress.ip_network(entry, strict=False)
         except ValueError:
             return fnmatchcase(self.name, entry.lower())
-        return self.address in network
+        return any(address in network for address in self.addresses)
 
 
 def default_policy(data_dir: Path, roots: Sequence[Path] = ()) -> Policy:
@@ -207,14 +222,31 @@ def _explain(problem: Any) -> str:
     return f"{place}: {problem['msg']}"
 
 
-def _by_name(key: str, rules: NameRules, forms: Iterable[str | Path], described: str) -> Decision:
-    listed = list(forms)
-    for index, pattern in enumerate(rules.deny):
-        if any(_fits(form, pattern) for form in listed):
-            return _denied(f"{key}.deny", index, pattern, described)
-    if any(_fits(form, pattern) for form in listed for pattern in rules.allow):
+def _by_name(key: str, rules: NameRules, name: str, described: str) -> Decision:
+    denied = _denying(f"{key}.deny", rules.deny, [name], described)
+    if denied is not None:
+        return denied
+    if any(_fits(name, pattern) for pattern in rules.allow):
         return ALLOWED
-    return _unlisted(f"{key}.allow", str(listed[0]), described)
+    return _unlisted(f"{key}.allow", name, described)
+
+
+def _denying(
+    key: str, patterns: Sequence[str], forms: Sequence[str | Path], described: str
+) -> Refused | None:
+    """The refusal by the first pattern that fits a form."""
+    for index, pattern in enumerate(patterns):
+        if any(_fits(form, pattern) for form in forms):
+            return _denied(key, index, pattern, described)
+    return None
+
+
+@functools.cache
+def _program_directories() -> frozenset[Path]:
+    """Where this agent's own PATH leads, also by symbolic links; read once."""
+    given = [Path(entry) for entry in os.get_exec_path()]
+    absolute = [entry for entry in given if entry.is_absolute()]
+    return frozenset([*absolute, *(entry.resolve() for entry in absolute)])
 
 
 def _fits(form: str | Path, pattern: str) -> bool:
@@ -237,13 +269,3 @@ def _unlisted(key: str, value: str, described: str) -> Refused:
         f"this agent's policy does not list {described}",
         f"target another agent, or add an entry to {key} in the agent's policy",
     )
-
-
-def _unmapped(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one, where a connection would end up at it."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return address.ipv4_mapped
-        if address in _NAT64:
-            return ipaddress.IPv4Address(address.packed[-4:])
-    return address

@@ -25,10 +25,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
 }
 HALF_RELEVANT: Final = 1.0
 HALF_LIFE_DAYS: Final = 30.0
-CANDIDATES_LIMIT: Final = 200
-"""Most memories found by text, and most found by tags or age, that are scored for one query."""
-
-_DAY_MS: Final = 86_400_000
+DAY_MS: Final = 86_400_000
 
 
 def rank(found: Iterable[tuple[Memory, float]], query: MemoryQuery, now_ms: int) -> list[Recalled]:
@@ -57,4 +54,4 @@ def _share(wanted: tuple[str, ...], has: tuple[str, ...]) -> float:
 
 
 def _recency(age_ms: int) -> float:
-    return float(round(0.5 ** (max(0, age_ms) / _DAY_MS / HALF_LIFE_DAYS), 4))
+    return float(round(0.5 ** (max(0, age_ms) / DAY_MS / HALF_LIFE_DAYS), 4))

@@ -64,8 +64,8 @@ class FileParameters(BaseModel):
     - `permissions` sets `mode`. `delete` removes a file or a symbolic link, never a directory.
 
     Changes are atomic: readers see the old file or the new one, also after a power loss. Without
-    `mode` an existing file keeps its mode. Nothing is written if the file already is as wanted
-    (`changed` is false).
+    `mode` an existing file keeps its mode; new content is never setuid. Nothing is written if the
+    file already is as wanted (`changed` is false).
     """
 
     model_config = ConfigDict(

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.commands.spec import CommandSpec, EffectRule, Effects, Example
@@ -16,7 +23,12 @@ REDIRECTS_LIMIT = 10
 HeaderName = Annotated[
     str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=128)
 ]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00\r\n]*$", max_length=8192)]
+HeaderValue = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=8192)
+]
+
+FRAMING_HEADERS = ("connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade")
+"""Request headers that say where a message ends or what the connection is: the command's own."""
 
 # Bounds stand inside the optional type: outside of it they would not reach the JSON Schema.
 Body = Annotated[str, StringConstraints(max_length=BODY_LIMIT)]
@@ -30,7 +42,8 @@ class HttpParameters(BaseModel):
 
     The address is resolved once and every address it stands for is checked against the agent's
     policy; so is each redirect. Values of secret headers (such as `Authorization`) never appear in
-    output or errors.
+    output or errors. Headers that frame a message (such as `Content-Length`) are the command's own.
+    A body packed with gzip or deflate is unpacked, within the bound of every body.
     """
 
     model_config = ConfigDict(
@@ -80,6 +93,14 @@ class HttpParameters(BaseModel):
         if {"json_body", "body"} <= self.model_fields_set:
             raise ValueError("give at most one of: json, body")
         return self
+
+    @field_validator("headers")
+    @classmethod
+    def _without_framing(cls, headers: dict[str, str]) -> dict[str, str]:
+        own = sorted({name for name in headers if name.lower() in FRAMING_HEADERS})
+        if own:
+            raise ValueError(f"leave out {', '.join(own)}: the command sets what frames a message")
+        return headers
 
 
 class HttpOutput(BaseModel):

@@ -1,26 +1,33 @@
 """The reference of all commands, written from their specifications: docs/reference/commands.md.
 
-`python -m shared.commands.reference` prints it.
+`./hv proto` writes it.
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Final
 
 from shared.commands.registry import BUILTIN
 from shared.commands.spec import CommandSpec, JsonSchema
 
+PAGE: Final = PurePosixPath("docs/reference/commands.md")
+
 _INTRODUCTION = """\
 # Commands
 
-<!-- Generated from shared/commands by `python -m shared.commands.reference`; do not edit. -->
+<!-- Generated from shared/commands by `./hv proto`; do not edit. -->
 
 What a step can run. Every value of a parameter may be an expression, `${{ … }}`. Effects say what a
 command changes: `none`, `reversible` (it can be undone) or `irreversible`. A step is given only to
 agents that have the command's capabilities; one that its agent's [policy](agent-policy.md) forbids
 fails with the rule that forbids it.
 """
+
+
+def files() -> dict[PurePosixPath, str]:
+    """The page by its path in the repository."""
+    return {PAGE: render()}
 
 
 def render(specs: Iterable[CommandSpec] = BUILTIN) -> str:
@@ -124,7 +131,3 @@ def _examples(spec: CommandSpec) -> Iterator[str]:
     for example in spec.examples:
         step = {"command": spec.name, "parameters": example.parameters}
         yield f"{example.title}:\n\n```json\n{json.dumps(step, indent=2, ensure_ascii=False)}\n```"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

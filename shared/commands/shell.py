@@ -39,7 +39,8 @@ class ShellParameters(BaseModel):
 
     The program runs in a session of its own. On timeout and cancel everything it started is ended
     (SIGTERM, then SIGKILL) and the result says how that was proven. What it leaves in the
-    background when it ends is stopped too, unless `background` is `leave`.
+    background when it ends is stopped too, unless `background` is `leave`; a daemon, which made a
+    session of its own, stays.
     """
 
     model_config = ConfigDict(

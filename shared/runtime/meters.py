@@ -7,6 +7,8 @@ dictionary lookup and an addition: about a microsecond on the hot path.
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +35,9 @@ from shared.workflow.state import ExecutionState
 MAX_CHILDREN: Final = 2_000
 """Most combinations of label values that one metric binds; further ones count as `other`."""
 
+BORN_LIMIT: Final = 200
+"""Most combinations of label values that are there before they happen."""
+
 _EXECUTION_END_TYPES: Final = frozenset(f"execution.{status}" for status in m.EXECUTION_ENDS)
 
 # A counter's time of birth would be one more series for each; nothing here asks for it.
@@ -48,8 +53,8 @@ class _Observer(Protocol):
 class Labelled(Generic[_Child]):
     """A metric's children by label values: `steps_ended("failed").inc()`.
 
-    Fixed label sets are bound when it is made, so that every series exists from the start with the
-    value 0 (a counter that appears with its first error hides that error from `rate`).
+    Up to BORN_LIMIT children are bound when it is made, so that every series exists from the start
+    with the value 0 (a counter that appears with its first error hides that error from `rate`).
     """
 
     def __init__(
@@ -57,11 +62,12 @@ class Labelled(Generic[_Child]):
     ) -> None:
         """`allowed` gives the values of labels whose set is open in the table, by label name."""
         self._parent = parent
-        self._allowed = tuple(frozenset(label.values or allowed[label.name]) for label in labels)
+        given = [tuple(label.values or allowed[label.name]) for label in labels]
+        self._allowed = tuple(map(frozenset, given))
         self._children: dict[tuple[str, ...], _Child] = {}
-        if len(labels) == 1:
-            for value in labels[0].values or allowed[labels[0].name]:
-                self(value)
+        if math.prod(map(len, given)) <= BORN_LIMIT:
+            for values in itertools.product(*given):
+                self(*values)
 
     def __call__(self, *values: str) -> _Child:
         """The child of these values; each value outside its set is replaced by `other`."""
@@ -181,6 +187,26 @@ class CoordinatorMeter:
     def queue(self, pool_kind: str, messages: int) -> None:
         """Set how many tasks wait in pools of a kind (`any`, `cap`, `host`), as sampled."""
         self._queues(pool_kind).set(messages)
+
+
+class BacklogMeter:
+    """What has not come to its end, as sampled from the store."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.quarantined = _gauge(m.QUARANTINE, registry)
+        self._open = Labelled(_gauge(m.EXECUTIONS_OPEN, registry), m.EXECUTIONS_OPEN.labels, {})
+        self._age = Labelled(_gauge(m.EXECUTION_OLDEST, registry), m.EXECUTION_OLDEST.labels, {})
+
+    def open(self, status: str, count: float, oldest_s: float) -> None:
+        """Set how many executions have this status, and the age of the oldest."""
+        self._open(status).set(count)
+        self._age(status).set(oldest_s)
+
+    def unknown(self) -> None:
+        """Nobody knows now."""
+        self.quarantined.set(math.nan)
+        for status in m.OPEN_STATUSES:
+            self.open(status, math.nan, math.nan)
 
 
 class RunnerMeter:

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.contracts.subjects import EVENTS, JOURNAL_STREAMS, LOGS, PARTITIONS, TASKS
+from shared.ports.backlog import OPEN
 
 OTHER: Final = "other"
 """What a label says for a value outside its set."""
@@ -66,6 +67,7 @@ class Metric:
 
 STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
 EXECUTION_ENDS: Final = ("completed", "completed_with_errors", "failed", "cancelled")
+OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
 ERROR_KINDS: Final = (
     "bad_input",
@@ -207,6 +209,28 @@ QUARANTINED: Final = Metric(
     _CO,
     "Journal messages that could not be applied and were put aside with their reason.",
 )
+QUARANTINE: Final = Metric(
+    "hive_quarantine_messages",
+    _G,
+    _CO,
+    "Journal messages in the collection `quarantine`: each is a decision that was not taken, until "
+    "somebody has looked at it and removed it. Not a number while MongoDB is away.",
+)
+EXECUTIONS_OPEN: Final = Metric(
+    "hive_executions_open",
+    _G,
+    _CO,
+    "Executions that have not ended, by status, as stored. Not a number while MongoDB is away.",
+    (Label("status", OPEN_STATUSES),),
+)
+EXECUTION_OLDEST: Final = Metric(
+    "hive_execution_oldest_seconds",
+    _G,
+    _CO,
+    "Age of the oldest execution of a status since it was created; 0 where there is none. Old and "
+    "`pending`: it never started. Old and `waiting`: somebody was not asked, or forgot.",
+    (Label("status", OPEN_STATUSES),),
+)
 STREAM_MESSAGES: Final = Metric(
     "hive_stream_messages", _G, _CO, "Messages stored in a JetStream stream.", (_STREAM,)
 )
@@ -289,6 +313,9 @@ TABLE: Final[tuple[Metric, ...]] = (
     JOURNAL_LAG,
     EFFECTS_PENDING,
     QUARANTINED,
+    QUARANTINE,
+    EXECUTIONS_OPEN,
+    EXECUTION_OLDEST,
     STREAM_MESSAGES,
     STREAM_BYTES,
     TASK_QUEUE,

@@ -21,6 +21,8 @@ TEMPLATE = {
     ],
 }
 
+ON_APPROVAL = TEMPLATE | {"id": "on_approval", "policies": {"approval_required": True}}
+
 
 @pytest.fixture
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
@@ -49,7 +51,7 @@ def prometheus(gateway: httpx.Client, tmp_path: Path) -> Iterator[Prometheus]:
 
 
 def work(gateway: httpx.Client) -> None:
-    """Run a few workflows to their end."""
+    """Run a few workflows to their end, and one to where it waits for a person."""
     gateway.post("/api/v1/workflows/templates", json=TEMPLATE).raise_for_status()
     for _ in range(RUNS):
         answer = gateway.post(
@@ -57,6 +59,9 @@ def work(gateway: httpx.Client) -> None:
         )
         answer.raise_for_status()
         assert answer.json()["execution"]["status"] == "completed", answer.text
+    gateway.post("/api/v1/workflows/templates", json=ON_APPROVAL).raise_for_status()
+    asked = {"template_id": ON_APPROVAL["id"]}
+    gateway.post("/api/v1/workflows/execute", json=asked).raise_for_status()
 
 
 @pytest.mark.slow
@@ -75,11 +80,16 @@ def test_dashboard_and_alerts_fit_a_running_stack(
     prometheus.wait_for('sum(hive_commands_ended_total{command="noop"}) == 10')
     prometheus.wait_for("count(sum by (partition) (hive_partition_owned) == 1) == 16")
     prometheus.wait_for("max(hive_agents_live) == 2")
+    prometheus.wait_for('max(hive_executions_open{status="waiting"}) == 1')
+    prometheus.wait_for('max(hive_execution_oldest_seconds{status="waiting"}) > 0')
+    prometheus.wait_for('max(hive_executions_open{status="running"}) == 0')
+    prometheus.wait_for("max(hive_quarantine_messages) == 0")
     prometheus.wait_for("sum(hive_coordinator_flush_seconds_count) > 0")
     prometheus.wait_for("sum(hive_coordinator_commit_seconds_count) > 0")
-    prometheus.wait_for('hive_http_requests_total{route="/api/v1/workflows/execute"} == 5')
+    asked = 'hive_http_requests_total{route="/api/v1/workflows/execute"}'
+    prometheus.wait_for(f"{asked} == {RUNS + 1}")
     for _title, expr in filled_in():
-        prometheus.query(expr)
+        prometheus.wait_for(expr)
     rules = httpx.get(f"{prometheus.url}/api/v1/rules", trust_env=False).json()["data"]["groups"]
     evaluated = [rule for group in rules for rule in group["rules"]]
     assert {rule["health"] for rule in evaluated} <= {"ok", "unknown"}

@@ -88,12 +88,14 @@ class BusySystem:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.errors = meters.ErrorMeter(registry)
         self.coordinator = meters.CoordinatorMeter(registry, self.errors)
+        self.backlog = meters.BacklogMeter(registry)
         self.runner = meters.RunnerMeter(registry, self.errors, ["shell", "http"], slots=8)
         self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
         self.coordinator.queue("any", 4)
+        self.backlog.open("running", 2, 30.0)
 
     def work(self) -> None:
         for event in ("created", *EXECUTION_ENDS):

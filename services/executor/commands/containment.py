@@ -32,7 +32,12 @@ _FAILURES: dict[int, tuple[str, str, bool]] = {
     errno.EACCES: ("permission_denied", "the agent's user lacks the permission", False),
     errno.EPERM: ("permission_denied", "the agent's user lacks the permission", False),
     errno.EISDIR: ("not_a_file", "is a directory", False),
-    errno.ELOOP: ("changed_meanwhile", "was replaced by a symbolic link meanwhile", True),
+    errno.ENXIO: ("not_a_file", "is not a regular file", False),
+    errno.ELOOP: (
+        "changed_meanwhile",
+        "leads in a circle, or was replaced by a link meanwhile",
+        True,
+    ),
     errno.ENAMETOOLONG: ("invalid_path", "is too long a name for this file system", False),
     errno.ENOSPC: ("disk_full", "the disk is full; nothing was changed", True),
     errno.EDQUOT: ("disk_full", "the disk quota is used up; nothing was changed", True),

@@ -34,6 +34,9 @@ from shared.commands.spec import CommandSpec
 NEW_FILE_MODE = 0o644
 """Mode of a new file for which none is given."""
 
+PERMISSION_BITS = 0o777
+"""What new content may keep of a mode: not setuid and setgid, which were given to the old one."""
+
 FILE_LIMIT_BYTES = 1024 * 1024 * 1024
 """Largest file that is copied or checked, in bytes."""
 
@@ -204,6 +207,7 @@ class _Work:
             if existing and (existing.sha256, existing.mode) == (new.sha256, mode):
                 return _output(place, existing, changed=False)
             self._stop_if_asked()
+            mode &= PERMISSION_BITS
             new.commit(mode, existing.status if existing else None)
             return FileOutput(
                 path=str(place.path),

@@ -25,6 +25,7 @@ from services.executor.commands.guarded_http import (
     PolicyRefusedError,
     ResolveError,
 )
+from services.executor.commands.http_body import ACCEPTED, read_body
 from services.executor.commands.interruption import Interruption, interrupted, race
 from services.executor.commands.refusal import refused
 from services.executor.commands.secret_headers import Scrubber, shown, without_secrets
@@ -103,7 +104,7 @@ async def _exchange(params: HttpParameters, url: httpx.URL, context: CommandCont
             try:
                 following = response.next_request if params.follow_redirects else None
                 if following is None:
-                    body, truncated = await _read(response, keep_bytes)
+                    body, truncated = await read_body(response, keep_bytes)
                     return _Answer(response, body, truncated, redirects)
             finally:
                 await response.aclose()
@@ -112,7 +113,7 @@ async def _exchange(params: HttpParameters, url: httpx.URL, context: CommandCont
 
 
 def _request(client: httpx.AsyncClient, params: HttpParameters, url: httpx.URL) -> httpx.Request:
-    headers = httpx.Headers({"user-agent": USER_AGENT, **params.headers})
+    headers = _request_headers(params)
     content: bytes | None = None
     if "json_body" in params.model_fields_set:
         content = json.dumps(params.json_body, ensure_ascii=False).encode()
@@ -128,23 +129,22 @@ def _request(client: httpx.AsyncClient, params: HttpParameters, url: httpx.URL) 
     )
 
 
+def _request_headers(params: HttpParameters) -> httpx.Headers:
+    """The given headers, which win, and this command's own; values that are not ASCII as UTF-8."""
+    own = {"user-agent": USER_AGENT, "accept-encoding": ACCEPTED}
+    headers = httpx.Headers(own)
+    headers.update(
+        httpx.Headers([(n.encode(), v.strip().encode()) for n, v in params.headers.items()])
+    )
+    return headers
+
+
 def _towards(following: httpx.Request, previous: httpx.Request) -> httpx.Request:
     """A redirect's request: another origin gets no secret header (httpx drops only one)."""
     old, new = previous.url, following.url
     if (old.scheme, old.host, old.port) != (new.scheme, new.host, new.port):
         following.headers = without_secrets(following.headers)
     return following
-
-
-async def _read(response: httpx.Response, keep_bytes: int) -> tuple[bytes, bool]:
-    """At most `keep_bytes` of the decoded body, and whether there is more."""
-    body = bytearray()
-    # Small pieces: a compressed body may unfold to a thousand times its size.
-    async for chunk in response.aiter_bytes(chunk_size=16_384):
-        body += chunk
-        if len(body) > keep_bytes:
-            return bytes(body[:keep_bytes]), True
-    return bytes(body), False
 
 
 def _judge(
@@ -229,7 +229,10 @@ def _broken(error: Exception, where: str, params: HttpParameters, scrubber: Scru
         return Failed("connection_failed", f"no connection to {where}: {cause}", True)
     if isinstance(error, httpx.DecodingError):
         return Failed("invalid_response", f"the body from {where} cannot be decoded: {cause}")
-    return Failed("connection_broken", f"the exchange with {where} broke off: {cause}", True)
+    at_fault = isinstance(error, httpx.LocalProtocolError)
+    return Failed(
+        "connection_broken", f"the exchange with {where} broke off: {cause}", not at_fault
+    )
 
 
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:

@@ -2,10 +2,12 @@
 
 Theory of operation: the child leads a session of its own, and its environment carries a random
 mark. A process belongs to the tree if it is in that session or process group, if it descends from
-a process that belongs, or if its environment has the mark. Descent alone loses a grandchild whose
-parent has ended; the session loses one that called setsid; the mark survives both, as long as the
-environment is inherited. A zombie has ended: it only waits for its parent to read its status, and
-counts as gone.
+a process that belongs, if its environment has the mark, or if it works in the command's private
+directory. Descent alone loses a grandchild whose parent has ended; the session loses one that
+called setsid; the mark survives both, as long as the environment is inherited; the directory shows
+one that was given another environment. Who gives up all of these on purpose is not found: that a
+command cannot do so is for the agent's user and its policy to see to. A zombie has ended: it only
+waits for its parent to read its status, and counts as gone.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -34,10 +37,13 @@ _NOBODY = -1
 
 
 class ProcessTree:
-    """The processes of one command. `leader` is its pid, group and session; `mark` its mark."""
+    """The processes of one command. `leader` is its pid, group and session; `mark` its mark;
+    `private` the directory in which nothing else works.
+    """
 
-    def __init__(self, leader: int, mark: str) -> None:
+    def __init__(self, leader: int, mark: str, private: Path | None = None) -> None:
         """To be made as soon as the leader has been started, while its pid is surely its own."""
+        self._private = private
         self.leader = leader
         self.mark = mark
         self._seen: dict[int, psutil.Process] = {}
@@ -86,7 +92,8 @@ class ProcessTree:
         pids = tuple(sorted({self.leader, *self._seen}))
         if left:
             return StopProof(False, _still_there(left), pids, tuple(sent))
-        where = f"session and group {self.leader}, its descendants and marked processes"
+        where = f"session and group {self.leader}, its descendants, marked processes"
+        where += ", or its directory" if self._private else ""
         return StopProof(True, f"none alive in {where}", pids, tuple(sent))
 
     def _marked(self, process: psutil.Process) -> bool:
@@ -103,7 +110,14 @@ class ProcessTree:
         if self._in_session(process.pid):
             return True
         # Equality of psutil's processes includes the time of their creation, not the pid alone.
-        return self._seen.get(process.pid) == process or self._marked(process)
+        if self._seen.get(process.pid) == process or self._marked(process):
+            return True
+        return self._works_in_private(process)
+
+    def _works_in_private(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error, OSError):
+            return self._private is not None and Path(process.cwd()).is_relative_to(self._private)
+        return False
 
 
 class LeftTree(ProcessTree):

@@ -68,7 +68,7 @@ async def run_process(request: ProcessRequest, context: CommandContext) -> Proce
     except OSError:
         _forget(context, mark)
         raise
-    tree = ProcessTree(transport.get_pid(), mark)
+    tree = ProcessTree(transport.get_pid(), mark, context.workdir.resolve())
     try:
         _write_stdin(transport, request.stdin)
         why = await race(pipes.exited.wait(), context)

@@ -47,4 +47,4 @@ def shown(url: httpx.URL) -> str:
 
 def without_secrets(headers: httpx.Headers) -> httpx.Headers:
     """Request headers for another origin than they were meant for."""
-    return httpx.Headers([(name, value) for name, value in headers.items() if not is_secret(name)])
+    return httpx.Headers([(n, v) for n, v in headers.raw if not is_secret(n.decode())])

@@ -24,12 +24,15 @@ from services.executor.commands.interruption import interrupted
 from services.executor.commands.process_tree import TERM_GRACE_S
 from services.executor.commands.processes import ProcessRequest, ProcessResult, run_process
 from services.executor.commands.refusal import refused
-from services.executor.policy import Refused
+from services.executor.policy import Decision, Policy, Refused
 from shared.commands.shell import SPEC, ShellOutput, ShellParameters
 from shared.commands.spec import CommandSpec
 
 RESERVED_BYTES = 4096
 """Part of the output limit that is kept for everything but text."""
+
+SHOWN_LIMIT = 200
+"""Longest part of a name that a message repeats, in characters."""
 
 _START_FAILURES: dict[int, tuple[str, str, bool]] = {
     errno.ENOENT: (
@@ -44,6 +47,7 @@ _START_FAILURES: dict[int, tuple[str, str, bool]] = {
         "it is not a program: is its first line '#!…' missing?",
         False,
     ),
+    errno.ENAMETOOLONG: ("invalid_path", "a name in its path is too long for this host", False),
     errno.E2BIG: ("arguments_too_long", "arguments and environment are too long together", False),
     errno.EAGAIN: ("too_many_processes", "the host's limit of processes is reached", True),
     errno.ENOMEM: ("out_of_memory", "the host has no memory for another process", True),
@@ -72,12 +76,12 @@ class ShellCommand:
         env = self._env(params)
         cwd = context.workdir / (params.cwd or "")
         argv = params.argv if params.argv is not None else params.interpreter
-        ready = _prepare(argv[0], params, cwd, env, context)
-        if isinstance(ready, Failed):
-            return ready
-        # argv[0] becomes the path that the policy was asked about, not a name to be searched again.
-        command = (str(ready), *argv[1:])
         try:
+            ready = _prepare(argv[0], params, cwd, env, context)
+            if isinstance(ready, Failed):
+                return ready
+            # The path that the policy was asked about, not a name to be searched again.
+            command = (str(ready), *argv[1:])
             with _script_file(params.script, context.workdir) as script:
                 request = ProcessRequest(
                     argv=(*command, *script),
@@ -107,20 +111,27 @@ def _prepare(
     context: CommandContext,
 ) -> Path | Failed:
     """The executable's path, or why the program cannot or must not be run."""
-    if params.script is not None:
-        decision = context.policy.script()
+    for decision in _asked(params, context.policy):
         if isinstance(decision, Refused):
             return refused(decision)
     if not cwd.is_dir():
-        return Failed("cwd_missing", f"the working directory '{cwd}' does not exist")
+        return Failed("cwd_missing", f"the working directory '{_short(cwd)}' does not exist")
     if not os.access(cwd, os.X_OK):
-        return Failed("permission_denied", f"the agent's user may not enter '{cwd}'")
+        return Failed("permission_denied", f"the agent's user may not enter '{_short(cwd)}'")
     path = _find(program, cwd, env)
     if path is None:
         where = "is not a file" if "/" in program else "is in no directory of PATH"
-        return Failed("executable_not_found", f"the program '{program}' {where} on this host")
+        message = f"the program '{_short(program)}' {where} on this host"
+        return Failed("executable_not_found", message)
     decision = context.policy.executable(path)
     return refused(decision) if isinstance(decision, Refused) else path
+
+
+def _asked(params: ShellParameters, policy: Policy) -> Iterator[Decision]:
+    """What the policy says of everything but the program."""
+    if params.script is not None:
+        yield policy.script()
+    yield from (policy.variable(name) for name in params.env)
 
 
 def _find(program: str, cwd: Path, env: Mapping[str, str]) -> Path | None:
@@ -159,7 +170,13 @@ def _keep_bytes(params: ShellParameters, context: CommandContext) -> int:
 def _not_started(program: str, error: OSError) -> Failed:
     unknown = ("not_started", error.strerror or type(error).__name__, False)
     code, reason, retryable = _START_FAILURES.get(error.errno or 0, unknown)
-    return Failed(code, f"'{program}' could not be started: {reason}", retryable)
+    return Failed(code, f"'{_short(program)}' could not be started: {reason}", retryable)
+
+
+def _short(name: str | Path) -> str:
+    """For people: a name may have more characters than anybody reads."""
+    text = str(name)
+    return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…"
 
 
 def _judge(params: ShellParameters, result: ProcessResult) -> Outcome:

@@ -21,6 +21,9 @@ from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
 from shared.runtime.sealing import Sealer, SealError, sealed_places
 
+WORK: Final = "work"
+"""Name of the directory, in the agent's own, with one directory for each attempt."""
+
 GRACE_S: Final = 20.0
 """How long a command may take to end after its deadline before the runner gives it up."""
 PLACES_NAMED: Final = 5
@@ -109,7 +112,7 @@ class Workdir:
 
     def make(self) -> Path:
         """Make it, mode 0700; what an earlier process left there is removed."""
-        path = self._data_dir / "work" / self._name
+        path = self._data_dir / WORK / self._name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700, parents=True)
         self._made = path

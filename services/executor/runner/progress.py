@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from services.executor.runner.identity import Held
@@ -16,6 +17,9 @@ MOST_LINES: Final = 10_000
 """Lines kept of one attempt; what follows is counted and dropped."""
 LINES_IN_CHUNK: Final = 500
 LINE_CHARACTERS: Final = 4_000
+CHUNK_CHARACTERS: Final = 500_000
+"""Text of one chunk. A character takes up to six bytes as JSON, and a message of the bus has 8 MiB:
+of a larger one every line would be lost."""
 
 
 class Progress:
@@ -74,7 +78,7 @@ class Progress:
 
     async def _send(self) -> None:
         while self._lines:
-            lines = tuple(self._lines[:LINES_IN_CHUNK])
+            lines = _that_fit(self._lines)
             del self._lines[: len(lines)]
             chunk = LogChunk(
                 execution_id=self._held.task.execution_id,
@@ -84,3 +88,13 @@ class Progress:
                 lines=lines,
             )
             await self._sink.write(chunk)
+
+
+def _that_fit(waiting: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """The first lines, as many as make one chunk: at least one."""
+    room = CHUNK_CHARACTERS
+    for number, line in enumerate(waiting[:LINES_IN_CHUNK]):
+        room -= len(line.text)
+        if room < 0:
+            return tuple(waiting[: max(1, number)])
+    return tuple(waiting[:LINES_IN_CHUNK])

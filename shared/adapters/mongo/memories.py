@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, TEXT
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongo.connection import Document, Mongo
-from shared.collective.scoring import CANDIDATES_LIMIT, rank
+from shared.adapters.mongo.recall import TEXT_SCORE, best
+from shared.collective.scoring import rank
 from shared.contracts.collective import Memory, MemoryQuery, Recalled
+
+SPARE: Final = 50
+"""Memories fetched beyond those asked for: the last digit of a score is settled by `rank`."""
 
 
 class MongoMemories:
@@ -52,17 +56,21 @@ class MongoMemories:
     async def recall(self, query: MemoryQuery, now_ms: int) -> Sequence[Recalled]:
         """What fits and has not expired, best first.
 
-        The text index finds and scores; tags find too; without both, the newest are looked at.
+        The text index finds and scores; tags find too; without both, all are looked at.
         """
-        open_ones = _conditions(query, now_ms)
-        found: dict[str, tuple[Memory, float]] = {}
         words = " ".join(re.findall(r"[^\W_]+", query.text))
+        ways: list[dict[str, Any]] = []
         if query.tags:
-            found |= await self._newest({**open_ones, "tags": {"$in": list(query.tags)}})
+            ways.append({"tags": {"$in": list(query.tags)}})
         if words:
-            found |= await self._by_text(words, open_ones)
+            # Only words, so that no sign in them negates or quotes.
+            ways.append({"$text": {"$search": words}})
         if not query.text and not query.tags:
-            found = await self._newest(open_ones)
+            ways.append({})
+        found: dict[str, tuple[Memory, float]] = {}
+        # What both ways find counts with its text score, which the last one has.
+        for way in ways:
+            found |= await self._best(way, query, now_ms)
         return rank(found.values(), query, now_ms)
 
     async def forget(self, memory_id: str) -> bool:
@@ -70,18 +78,15 @@ class MongoMemories:
         result = await self._memories.delete_one({"_id": memory_id})
         return bool(result.deleted_count)
 
-    async def _by_text(
-        self, words: str, conditions: Mapping[str, Any]
+    async def _best(
+        self, way: Mapping[str, Any], query: MemoryQuery, now_ms: int
     ) -> dict[str, tuple[Memory, float]]:
-        # Only words, so that no sign in them negates or quotes.
-        score = {"text_score": {"$meta": "textScore"}}
-        cursor = self._memories.find({**conditions, "$text": {"$search": words}}, score)
-        cursor = cursor.sort([("text_score", {"$meta": "textScore"})]).limit(CANDIDATES_LIMIT)
-        return {d["_id"]: (_memory(d), float(d["text_score"])) async for d in cursor}
-
-    async def _newest(self, conditions: Mapping[str, Any]) -> dict[str, tuple[Memory, float]]:
-        cursor = self._memories.find(dict(conditions)).sort("created_at_ms", DESCENDING)
-        return {d["_id"]: (_memory(d), 0.0) async for d in cursor.limit(CANDIDATES_LIMIT)}
+        conditions = {**_conditions(query, now_ms), **way}
+        pipeline = best(
+            conditions, query, now_ms, by_text="$text" in way, limit=query.limit + SPARE
+        )
+        cursor = self._memories.aggregate(pipeline)
+        return {d["_id"]: (_memory(d), float(d[TEXT_SCORE])) async for d in cursor}
 
 
 def _conditions(query: MemoryQuery, now_ms: int) -> dict[str, Any]:

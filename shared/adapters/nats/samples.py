@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
 
 from nats.js.api import ConsumerInfo
 
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
 from shared.ports.bus import StreamSize
+
+_POOL_KINDS: Final = ("any", "cap", "host")
 
 
 class NatsBusSamples:
@@ -28,10 +31,20 @@ class NatsBusSamples:
 
     async def queues(self) -> Mapping[str, int]:
         """Tasks that wait for a runner, by kind of pool."""
-        waiting: Counter[str] = Counter({"any": 0, "cap": 0, "host": 0})
-        for info in await self._bus.jetstream.consumers_info(subjects.TASKS):
-            waiting[info.name.split("-")[1]] += info.num_pending or 0
+        waiting = Counter(dict.fromkeys(_POOL_KINDS, 0))
+        async for info in self._task_consumers():
+            kind = info.name.removeprefix("pool-").partition("-")[0]
+            if kind in waiting:
+                waiting[kind] += info.num_pending or 0
         return dict(waiting)
+
+    async def _task_consumers(self) -> AsyncGenerator[ConsumerInfo, None]:
+        """One for each pool; the server lists them by pages."""
+        offset = 0
+        while page := await self._bus.jetstream.consumers_info(subjects.TASKS, offset=offset):
+            for info in page:
+                yield info
+            offset += len(page)
 
     async def lag(self, partition: int) -> int:
         """Entries of a partition that its coordinator has not acknowledged."""

@@ -7,6 +7,7 @@ import gzip
 import ipaddress
 import json
 import ssl
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,32 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+
+def _deflated(data: bytes, wbits: int) -> bytes:
+    packer = zlib.compressobj(wbits=wbits)
+    return packer.compress(data) + packer.flush()
+
+
+def _much_in_little() -> bytes:
+    """100 MB, packed without ever being in memory."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    piece = bytes(1_000_000)
+    return b"".join(packer.compress(piece) for _ in range(100)) + packer.flush()
+
+
+PACKED: dict[str, tuple[bytes, str]] = {
+    "gzip": (gzip.compress(b"unpacked"), "gzip"),
+    "members": (gzip.compress(b"unp") + gzip.compress(b"acked"), "x-gzip"),
+    "deflate": (_deflated(b"unpacked", zlib.MAX_WBITS), "deflate"),
+    "raw-deflate": (_deflated(b"unpacked", -zlib.MAX_WBITS), "Deflate"),
+    "named-plain": (b"unpacked", "identity"),
+    "nested": (gzip.compress(_much_in_little()), "gzip, gzip"),
+    "unknown": (b"unpacked", "br"),
+    "cut": (gzip.compress(b"unpacked")[:-4], "gzip"),
+    "no-gzip": (b"unpacked", "gzip"),
+}
+"""Bodies by name, and what they say of their encoding. The nested one has less than a kilobyte."""
 
 
 @dataclass
@@ -101,6 +128,9 @@ async def _answer(  # noqa: C901, PLR0912 - a table of routes
         case ["bomb"]:
             packed = gzip.compress(b"z" * 20_000_000)
             await _send(writer, 200, packed, extra="Content-Encoding: gzip\r\n")
+        case ["packed", name]:
+            body, encoding = PACKED[name]
+            await _send(writer, 200, body, extra=f"Content-Encoding: {encoding}\r\n")
         case ["bytes"]:
             await _send(writer, 200, bytes(range(256)), "application/octet-stream")
         case ["notjson"]:

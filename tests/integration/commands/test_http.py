@@ -3,11 +3,13 @@
 import asyncio
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.executor.commands.base import Cancelled, Completed, Failed, JsonObject, TimedOut
 from services.executor.commands.http import HttpCommand
@@ -163,6 +165,45 @@ async def test_large_bodies_are_cut(stage: Stage, server: HttpServer) -> None:
         output = await completed(stage, url=server.url(path))
         assert output["body_truncated"]
         assert len(json.dumps(output)) < 256 * 1024
+
+
+@pytest.mark.parametrize("name", ["gzip", "members", "deflate", "raw-deflate", "named-plain"])
+async def test_packed_bodies(stage: Stage, server: HttpServer, name: str) -> None:
+    """A packed body is unpacked, in each form that servers send."""
+    assert (await completed(stage, url=server.url(f"/packed/{name}")))["body"] == "unpacked"
+
+
+async def test_nested_bomb_is_not_unpacked(stage: Stage, server: HttpServer) -> None:
+    """A body of less than a kilobyte that unfolds to 100 MB is refused before it takes memory."""
+    tracemalloc.start()
+    try:
+        outcome = await failed(stage, url=server.url("/packed/nested"))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (outcome.code, outcome.retryable) == ("invalid_response", False)
+    assert "'gzip, gzip'" in outcome.message
+    assert peak_bytes < 10_000_000
+
+
+@pytest.mark.parametrize("name", ["unknown", "cut", "no-gzip"])
+async def test_what_cannot_be_unpacked(stage: Stage, server: HttpServer, name: str) -> None:
+    """A body that is not what it says fails, and is not taken for a short one."""
+    assert (await failed(stage, url=server.url(f"/packed/{name}"))).code == "invalid_response"
+
+
+async def test_header_values_beyond_ascii(stage: Stage, server: HttpServer) -> None:
+    """A header's value may hold any text: it is sent as UTF-8, also after a redirect."""
+    for path in ("/echo", "/elsewhere"):
+        await completed(stage, url=server.url(path), headers={"X-Place": " Köln "})
+        assert server.requests[-1].headers["x-place"].encode("latin-1").decode() == "Köln"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
+def test_framing_is_not_for_authors(name: str) -> None:
+    """A header that says where a message ends is refused before anything is sent."""
+    with pytest.raises(ValidationError, match=f"leave out {name}"):
+        parameters(url="http://127.0.0.1/", headers={name: "5"})
 
 
 async def test_odd_bodies(stage: Stage, server: HttpServer) -> None:

@@ -136,6 +136,9 @@ async def test_json(stage: Stage) -> None:
         ({"argv": ["./garbage"]}, "not_executable"),
         ({"argv": ["./bad-interpreter"]}, "executable_not_found"),
         ({"argv": ["true", *["x" * 100_000] * 40]}, "arguments_too_long"),
+        ({"argv": ["./" + "x" * 100_000]}, "invalid_path"),
+        ({"argv": ["x" * 100_000]}, "executable_not_found"),
+        ({"argv": ["true"], "cwd": "x" * 4_000}, "invalid_path"),
     ],
 )
 async def test_what_cannot_start_says_why(stage: Stage, given: JsonObject, code: str) -> None:
@@ -168,6 +171,29 @@ async def test_policy_refuses_programs_and_scripts(stage: Stage) -> None:
         assert isinstance(outcome, Failed)
         assert outcome.code == "refused_by_policy"
         assert "(rule " in outcome.message
+
+
+async def test_listed_programs_cannot_be_forged(stage: Stage) -> None:
+    """Neither a file under a listed name, nor PATH, nor a preloaded library runs other code."""
+    listed = default_policy(stage.workdir).model_validate({"executables": {"allow": ["ls"]}})
+    forged = stage.workdir / "ls"
+    forged.write_text("#!/bin/sh\ntouch forged\n")
+    forged.chmod(0o755)
+    for given in (
+        {"argv": ["./ls"]},
+        {"argv": [str(forged)]},
+        {"argv": ["ls"], "env": {"PATH": str(stage.workdir)}},
+        {"argv": ["ls"], "env": {"LD_PRELOAD": str(forged)}},
+        {"argv": ["env", "ls"]},
+        {"argv": ["sh", "-c", "ls"]},
+        {"argv": ["../../../../../../bin/sh", "-c", "ls"]},
+    ):
+        outcome = await SHELL.run(parameters(**given), stage.context(policy=listed))
+        assert isinstance(outcome, Failed)
+        assert outcome.code == "refused_by_policy", given
+    real = await SHELL.run(parameters(argv=["ls"]), stage.context(policy=listed))
+    assert isinstance(real, Completed)
+    assert real.output["stdout"] == "ls\n"
 
 
 async def test_huge_output_in_bounded_memory(stage: Stage) -> None:
@@ -208,7 +234,8 @@ echo $$ > leader.pid
 sh -c 'trap "" TERM; echo $$ > stubborn.pid; sleep 1000; sleep 1000; sleep 1000' &
 setsid sh -c 'echo $$ > session.pid; sleep 1000' &
 (setsid sh -c 'echo $$ > orphan.pid; exec sleep 1000' &) &
-while [ ! -s stubborn.pid ] || [ ! -s session.pid ] || [ ! -s orphan.pid ]; do sleep 0.01; done
+(env -i setsid sh -c 'echo $$ > bare.pid; exec sleep 1000' &) &
+for one in stubborn session orphan bare; do while [ ! -s $one.pid ]; do sleep 0.01; done; done
 echo ready
 wait
 """
@@ -216,7 +243,8 @@ wait
 
 @pytest.mark.parametrize("how", ["timeout", "cancel"])
 async def test_whole_family_is_gone(stage: Stage, how: str) -> None:
-    """Children, those that ignore SIGTERM, other sessions and orphans: all gone, with proof."""
+    """Children, those that ignore SIGTERM, other sessions, orphans, and those with another
+    environment: all gone, with proof."""
     context = stage.context(deadline_s=5.0 if how == "timeout" else None)
     task = asyncio.create_task(SHELL.run(parameters(script=FAMILY), context))
     await eventually(lambda: ("stdout", "ready") in stage.lines)
@@ -225,7 +253,7 @@ async def test_whole_family_is_gone(stage: Stage, how: str) -> None:
     outcome = await task
     assert isinstance(outcome, TimedOut if how == "timeout" else Cancelled)
     family = pids_in(stage.workdir)
-    assert len(family) == 4
+    assert len(family) == 5
     assert outcome.proof.gone, outcome.proof
     assert set(family) <= set(outcome.proof.pids)
     assert outcome.proof.signals == ("SIGTERM", "SIGKILL")

@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import os
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,17 @@ async def test_write_keeps_or_sets_the_mode(stage: Stage) -> None:
     output = await done(stage, operation="write", path="a", content="y", mode="640")
     assert (output["changed"], output["mode"]) == (True, "0640")
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+async def test_new_content_is_not_setuid(stage: Stage) -> None:
+    """What ran with other rights loses them with its content, as if written in place."""
+    file = stage.workdir / "a"
+    file.write_text("old")
+    file.chmod(0o4755)
+    unchanged = await done(stage, operation="write", path="a", content="old")
+    assert (unchanged["changed"], unchanged["mode"]) == (False, "4755")
+    assert (await done(stage, operation="write", path="a", content="new"))["mode"] == "0755"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o755
 
 
 async def test_base64_carries_any_bytes(stage: Stage) -> None:
@@ -140,6 +152,16 @@ async def test_named_pipe_does_not_block(stage: Stage) -> None:
     os.mkfifo(stage.workdir / "pipe")
     assert (await failed(stage, operation="read", path="pipe")).code == "not_a_file"
     assert (await done(stage, operation="stat", path="pipe"))["kind"] == "other"
+
+
+@pytest.mark.parametrize("operation", ["read", "write", "checksum", "permissions", "delete"])
+async def test_sockets_are_no_files(stage: Stage, operation: str) -> None:
+    """Nor is a socket read, replaced, changed or removed."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(stage.workdir / "s"))
+        outcome = await failed(stage, operation=operation, path="s", content="x", mode="0600")
+    assert outcome.code == "not_a_file"
+    assert names_in(stage.workdir) == ["s"]
 
 
 @pytest.mark.parametrize("operation", ["read", "stat", "checksum", "delete", "write"])

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,34 @@ def test_executables_match_names_paths_and_targets(tmp_path: Path) -> None:
     )
 
 
+def test_allowed_name_is_a_program_of_the_host(tmp_path: Path) -> None:
+    """A file of a step's own under an allowed name is refused; a link to the real one is not."""
+    given = policy("executables: {allow: [ls]}")
+    forged, link = tmp_path / "ls", tmp_path / "mine"
+    forged.touch(mode=0o755)
+    real = Path(shutil.which("ls") or "")
+    link.symlink_to(real)
+    assert rule(given.executable(forged)) == f"executables.allow: no entry matches '{forged}'"
+    assert (given.executable(real), given.executable(link)) == (Allowed(), Allowed())
+
+
+def test_listed_programs_get_no_loading_variables() -> None:
+    """Where programs are listed, what makes one of them run other code may not be set."""
+    listed = policy("executables: {allow: [ls]}")
+    assert rule(listed.variable("LD_PRELOAD")) == "shell.deny_env[0]: 'LD_*'"
+    assert rule(listed.variable("PATH")).endswith("'PATH'")
+    assert listed.variable("LANG") == Allowed()
+    assert policy("{}").variable("LD_PRELOAD") == Allowed()
+
+
+def test_denied_variables_may_be_chosen() -> None:
+    """A list of one's own replaces the default, in both directions."""
+    given = policy("{executables: {allow: [ls]}, shell: {deny_env: [SECRET_*]}}")
+    assert given.variable("LD_PRELOAD") == Allowed()
+    assert rule(given.variable("SECRET_A")) == "shell.deny_env[0]: 'SECRET_*'"
+    assert rule(policy("shell: {deny_env: [LD_*]}").variable("LD_A")) == "shell.deny_env[0]: 'LD_*'"
+
+
 @pytest.mark.parametrize(
     ("name", "address"),
     [
@@ -89,7 +118,9 @@ def test_metadata_is_denied_by_default(name: str, address: str) -> None:
 def test_private_addresses_can_be_denied() -> None:
     """With allow_private: false only public addresses remain."""
     given = policy("http: {allow_private: false}")
-    for address in ("127.0.0.1", "10.0.0.1", "::1", "0.0.0.1", "fd00::1", "::ffff:10.0.0.1"):
+    plain = ("127.0.0.1", "10.0.0.1", "100.64.0.1", "224.0.0.1", "::1", "0.0.0.1", "fd00::1")
+    in_disguise = ("::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::1")
+    for address in plain + in_disguise:
         decision = given.host("host", ipaddress.ip_address(address))
         assert rule(decision) == "http.allow_private: false"
     assert given.host("host", ipaddress.ip_address("1.1.1.1")) == Allowed()

@@ -1,5 +1,6 @@
 """The table of metrics, the meters that count with it, and the page written from it."""
 
+import math
 import re
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     registry = meters.new_registry("test", "1.2.3")
     errors = meters.ErrorMeter(registry)
     meters.CoordinatorMeter(registry, errors)
+    meters.BacklogMeter(registry)
     meters.RunnerMeter(registry, errors, ["noop"], slots=4)
     meters.GatewayMeter(registry, ["/x"])
     shown = {family.name: family for family in registry.collect()}
@@ -126,6 +128,29 @@ def test_samples_of_streams_and_queues_are_shown() -> None:
     assert value(registry, "hive_task_queue_messages", pool="cap") == 7
 
 
+def test_backlog_is_shown_or_unknown() -> None:
+    """What is open is set as it was sampled; what is not known is no number, old or zero."""
+    registry = CollectorRegistry()
+    meter = meters.BacklogMeter(registry)
+    meter.open("waiting", 3, 86_400.5)
+    meter.quarantined.set(2)
+    assert value(registry, "hive_executions_open", status="waiting") == 3
+    assert value(registry, "hive_execution_oldest_seconds", status="waiting") == 86_400.5
+    assert value(registry, "hive_quarantine_messages") == 2
+    meter.unknown()
+    for name in ("hive_executions_open", "hive_execution_oldest_seconds"):
+        assert math.isnan(value(registry, name, status="waiting"))
+    assert math.isnan(value(registry, "hive_quarantine_messages"))
+
+
+def test_first_failure_is_seen_as_one() -> None:
+    """Every command and outcome is there before it happens: a rate sees the first failure too."""
+    registry = CollectorRegistry()
+    meters.RunnerMeter(registry, meters.ErrorMeter(registry), ["shell", "http"], slots=1)
+    labels = {"command": "http", "outcome": "timed_out"}
+    assert value(registry, "hive_commands_ended_total", **labels) == 0
+
+
 def test_unknown_values_count_as_other() -> None:
     """No name from outside becomes a series of its own."""
     registry = CollectorRegistry()
@@ -139,7 +164,7 @@ def test_unknown_values_count_as_other() -> None:
     assert value(registry, "hive_command_duration_seconds_count", command=OTHER) == 50
     families = [family for family in registry.collect() if family.name == "hive_commands_ended"]
     counts = [s for s in families[0].samples if s.name.endswith("_total")]
-    assert len(counts) == 2
+    assert len(counts) == len(metrics.COMMAND_OUTCOMES) + 1
 
 
 def test_series_have_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> None:
