@@ -23,18 +23,43 @@ log = structlog.get_logger()
 REFRESH_S: Final = 1.0
 
 
-def place(requirement: Requirement, agents: Sequence[AgentRecord]) -> tuple[str | None, str]:
-    """The pool for a task, or `None` and the reason why no live agent fits."""
-    fitting = [agent for agent in agents if _fits(agent, requirement)]
-    if not fitting:
-        return None, _why_none(requirement, agents)
-    special = requirement.host or requirement.labels or len(requirement.capabilities) > 1
-    if not special:
-        if requirement.capabilities:
-            return subjects.pool_capability(requirement.capabilities[0]), ""
-        return subjects.pool_any(), ""
-    best = min(fitting, key=lambda agent: (agent.load, agent.system_load, agent.name))
-    return subjects.pool_host(best.name), ""
+class Placement:
+    """Places the tasks of one coordinator.
+
+    What was placed on an agent since it last told its load counts too: many steps that become ready
+    at once would otherwise all go to the same one.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[int, int]] = {}
+        """By agent: the time of its record, and the tasks placed on it since."""
+
+    def place(
+        self, requirement: Requirement, agents: Sequence[AgentRecord]
+    ) -> tuple[str | None, str]:
+        """The pool for a task, or `None` and the reason why no live agent fits."""
+        fitting = [agent for agent in agents if _fits(agent, requirement)]
+        if not fitting:
+            return None, _why_none(requirement, agents)
+        if not _is_special(requirement):
+            if requirement.capabilities:
+                return subjects.pool_capability(requirement.capabilities[0]), ""
+            return subjects.pool_any(), ""
+        best = min(fitting, key=self._burden)
+        self._since[best.name] = best.seen_at_ms, self._placed(best) + 1
+        return subjects.pool_host(best.name), ""
+
+    def _burden(self, agent: AgentRecord) -> tuple[float, float, str]:
+        load = agent.load + self._placed(agent) / agent.slots
+        return load, agent.system_load, agent.name
+
+    def _placed(self, agent: AgentRecord) -> int:
+        seen_at_ms, count = self._since.get(agent.name, (0, 0))
+        return count if seen_at_ms == agent.seen_at_ms else 0
+
+
+def _is_special(requirement: Requirement) -> bool:
+    return bool(requirement.host or requirement.labels or len(requirement.capabilities) > 1)
 
 
 def served_pools(agents: Sequence[AgentRecord]) -> frozenset[str]:

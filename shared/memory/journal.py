@@ -34,10 +34,11 @@ class MemoryJournalReader:
         self._cursors: dict[int, Cursor] = {}
         self._news = asyncio.Event()
 
-    async def open(self, partition: int) -> None:
-        """Take a partition over."""
+    async def open(self, partition: int) -> int:
+        """Take a partition over; gives the sequence up to which all is acknowledged."""
         await self.close(partition)
         self._cursors[partition] = self._bus.journal.open(partition, self._news.set)
+        return self._bus.journal.floor(partition)
 
     async def close(self, partition: int) -> None:
         """Stop reading a partition."""

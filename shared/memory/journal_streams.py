@@ -111,6 +111,10 @@ class JournalStreams:
             partition.floor = seq
             del partition.entries[: bisect_right(partition.entries, seq, key=lambda e: e.seq)]
 
+    def floor(self, number: int) -> int:
+        """The sequence up to which a partition is acknowledged."""
+        return self._partitions[number].floor
+
     def last_seq(self, number: int) -> int:
         """The sequence of a partition's newest entry, 0 when it never had one."""
         return self._partitions[number].last_seq

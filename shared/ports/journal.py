@@ -55,8 +55,11 @@ class JournalReader(Protocol):
     """The journal as a coordinator reads it: of each partition that it opened, all that is not
     acknowledged, oldest first, then what comes."""
 
-    async def open(self, partition: int) -> None:
-        """Take a partition over: whoever read it before reads no more."""
+    async def open(self, partition: int) -> int:
+        """Take a partition over: whoever read it before reads no more.
+
+        Gives a sequence up to which everything is known to be acknowledged (0: nothing is known).
+        """
         ...
 
     async def close(self, partition: int) -> None:

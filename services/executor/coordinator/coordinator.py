@@ -132,8 +132,9 @@ class Coordinator:
         self.turns.apply(entries)
 
     async def _open(self, partition: int) -> None:
-        await self._reader.open(partition)
-        log.info("partition opened", partition=partition)
+        floor = await self._reader.open(partition)
+        self.turns.opened(partition, floor)
+        log.info("partition opened", partition=partition, floor=floor)
         self._meter.hold(self.keeper.held)
 
     async def _close(self, partition: int) -> None:

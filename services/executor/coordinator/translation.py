@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from services.executor.placement import place
+from services.executor.placement import Placement
 from shared.contracts.agents import AgentRecord
 from shared.contracts.publishing import wire_event
 from shared.contracts.tasks import StopOrder, Task, unplaced
@@ -25,6 +25,7 @@ class Translator:
     def __init__(self, effects: Effects, agents: Agents) -> None:
         self._effects = effects
         self._agents = agents
+        self._placement = Placement()
 
     def carry_out(
         self,
@@ -95,7 +96,7 @@ class Translator:
             offer=event.offer,
             must_claim=event.must_claim,
         )
-        pool, reason = place(event.requirement, self._agents())
+        pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:
             self._effects.append(task.execution_id, unplaced(task, reason), f"u.{task.offer_id}")
         else:

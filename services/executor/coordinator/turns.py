@@ -62,7 +62,11 @@ class Turns:
         self._broken: dict[tuple[str, str], WorkflowError] = {}
         self._unreadable: Mapping[str, str] = {}
         self.applied: dict[int, int] = {}
-        """By partition, the last sequence taken."""
+        """By partition, the last sequence that is applied, here or by an earlier owner."""
+
+    def opened(self, partition: int, floor: int) -> None:
+        """The partition was taken over, and everything up to `floor` is applied and stored."""
+        self.applied[partition] = max(floor, self.applied.get(partition, 0))
 
     async def prepare(self, entries: Sequence[RawEntry]) -> None:
         """Bring the states and programs of a batch into hand; raises what the store raises.

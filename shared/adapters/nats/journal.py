@@ -117,8 +117,8 @@ class NatsJournalReader:
         self._open: dict[int, _Open] = {}
         self._lost: list[int] = []
 
-    async def open(self, partition: int) -> None:
-        """Take a partition over."""
+    async def open(self, partition: int) -> int:
+        """Take a partition over; gives the sequence up to which all is acknowledged."""
         await self.close(partition)
         stream = subjects.journal_stream(partition)
         floor = await self._evict(stream, partition)
@@ -151,6 +151,7 @@ class NatsJournalReader:
         )
         self._open[partition] = opened
         await opened.pull.start()
+        return floor
 
     async def close(self, partition: int) -> None:
         """Stop reading a partition. Its consumer stays for a while, since it knows what is

@@ -146,11 +146,22 @@ class TestAcknowledging:
         await first.acknowledge(PARTITION, entries[1].seq)
         await rig.settle()
         second = rig.reader("two")
-        await second.open(PARTITION)
+        assert await second.open(PARTITION) == entries[1].seq
         await _append(rig, "d")
         again = await entries_of(second, 2)
         assert _reasons(again) == ["c", "d"]
         assert [entry.redelivered for entry in again] == [True, False]
+
+    async def test_who_takes_over_learns_what_is_acknowledged(self, rig: BusRig) -> None:
+        """Also when that is everything, so that nothing is delivered that would tell it."""
+        await _append(rig, "a", "b")
+        first = rig.reader("one")
+        assert await first.open(PARTITION) == 0
+        entries = await entries_of(first, 2)
+        await first.acknowledge(PARTITION, entries[-1].seq)
+        await rig.settle()
+        second = rig.reader("two")
+        assert await second.open(PARTITION) == entries[-1].seq == await second.last_seq(PARTITION)
 
     async def test_the_same_reader_may_close_and_open_again(self, rig: BusRig) -> None:
         """What was taken or waiting at the close and not acknowledged comes again, once."""

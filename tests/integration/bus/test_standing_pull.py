@@ -141,6 +141,7 @@ async def _open(reader: NatsJournalReader) -> None:
     while True:
         try:
             async with asyncio.timeout(5):
-                return await reader.open(PARTITION)
+                await reader.open(PARTITION)
+                return
         except (TimeoutError, OSError, NatsError):
             await asyncio.sleep(0.1)
