@@ -15,7 +15,7 @@ from shared.adapters.nats.streams import ensure_streams
 
 @dataclass(frozen=True)
 class Shore:
-    """A server, a connection as the executor, and a publisher on it."""
+    """A server, a connection that may do everything, and a publisher on it."""
 
     server: NatsServer
     bus: Bus
@@ -50,7 +50,7 @@ async def shore(server: tuple[NatsServer, bool]) -> AsyncIterator[Shore]:
         await admin.jetstream.delete_stream(stream.config.name or "")
     await ensure_streams(admin)
     await admin.close()
-    bus = await connect(running.url("executor"), "test")
+    bus = await connect(running.url("admin"), "test")  # what users may do is tested elsewhere
     publisher = Publisher(bus, grouped=grouped)
     await publisher.start()
     yield Shore(running, bus, publisher)
