@@ -11,11 +11,14 @@ body, parsed). Lines of a stream whose output field is sensitive are not sent at
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from services.executor.runner.secret_texts import SecretTexts
 from shared.commands.sensitive import secret_fields
 from shared.runtime.sealing import SEALED, Sealer
+
+_NOTHING: Final = SecretTexts(())
+"""No secrets: what most attempts have, made once."""
 
 
 class Redaction:
@@ -25,14 +28,14 @@ class Redaction:
         self._sealer = sealer
         self._named = tuple(sensitive)
         self._sensitive = secret_fields(self._named)
-        self._given = SecretTexts(())
-        self._made = SecretTexts(())
+        self._given = _NOTHING
+        self._made = _NOTHING
 
     def open(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Open what is sealed, and remember it; raises `SealError`."""
         opened: list[Any] = []
         clear: dict[str, Any] = self._sealer.open(parameters, opened.append)
-        self._given = SecretTexts(opened)
+        self._given = SecretTexts(opened) if opened else _NOTHING
         return clear
 
     def hides(self, stream: str) -> bool:
@@ -48,6 +51,8 @@ class Redaction:
 
         What the sensitive fields hold is masked from now on too: a failure message may quote it.
         """
+        if not self._sensitive and not self._given:
+            return output
         self._made = SecretTexts(v for name, v in output.items() if name in self._sensitive)
         same = (k for k in self._sensitive.difference(self._named) if output.get(k) is not None)
         kept = self._sealer.seal_fields(output, (*self._named, *same))
