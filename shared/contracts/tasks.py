@@ -35,9 +35,14 @@ class Task(BaseModel):
     must_claim: bool = True
 
     @property
+    def leg_id(self) -> str:
+        """Names this leg, however often it is offered: the basis of claims' and reports' ids."""
+        return f"{self.execution_id}.{self.step}.{self.attempt}.{self.leg}"
+
+    @property
     def offer_id(self) -> str:
         """Names this offer of this leg, the basis of message ids."""
-        return f"{self.execution_id}.{self.step}.{self.attempt}.{self.leg}.{self.offer}"
+        return f"{self.leg_id}.{self.offer}"
 
 
 def unplaced(task: Task, reason: str) -> AttemptUnplaced:

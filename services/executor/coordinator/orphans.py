@@ -107,7 +107,7 @@ class Orphans:
     async def _tell(self, task: Task, pool: str, agent: str) -> None:
         """State what became of it; `agent` is who claimed it, if anybody did."""
         place: dict[str, Any] = {"step": task.step, "attempt": task.attempt, "leg": task.leg}
-        name = f"{task.execution_id}.{task.step}.{task.attempt}.{task.leg}"
+        name = task.leg_id
         log.info("orphaned task", task=name, pool=pool, claimed_by=agent or None)
         if agent:
             reason = f"agent {agent} had started it and is gone"

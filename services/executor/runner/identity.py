@@ -43,4 +43,4 @@ class Held:
         first = delivery.deliveries == 1 and not delivery.resent and self.task.offer == 0
         self.in_doubt = not first or delivery.age_ms >= YOUNG_MS
         self.key = key_of(self.task)
-        self.name = "{}.{}.{}.{}".format(*self.key)
+        self.name = self.task.leg_id
