@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 GATHER_S: Final = 0.02
 """How long changes are gathered before they are written."""
-BUSY_GATHER_S: Final = 0.2
+BUSY_GATHER_S: Final = 0.5
 """So long at the most while many come: of several changes of one execution only the newest state is
 written, and a bulk costs less a piece the larger it is."""
 BUSY_ENTRIES: Final = 100

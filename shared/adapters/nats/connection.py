@@ -6,10 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import nats
 import structlog
-from nats.aio.client import Client
 
+from shared.adapters.nats.direct import DirectClient
 from shared.contracts import subjects
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ PENDING_BYTES = 64 * 1024 * 1024
 class Bus:
     """A connection and its JetStream context, which every NATS adapter shares."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: DirectClient) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=10)
 
@@ -69,15 +68,16 @@ async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -
     async def on_reconnected() -> None:
         log.info("nats reconnected")
 
+    client = DirectClient()
     try:
         # The driver would try its first connection for ever, and hear no signal to stop meanwhile.
         async with asyncio.timeout(first_s):
-            client = await nats.connect(
+            await client.connect(
                 url,
                 name=name,
                 inbox_prefix=inbox_prefix(url),
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds, which it only sleeps
                 ping_interval=5,
                 max_outstanding_pings=2,
                 pending_size=PENDING_BYTES,

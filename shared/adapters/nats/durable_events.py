@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import BadRequestError, NotFoundError
 from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.direct import Delivery
 from shared.adapters.nats.mailbox import Mailbox
 from shared.adapters.nats.pull import StandingPull
 from shared.contracts import subjects
@@ -40,7 +40,7 @@ class NatsEventFeed:
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
         self._name = name
-        self._mailbox: Mailbox[Msg] = Mailbox(IN_HAND)
+        self._mailbox: Mailbox[Delivery] = Mailbox(IN_HAND)
         self._pull: StandingPull | None = None
         self._filters: frozenset[str] = frozenset()
         self._taken: dict[str, None] = {}
@@ -149,7 +149,7 @@ class NatsEventFeed:
         """Another process forgot the feed: the next `follow` makes it anew."""
         self._gone = True
 
-    async def _read(self, message: Msg) -> FedEvent | None:
+    async def _read(self, message: Delivery) -> FedEvent | None:
         try:
             event = PublicEvent.model_validate_json(message.data)
         except ValidationError as error:
@@ -157,7 +157,7 @@ class NatsEventFeed:
             return None
         return FedEvent(event, _sequence(message), message.reply)
 
-    async def _refuse(self, message: Msg, reason: str) -> None:
+    async def _refuse(self, message: Delivery, reason: str) -> None:
         """A message that cannot be read would come again for ever."""
         log.error("event cannot be read", subject=message.subject, reason=reason)
         await self._bus.client.publish(message.reply, b"+TERM")
@@ -185,7 +185,7 @@ def without_overlaps(filters: Iterable[str]) -> list[str]:
     return [EVERYTHING] if crossing else sorted(kept)
 
 
-def _sequence(message: Msg) -> int:
+def _sequence(message: Delivery) -> int:
     """The message's sequence in its stream: from its acknowledgement address."""
     return int(message.reply.split(".")[-4])
 

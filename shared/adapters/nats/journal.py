@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.delivery import delivery_info
+from shared.adapters.nats.direct import Delivery
 from shared.adapters.nats.mailbox import Mailbox
 from shared.adapters.nats.publisher import ORIGIN, Publisher
 from shared.adapters.nats.pull import StandingPull
@@ -196,7 +196,7 @@ class NatsJournalReader:
             return 0
         return message.seq or 0
 
-    def _arrived(self, opened: _Open, message: Msg) -> None:
+    def _arrived(self, opened: _Open, message: Delivery) -> None:
         """Keep the order: after a lost delivery nothing may be taken, or acknowledging what came
         later would acknowledge it too. The partition is opened again, from what is acknowledged."""
         if self._open.get(opened.partition) is not opened:

@@ -28,7 +28,6 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import (
     BadHeaderError,
@@ -40,6 +39,7 @@ from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.direct import Delivery
 
 log = structlog.get_logger()
 
@@ -170,7 +170,9 @@ class Publisher:
 
     async def start(self) -> None:
         """Listen for acknowledgements; learn how far the streams are."""
-        self._subscription = await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+        self._subscription = await self._bus.client.subscribe_direct(
+            f"{self._inbox}.*", self._on_ack
+        )
         for info in await self._bus.jetstream.streams_info():
             self._newest[info.config.name or ""] = info.state.last_seq
         self._sweeper = asyncio.create_task(self._sweep())
@@ -328,7 +330,7 @@ class Publisher:
         except (NatsError, OSError) as error:
             log.debug("not sent, will be again", error=str(error) or type(error).__name__)
 
-    async def _on_ack(self, reply: Msg) -> None:
+    def _on_ack(self, reply: Delivery) -> None:
         token = reply.subject.rpartition(".")[2]
         try:
             answer = from_json(reply.data)  # nobody there (503): no JSON

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.direct import Delivery
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class StandingPull:
         consumer: str,
         *,
         room: Callable[[], int],
-        on_message: Callable[[Msg], None],
+        on_message: Callable[[Delivery], None],
         on_closed: Callable[[], None],
         delivered: Callable[[], int] | None = None,
     ) -> None:
@@ -67,10 +67,11 @@ class StandingPull:
         self._subscription: Subscription | None = None
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin."""
-        self._subscription = await self._bus.client.subscribe(self._inbox, cb=self._receive)
+        self._subscription = await self._bus.client.subscribe_direct(self._inbox, self._receive)
         await self._ask()
         self._watch = asyncio.create_task(self._keep_asking())
 
@@ -80,6 +81,8 @@ class StandingPull:
         subscription, self._subscription = self._subscription, None
         if self._watch is not None and self._watch is not asyncio.current_task():
             self._watch.cancel()
+        for job in self._jobs - {asyncio.current_task()}:
+            job.cancel()
         if subscription is not None and self._bus.connected:
             await subscription.unsubscribe()
 
@@ -89,52 +92,71 @@ class StandingPull:
             await self._ask()
 
     async def _ask(self) -> None:
+        request = self._request()
+        if request:
+            await self._send(request)
+
+    def _ask_soon(self) -> None:
+        request = self._request()
+        if request:
+            self._run(self._send(request))
+
+    def _request(self) -> bytes:
+        """A request for as many as there is room for, which counts as made; empty for none."""
         wanted = self._room() - self._outstanding
         if wanted <= 0 or self._closed:
-            return
-        request = {
-            "batch": wanted,
-            "expires": int(EXPIRES_S * NANOSECONDS),
-            "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
-        }
+            return b""
         loop = asyncio.get_running_loop()
         self._outstanding += wanted
         self._asked = self._outstanding
         self._heard_at = loop.time()
         self._expires_at = loop.time() + EXPIRES_S + EXPIRED_UNHEARD_S
+        request = {
+            "batch": wanted,
+            "expires": int(EXPIRES_S * NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
+        }
+        return json.dumps(request).encode()
+
+    async def _send(self, request: bytes) -> None:
         try:
-            await self._bus.client.publish(
-                self._subject, json.dumps(request).encode(), reply=self._inbox
-            )
+            await self._bus.client.publish(self._subject, request, reply=self._inbox)
         except (NatsError, OSError) as error:
             log.info("pull not sent", error=str(error) or type(error).__name__)
             self._outstanding = 0  # the watch asks again
 
-    async def _receive(self, message: Msg) -> None:
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        job = asyncio.create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    def _receive(self, message: Delivery) -> None:
         if self._closed:
             return
         self._heard_at = asyncio.get_running_loop().time()
-        status = message.headers.get("Status") if message.headers else None
-        if status is None or message.reply:
+        if message.reply:
             self._outstanding = max(0, self._outstanding - 1)
             self._on_message(message)
-            await self.more_room()
-        elif status != "100":
-            await self._request_over(status, message.headers or {})
+            if self._outstanding * 2 <= self._asked:
+                self._ask_soon()
+        elif message.status != "100":
+            self._request_over(message)
 
-    async def _request_over(self, status: str, headers: dict[str, str]) -> None:
+    def _request_over(self, message: Delivery) -> None:
         """One request is over. 408: its time is; another one may be open still."""
-        left = int(headers.get(_LEFT) or self._outstanding)
+        left = int(message.header(_LEFT) or self._outstanding)
         self._outstanding = max(0, self._outstanding - left)
-        description = headers.get("Description", "")
-        if "Consumer Deleted" in description:
+        if "Consumer Deleted" in message.description:
             self.end()
-        elif status in ("404", "408"):
-            await self._ask()
+        elif message.status in ("404", "408"):
+            self._ask_soon()
         else:  # nobody answers, too many requests, the server goes down
-            log.info("pull refused", status=status, description=description)
-            await asyncio.sleep(REFUSED_WAIT_S)
-            await self._check_consumer()
+            log.info("pull refused", status=message.status, description=message.description)
+            self._run(self._look_after(REFUSED_WAIT_S))
+
+    async def _look_after(self, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        await self._check_consumer()
 
     async def _check_consumer(self) -> None:
         self._outstanding = 0

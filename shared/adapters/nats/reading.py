@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.direct import Delivery
 from shared.adapters.nats.mailbox import Mailbox
 from shared.adapters.nats.pull import StandingPull
 
@@ -91,7 +91,7 @@ class _Pass:
         self._stream = stream
         self._consumer = consumer
         self.stored = stored
-        self._mailbox: Mailbox[Msg] = Mailbox(IN_HAND)
+        self._mailbox: Mailbox[Delivery] = Mailbox(IN_HAND)
         self._gone = False
         self._pull = StandingPull(
             bus,
@@ -146,7 +146,7 @@ class _Pass:
         self._mailbox.wake()
 
 
-def _read(message: Msg) -> tuple[int, Read]:
+def _read(message: Delivery) -> tuple[int, Read]:
     """Position in the consumer, and the message: from its acknowledgement address."""
     parts = message.reply.split(".")
     stream_seq, consumer_seq, left = int(parts[-4]), int(parts[-3]), int(parts[-1])

@@ -10,6 +10,7 @@ from nats.js.api import ConsumerInfo
 from nats.js.errors import APIError
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.direct import delivery
 from shared.adapters.nats.tasks import NatsTaskDelivery
 from shared.contracts import subjects
 
@@ -46,7 +47,7 @@ class NatsTaskPools:
                 await puller.unsubscribe()
         except (NatsError, APIError) as error:
             raise OSError(f"pool {pool} not read: {error}") from error
-        return [NatsTaskDelivery(self._bus, message) for message in messages]
+        return [NatsTaskDelivery(self._bus, delivery(message)) for message in messages]
 
     async def _consumers(self) -> AsyncGenerator[ConsumerInfo, None]:
         """Every consumer; the server lists them by pages."""

@@ -8,13 +8,13 @@ from collections.abc import Coroutine, Sequence
 from typing import Final
 
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig
 from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.delivery import delivery_info
+from shared.adapters.nats.direct import Delivery
 from shared.adapters.nats.mailbox import Mailbox
 from shared.adapters.nats.publisher import RESENT
 from shared.adapters.nats.pull import StandingPull
@@ -34,12 +34,12 @@ as orphans long before, and it is made anew when the agent comes back."""
 class NatsTaskDelivery:
     """One task, until acknowledged."""
 
-    def __init__(self, bus: Bus, message: Msg) -> None:
+    def __init__(self, bus: Bus, message: Delivery) -> None:
         info = delivery_info(message.reply)
         self._bus = bus
         self._reply = message.reply
         self.payload = message.data
-        self.resent = RESENT in (message.headers or {})
+        self.resent = message.header(RESENT) is not None
         self.deliveries = info.deliveries
         self.age_ms = max(0, time.time_ns() // 1_000_000 - info.at_ms)
         self.task = _parse(message)
@@ -66,7 +66,7 @@ async def _answer(bus: Bus, reply: str, text: str) -> None:
         log.info("not sent", answer=text, error=str(error) or type(error).__name__)
 
 
-def _parse(message: Msg) -> Task | None:
+def _parse(message: Delivery) -> Task | None:
     try:
         return Task.model_validate_json(message.data)
     except ValidationError as error:
@@ -102,7 +102,7 @@ class NatsTaskFeed:
         self._slots = slots
         self._in_hand = 0
         self._ack_wait_s = ack_wait_s
-        self._mailbox: Mailbox[Msg] = Mailbox(slots)
+        self._mailbox: Mailbox[Delivery] = Mailbox(slots)
         self._pulls: dict[str, StandingPull] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -114,7 +114,7 @@ class NatsTaskFeed:
 
     async def take(self, limit: int) -> Sequence[NatsTaskDelivery]:
         """Wait for at least one task, then give what is there; nothing once it is closed."""
-        messages: list[Msg] = []
+        messages: list[Delivery] = []
         while not messages and not self._closed:
             messages = await self._mailbox.take(limit)
         return [NatsTaskDelivery(self._bus, message) for message in messages]
@@ -175,7 +175,7 @@ class NatsTaskFeed:
             else:
                 return
 
-    def _arrived(self, message: Msg) -> None:
+    def _arrived(self, message: Delivery) -> None:
         if self._in_hand >= self._slots:
             self._run(_answer(self._bus, message.reply, "-NAK"))
             return
