@@ -33,6 +33,7 @@ from services.gateway.routes import (
     health,
     keys,
     memories,
+    steering,
     templates,
     webhooks,
 )
@@ -42,6 +43,7 @@ from shared.version import VERSION
 ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     executions.router,
+    steering.router,
     agents.router,
     delegations.router,
     memories.router,

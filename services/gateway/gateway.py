@@ -15,6 +15,7 @@ from services.gateway.operations.sharing import (
     FleetOperations,
     MemoryOperations,
 )
+from services.gateway.operations.steering import Steering
 from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
@@ -35,6 +36,7 @@ class Gateway:
     templates: TemplateOperations
     executions: ExecutionOperations
     requests: ExecutionRequests
+    steering: Steering
     delegations: DelegationOperations
     fleet: FleetOperations
     memories: MemoryOperations
@@ -59,6 +61,7 @@ class Gateway:
             templates=templates,
             executions=executions,
             requests=ExecutionRequests(parts, executions),
+            steering=Steering(parts, executions),
             delegations=DelegationOperations(parts),
             fleet=FleetOperations(parts),
             memories=MemoryOperations(parts),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.workflow.definition import Slug
+from shared.workflow.names import Slug
 
 
 class AgentRecord(BaseModel):

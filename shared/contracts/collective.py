@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.workflow.definition import Slug
+from shared.workflow.names import Slug
 
 CONTENT_LIMIT: Final = 16_384
 """Longest content of a memory and longest message of a broadcast, in characters."""

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from shared.contracts.collective import CAPABILITIES_LIMIT, Contract, Text
-from shared.workflow.definition import Slug
 from shared.workflow.machines.table import Machine, each
+from shared.workflow.names import Slug
 
 OFFERS_LIMIT: Final = 50
 """Most times one delegation is offered."""

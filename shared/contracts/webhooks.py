@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.contracts.events import PublicEvent
-from shared.workflow.definition import Slug
+from shared.workflow.names import Slug
 
 URL_LIMIT: Final = 2_048
 """Longest address of a webhook, in characters."""

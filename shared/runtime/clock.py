@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Final
 
-_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+from shared.workflow.identity import time_sorted_id
 
 
 class SystemClock:
@@ -26,18 +25,4 @@ class TimeSortedIds:
 
     def new(self, prefix: str) -> str:
         """A new id: `<prefix>_<26 characters>`."""
-        value = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-        return f"{prefix}_" + "".join(
-            _ALPHABET[value >> shift & 31] for shift in range(125, -1, -5)
-        )
-
-
-def created_ms(identifier: str) -> int | None:
-    """When an id was made, in epoch milliseconds; `None` when it is not one of ours."""
-    body = identifier.rpartition("_")[2]
-    if len(body) != 26 or any(c not in _ALPHABET for c in body):
-        return None
-    value = 0
-    for character in body:
-        value = value << 5 | _ALPHABET.index(character)
-    return value >> 80
+        return time_sorted_id(prefix, time.time_ns() // 1_000_000, secrets.randbits(80))

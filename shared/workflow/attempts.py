@@ -14,19 +14,23 @@ from typing import Final
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
-from shared.workflow.binding import bind
+from shared.workflow.binding import bind, instance_values
 from shared.workflow.definition import OnLost
-from shared.workflow.errors import ExpressionError
+from shared.workflow.errors import ExpressionError, present
 from shared.workflow.expressions import Compiled, json_size
-from shared.workflow.failing import ended_fields, fail_attempt, fail_for_good
+from shared.workflow.failing import (
+    MAX_OUTPUT_BYTES,
+    ended_fields,
+    fail_attempt,
+    fail_for_good,
+    stops,
+)
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure, Proof
 from shared.workflow.scheduling import may_start, offer_again, schedule_attempt
 from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
 
-MAX_OUTPUT_BYTES: Final = 8 * 1024 * 1024
-"""All outputs of one execution together, as JSON: they must fit into one stored document."""
 MAX_LOST_RERUNS: Final = 10
 PLACE_AGAIN_MS: Final = 2_000
 
@@ -57,6 +61,11 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
         return
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
         _start(turn, report)
+    conclude(turn, step, report)
+
+
+def conclude(turn: Turn, step: StepState, report: msg.AttemptFinished) -> None:
+    """What an attempt that ended means for its step, which was `step` until now."""
     failure = _too_large(turn, report.output_bytes)
     if failure is not None:
         report = report.model_copy(update={"output": {}, "output_bytes": 0})
@@ -65,16 +74,41 @@ def finished(turn: Turn, report: msg.AttemptFinished) -> None:
     else:
         failure = report.failure or _unnamed_failure(report)
     if failure is None:
-        turn.emit(
-            ev.StepCompleted(
-                **ended_fields(report), output=report.output, output_bytes=report.output_bytes
-            )
-        )
+        _complete(turn, step, report)
     elif step.status is _S.STOPPING:
         reason = failure.message if report.outcome == "succeeded" else _stop_reason(turn)
         turn.emit(ev.StepCancelled(**ended_fields(report), reason=reason))
     else:
         fail_attempt(turn, report, failure)
+
+
+def _complete(turn: Turn, step: StepState, report: msg.AttemptFinished) -> None:
+    """It succeeded; a step that is repeated until a condition holds may have to run again."""
+    until = turn.compiled(report.step).step.until
+    if until is None or step.status is _S.STOPPING or _holds(turn, step, report):
+        turn.emit(
+            ev.StepCompleted(
+                **ended_fields(report), output=report.output, output_bytes=report.output_bytes
+            )
+        )
+    elif step.rounds + 1 >= until.max_rounds or stops(turn, report.step):
+        message = f"`{until.condition}` did not hold after {step.rounds + 1} rounds"
+        failure = Failure(code="until_not_met", message=message, retryable=False)
+        fail_for_good(turn, report.step, failure, report)
+    else:
+        due_ms = turn.at_ms + round(until.delay_s * 1000)
+        turn.emit(ev.StepRepeating(**ended_fields(report), output=report.output, due_ms=due_ms))
+        turn.set_timer(f"retry-{report.step}", due_ms)
+
+
+def _holds(turn: Turn, step: StepState, report: msg.AttemptFinished) -> bool:
+    """Whether the condition of `until` holds; one that cannot be told does not."""
+    condition = present(turn.compiled(report.step).until, "condition of `until`")
+    local = instance_values(step)
+    try:
+        return condition.test(bind(condition.needs, turn.state, report.output, local=local))
+    except ExpressionError:
+        return False
 
 
 def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
@@ -136,7 +170,7 @@ def lost(turn: Turn, report: msg.AttemptLost) -> None:
     if step.status not in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING):
         return
     turn.clear_timer(f"place-{report.step}")
-    stopping = step.status is _S.STOPPING or turn.state.stop is not None
+    stopping = step.status is _S.STOPPING or stops(turn, report.step)
     proof = Proof(gone=False, reason=report.reason)
     turn.emit(
         ev.StepLost(step=report.step, attempt=report.attempt, reason=report.reason, proof=proof)
@@ -265,7 +299,8 @@ def _check(
     turn: Turn, report: msg.AttemptFinished, expression: Compiled, code: str
 ) -> Failure | None:
     try:
-        if expression.test(bind(expression.needs, turn.state, report.output)):
+        local = instance_values(turn.step(report.step))
+        if expression.test(bind(expression.needs, turn.state, report.output, local=local)):
             return None
         return Failure(code=code, message=f"does not hold: `{expression.source}`")
     except ExpressionError as error:
@@ -290,5 +325,5 @@ def _run_again(turn: Turn, step_id: str, attempt: int, reason: str) -> None:
     """At once; during a pause at its end, and after a failure of another step not at all."""
     failure = Failure(code="lost", message=reason)
     turn.emit(ev.StepRetrying(step=step_id, attempt=attempt, failure=failure, due_ms=turn.at_ms))
-    if may_start(turn):
+    if may_start(turn, step_id):
         schedule_attempt(turn, step_id, attempt + 1)

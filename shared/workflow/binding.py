@@ -11,10 +11,20 @@ from shared.workflow.state import ExecutionState, StepState
 _NO_OUTPUT: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+def base(key: str) -> str:
+    """The step that `key` names, or that it names an instance of: `build` of `build[3]`."""
+    return key.partition("[")[0]
+
+
 def bind(
-    needs: Iterable[str], state: ExecutionState, output: Mapping[str, Any] = _NO_OUTPUT
+    needs: Iterable[str],
+    state: ExecutionState,
+    output: Mapping[str, Any] = _NO_OUTPUT,
+    *,
+    local: Mapping[str, Any] = _NO_OUTPUT,
 ) -> dict[str, Any]:
-    """The value of each needed variable that has one; `output` is the checked step's."""
+    """The value of each needed variable that has one; `output` is the checked step's, `local` what
+    only the expression at hand knows (`item`, `data`)."""
     data: dict[str, Any] = {}
     for name in needs:
         root, _, rest = name.partition(".")
@@ -24,6 +34,10 @@ def bind(
             _bind_step(name, rest, state, data)
         elif root == "execution":
             data[name] = _execution_value(rest, state)
+        elif root == "failure":
+            data[name] = _failure_value(rest, state)
+        elif root in local:
+            data[name] = local[root]
         else:
             _bind_output(name, rest, output, data)
     return data
@@ -52,6 +66,25 @@ def _step_value(part: str, step: StepState) -> Any:
     if part == "attempts":
         return len(step.attempts)
     return step.failure.message if step.failure is not None else ""
+
+
+def instance_values(step: StepState) -> Mapping[str, Any]:
+    """`item`, `index` and `key` of an instance; nothing for any other step."""
+    instance = step.instance
+    if instance is None:
+        return _NO_OUTPUT
+    return {"item": instance.item, "index": instance.index, "key": instance.key}
+
+
+def _failure_value(part: str, state: ExecutionState) -> str:
+    stop = state.stop
+    if stop is None:
+        return ""
+    if part == "step":
+        return stop.step or ""
+    if stop.failure is not None:
+        return stop.failure.code if part == "code" else stop.failure.message
+    return stop.kind if part == "code" else stop.reason
 
 
 def _execution_value(part: str, state: ExecutionState) -> Any:

@@ -7,7 +7,9 @@
 * Every turn ends settled: whatever is ready has been scheduled, and what is over has ended.
 
 The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
-`scheduling` (what starts), `failing`, `stopping`, `ending`.
+`settling` and `routing` (what becomes ready), `scheduling` (how it starts), `instances` (loops),
+`calling` (sub-workflows), `choosing` (waits), `regions`, `failing`, `stopping`, `sections` and
+`ending`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.workflow import attempts, lifecycle
+from shared.workflow import attempts, calling, choosing, instances, lifecycle, regions
 from shared.workflow import messages as msg
 from shared.workflow.events import AnyEvent
 from shared.workflow.messages import Entry
 from shared.workflow.program import Program
-from shared.workflow.scheduling import settle
+from shared.workflow.settling import settle
 from shared.workflow.state import ExecutionState
 from shared.workflow.turn import Turn
 
@@ -48,6 +50,10 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.PauseRequested: lifecycle.pause_requested,
     msg.ResumeRequested: lifecycle.resume_requested,
     msg.ApprovalAnswered: lifecycle.approval_answered,
+    msg.ChildEnded: calling.child_ended,
+    msg.SignalReceived: choosing.signal_received,
+    msg.InstancesAdded: instances.instances_added,
+    msg.RegionCancelRequested: regions.region_cancel_requested,
 }
 
 

@@ -15,42 +15,18 @@ types of expressions) is checked where the definition becomes a program: `shared
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from shared.workflow.flow import Flow
+from shared.workflow.names import Expression, Identifier, Model, Slug
 
 MAX_STEPS: Final = 1_000
 MAX_PARAMETERS: Final = 100
 MAX_TEXT: Final = 4_000
-
-_CEL_WORDS: Final = frozenset({"true", "false", "null", "in"})
-
-
-def _not_a_cel_word(name: str) -> str:
-    if name in _CEL_WORDS:
-        raise ValueError(f"{name!r} has a meaning of its own in expressions")
-    return name
-
-
-Identifier = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_not_a_cel_word)
-]
-"""A step, parameter or output name: lower case, so that it is also a CEL identifier."""
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-"""A template id, category, tag, capability or agent name."""
-
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-"""Bare CEL, without `${{ }}`."""
 
 _NUMBER: Final = r"(?:0|[1-9][0-9]*)"
 _PRE: Final = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -61,12 +37,6 @@ _SEMVER: Final = re.compile(
 MAX_VERSION: Final = 128
 
 VersionKey = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
-
-
-class Model(BaseModel):
-    """Base of the definition's models: frozen, and strict about unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ParameterType(StrEnum):
@@ -155,13 +125,14 @@ class RollbackAction(Model):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class Step(Model):
-    """One node of the template's graph."""
+class Step(Flow):
+    """One node of the template's graph: a command that an agent runs, a sub-workflow, or what the
+    engine decides by itself, a switch or a wait."""
 
     id: Identifier
     name: str = Field("", max_length=200)
     description: str = Field("", max_length=MAX_TEXT)
-    command: Slug
+    command: Slug = ""
     parameters: dict[str, Any] = Field(default_factory=dict)
     depends_on: tuple[Identifier, ...] = Field((), description="Step ids or parallel groups.")
     parallel_group: Identifier | None = None
@@ -184,6 +155,27 @@ class Step(Model):
     success_criteria: tuple[Expression, ...] = ()
     rollback: RollbackAction | None = None
     sensitive: tuple[str, ...] = Field((), description="Output fields that are sealed and masked.")
+
+    @property
+    def kind(self) -> str:
+        """Its command, or what the engine itself carries out."""
+        engine = ("workflow", "switch", "wait_for")
+        return self.command or next(name for name in engine if getattr(self, name) is not None)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = ("command", "workflow", "switch", "wait_for")
+        given = [kind for kind in kinds if getattr(self, kind)]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one of {', '.join(kinds)}; found {' and '.join(given) or 'none'}"
+            )
+        for field in ("foreach", "until", "parameters"):
+            if given[0] in ("switch", "wait_for") and getattr(self, field):
+                raise ValueError(f"a {given[0]} has no `{field}`")
+        if self.otherwise and self.when is None:
+            raise ValueError("`else` needs a `when`")
+        return self
 
 
 class Notification(Model):
@@ -234,6 +226,15 @@ class Template(Model):
     tags: tuple[Slug, ...] = ()
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict, max_length=MAX_PARAMETERS)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+    on_failure: tuple[Step, ...] = Field(
+        (), max_length=MAX_STEPS, description="Steps that run when the execution is failing."
+    )
+    always: tuple[Step, ...] = Field(
+        (),
+        alias="finally",
+        max_length=MAX_STEPS,
+        description="Steps that run at the end of every execution, whichever end it is.",
+    )
     outputs: dict[Identifier, Any] = Field(default_factory=dict)
     policies: Policies = Field(default_factory=Policies)
     triggers: tuple[Trigger, ...] = ()
@@ -250,11 +251,16 @@ class Template(Model):
     @model_validator(mode="after")
     def _unique_step_ids(self) -> Self:
         seen: set[str] = set()
-        for step in self.steps:
+        for step in self.every_step:
             if step.id in seen:
                 raise ValueError(f"step id {step.id!r} is used twice; ids must be unique")
             seen.add(step.id)
         return self
+
+    @property
+    def every_step(self) -> tuple[Step, ...]:
+        """The main steps, then those of `on_failure`, then those of `finally`."""
+        return (*self.steps, *self.on_failure, *self.always)
 
     def parameters_schema(self) -> dict[str, Any]:
         """The JSON Schema object that the parameters of a run must satisfy."""
@@ -264,6 +270,18 @@ class Template(Model):
             "required": [name for name, p in self.parameters.items() if p.is_required],
             "additionalProperties": False,
         }
+
+
+def placed_steps(template: Template) -> Iterator[tuple[str, Step]]:
+    """Every step, with the path at which it stands in the definition."""
+    sections = (
+        ("steps", template.steps),
+        ("on_failure", template.on_failure),
+        ("finally", template.always),
+    )
+    for section, steps in sections:
+        for index, step in enumerate(steps):
+            yield f"{section}/{index}", step
 
 
 def version_key(version: str) -> VersionKey:

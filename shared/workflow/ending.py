@@ -9,14 +9,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from shared.workflow import events as ev
-from shared.workflow.binding import bind
+from shared.workflow.binding import base, bind
 from shared.workflow.errors import ExpressionError
 from shared.workflow.machines.execution import ExecutionStatus
-from shared.workflow.machines.step import StepStatus
+from shared.workflow.machines.step import BUSY, StepStatus
 from shared.workflow.messages import Failure
+from shared.workflow.sections import next_section
 from shared.workflow.state import Stop
 from shared.workflow.stopping import cancel_unstarted
 from shared.workflow.turn import Turn
@@ -24,13 +26,23 @@ from shared.workflow.turn import Turn
 _UNCLAIMED: Final = (StepStatus.SCHEDULED, StepStatus.RETRYING, StepStatus.BLOCKED)
 
 
-def end_if_over(turn: Turn) -> None:
-    """End the execution if nothing is left to do."""
+def end_if_over(turn: Turn) -> Sequence[str]:
+    """End the execution if nothing is left to do; gives steps that may begin before that."""
     stop = turn.state.stop
     if stop is not None and stop.kind == "failure":
         _wind_down(turn, stop)
-    if turn.state.open > 0:
-        return
+    if turn.ended_steps:
+        return ()
+    if turn.program.graph.routes.has_sections:
+        begun = next_section(turn)
+        if begun:
+            return begun
+    if turn.state.open == 0 and not turn.ended_steps:
+        _end(turn, turn.state.stop)
+    return ()
+
+
+def _end(turn: Turn, stop: Stop | None) -> None:
     if stop is None:
         _complete(turn)
     elif stop.kind == "cancel":
@@ -44,17 +56,21 @@ def _wind_down(turn: Turn, stop: Stop) -> None:
     """After a failure: what no agent has claimed is given up at once, the rest when nothing runs.
 
     A claim that crosses this is revoked: its agent is told to stop, and the history names it.
+    Handlers of the failure go on.
     """
     reason = f"the execution failed at step {stop.step}"
-    for step_id, step in turn.state.steps.items():
+    handlers = turn.program.graph.routes.after_failure
+    steps = [(k, one) for k, one in turn.state.steps.items() if base(k) not in handlers]
+    for step_id, step in steps:
         if step.status in _UNCLAIMED:
             turn.emit(ev.StepCancelled(step=step_id, attempt=step.attempt, reason=reason))
-    if turn.state.busy > 0:
+    now = turn.state.steps
+    if turn.state.busy > 0 and any(now[k].status in BUSY for k, _ in steps):
         return
-    for step_id, step in turn.state.steps.items():
-        if step.status is StepStatus.PENDING:
+    for step_id, _ in steps:
+        if now[step_id].status is StepStatus.PENDING:
             turn.emit(ev.StepSkipped(step=step_id, reason=reason))
-    cancel_unstarted(turn, reason)
+    cancel_unstarted(turn, reason, [step_id for step_id, _ in steps])
 
 
 def _failure(stop: Stop) -> Failure:

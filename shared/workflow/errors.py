@@ -12,8 +12,11 @@ WorkflowError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
 
 
 class Problem(BaseModel):
@@ -72,6 +75,13 @@ class UndefinedTransitionError(CorruptStateError):
         self.status = status
         self.event = event
         super().__init__(f"{machine}: no transition from {status!r} on {event!r}")
+
+
+def present(value: T | None, what: str) -> T:
+    """What must be there; without it state and program do not belong together."""
+    if value is None:
+        raise CorruptStateError(f"there is no {what}")
+    return value
 
 
 class DivergenceError(CorruptStateError):

@@ -30,6 +30,8 @@ from shared.workflow.state import (
 from shared.workflow.trusted import renewed
 
 Changes = dict[str, Any]
+MAX_SIGNALS: Final = 100
+"""Signals of an execution that are kept, the last ones."""
 
 
 def evolve(state: ExecutionState | None, event: ev.AnyEvent, at_ms: int) -> ExecutionState:
@@ -57,9 +59,15 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
         labels=event.labels,
         steps={step: StepState() for step in event.steps},
         open=len(event.steps),
+        parent=event.parent,
+        timeout_s=event.timeout_s,
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
+
+
+def _handling(state: ExecutionState, event: ev.ExecutionHandling, at_ms: int) -> Changes:
+    return _status(state, event, at_ms) | {"section": event.section}
 
 
 def _status(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
@@ -146,6 +154,59 @@ def _step(state: ExecutionState, event: ev.StepEvent, at_ms: int) -> Changes:
     return changes
 
 
+def _signalled(state: ExecutionState, event: ev.SignalKept, _at_ms: int) -> Changes:
+    return {"signals": (*state.signals, event.signal)[-MAX_SIGNALS:]}
+
+
+def _chosen(state: ExecutionState, event: ev.StepChosen, at_ms: int) -> Changes:
+    """The step's own end; the signal that decided it is used up."""
+    changes = _step(state, event, at_ms)
+    if event.signal is not None:
+        changes["signals"] = tuple(
+            renewed(one, {"used": True}) if one.id == event.signal else one for one in state.signals
+        )
+    return changes
+
+
+def _more_instances(
+    state: ExecutionState, event: ev.StepExpanded | ev.StepExtended, at_ms: int
+) -> Changes:
+    """The step itself, and its new instances behind it."""
+    changes = _step(state, event, at_ms)
+    added = {f"{event.step}[{one.index}]": StepState(instance=one) for one in event.instances}
+    changes["steps"] |= added
+    changes["open"] = state.open + len(added)
+    return changes
+
+
+def _step_instances(
+    before: StepState, event: ev.StepExpanded | ev.StepExtended, at_ms: int
+) -> Changes:
+    began_ms = before.started_at_ms or at_ms
+    return {"instances": before.instances + len(event.instances), "started_at_ms": began_ms}
+
+
+def _step_routed(_before: StepState, event: ev.StepRouted, at_ms: int) -> Changes:
+    return {"output": event.output, "taken": event.taken, "ended_at_ms": at_ms}
+
+
+def _step_awaiting(_before: StepState, event: ev.StepAwaiting, at_ms: int) -> Changes:
+    return {"reason": ", ".join(event.signals), "started_at_ms": at_ms}
+
+
+def _step_chosen(_before: StepState, event: ev.StepChosen, at_ms: int) -> Changes:
+    return {"output": event.output, "taken": event.taken, "reason": "", "ended_at_ms": at_ms}
+
+
+def _step_called(_before: StepState, event: ev.StepCalled, at_ms: int) -> Changes:
+    return {
+        "attempt": event.attempt,
+        "child": event.child,
+        "scheduled_at_ms": at_ms,
+        "started_at_ms": at_ms,
+    }
+
+
 def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> Changes:
     """The start timeout runs on while a step is blocked and offered again."""
     was_blocked = before.status is StepStatus.BLOCKED
@@ -180,7 +241,12 @@ def _step_woken(_before: StepState, event: ev.StepWoken, _at_ms: int) -> Changes
 
 
 def _step_skipped(_before: StepState, event: ev.StepSkipped, at_ms: int) -> Changes:
-    return {"reason": event.reason, "ended_at_ms": at_ms}
+    return {
+        "reason": event.reason,
+        "ended_at_ms": at_ms,
+        "dead": event.dead,
+        "taken": event.taken,
+    }
 
 
 def _step_unchanged(_before: StepState, _event: ev.StepEvent, _at_ms: int) -> Changes:
@@ -201,6 +267,11 @@ def _step_failed(before: StepState, event: ev.StepFailed, at_ms: int) -> Changes
 
 def _step_retrying(before: StepState, event: ev.StepRetrying, _at_ms: int) -> Changes:
     return _attempt_ended(before, event, "failed", event.failure) | {"failure": event.failure}
+
+
+def _step_repeating(before: StepState, event: ev.StepRepeating, _at_ms: int) -> Changes:
+    again = {"output": event.output, "rounds": before.rounds + 1}
+    return _attempt_ended(before, event, "completed", None) | again
 
 
 def _step_lost(before: StepState, event: ev.StepLost, _at_ms: int) -> Changes:
@@ -232,10 +303,12 @@ def _attempt_ended(
     return changes
 
 
-_RECORDED: Final = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStatus.LOST})
+_RECORDED: Final = frozenset(
+    {StepStatus.PENDING, StepStatus.RETRYING, StepStatus.LOST, StepStatus.EXPANDED}
+)
 """Before these ends there is no attempt under way whose outcome is still to be recorded."""
 
-_WITH_OUTPUT: Final = (ev.StepCompleted, ev.StepFailed)
+_WITH_OUTPUT: Final = (ev.StepCompleted, ev.StepFailed, ev.StepChosen)
 
 _APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] = {
     ev.StepScheduled: _step_scheduled,
@@ -251,6 +324,15 @@ _APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] =
     ev.StepStopping: _step_unchanged,
     ev.StepRevoked: _step_unchanged,
     ev.StepCancelled: _step_cancelled,
+    ev.StepRepeating: _step_repeating,
+    ev.StepExpanded: _step_instances,
+    ev.StepExtended: _step_instances,
+    ev.StepRouted: _step_routed,
+    ev.StepAwaiting: _step_awaiting,
+    ev.StepChosen: _step_chosen,
+    ev.StepCalled: _step_called,
+    ev.StepRelayed: _step_unchanged,
+    ev.StepRecalled: _step_unchanged,
 }
 
 _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
@@ -271,5 +353,11 @@ _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
     ev.NotificationRaised: _nothing,
     ev.TimerSet: _timer_set,
     ev.TimerCleared: _timer_cleared,
+    ev.ExecutionHandling: _handling,
+    ev.RegionCancelled: _nothing,
     **dict.fromkeys(_APPLY_TO_STEP, _step),
+    ev.StepExpanded: _more_instances,
+    ev.StepExtended: _more_instances,
+    ev.SignalKept: _signalled,
+    ev.StepChosen: _chosen,
 }

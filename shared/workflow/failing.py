@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from shared.workflow import events as ev
+from shared.workflow.binding import base
 from shared.workflow.messages import AttemptFinished, Failure
 from shared.workflow.retry import delay_ms
+from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
+
+MAX_OUTPUT_BYTES: Final = 8 * 1024 * 1024
+"""All outputs of one execution together, as JSON: they must fit into one stored document."""
 
 
 def fail_attempt(turn: Turn, report: AttemptFinished, failure: Failure) -> None:
     """An attempt failed: try again if the step's retry rule allows, else fail for good."""
     step_id = report.step
     retry = turn.compiled(step_id).step.retry
-    failed = 1 + sum(a.outcome == "failed" for a in turn.step(step_id).attempts)
-    if failure.retryable and turn.state.stop is None and failed < retry.max_attempts:
+    failed = 1 + _failures(turn.step(step_id))
+    if failure.retryable and failed < retry.max_attempts and not stops(turn, step_id):
         due_ms = turn.at_ms + delay_ms(retry, turn.state.execution_id, step_id, failed)
         turn.emit(ev.StepRetrying(**ended_fields(report), failure=failure, due_ms=due_ms))
         turn.set_timer(f"retry-{step_id}", due_ms)
@@ -26,8 +31,12 @@ def fail_attempt(turn: Turn, report: AttemptFinished, failure: Failure) -> None:
 def fail_for_good(
     turn: Turn, step_id: str, failure: Failure, report: AttemptFinished | None = None
 ) -> None:
-    """The step failed; unless that is tolerated, the execution begins to fail."""
-    tolerated = turn.compiled(step_id).step.continue_on_failure
+    """The step failed; unless that is tolerated, the execution begins to fail.
+
+    For the failure of an instance its loop answers.
+    """
+    of_loop = base(step_id) != step_id
+    tolerated = turn.compiled(step_id).step.continue_on_failure and not of_loop
     ended = (
         ended_fields(report) if report else {"step": step_id, "attempt": turn.step(step_id).attempt}
     )
@@ -35,8 +44,26 @@ def fail_for_good(
         {"output": report.output, "output_bytes": report.output_bytes} if report else {}
     )
     turn.emit(ev.StepFailed(**ended, **output, failure=failure, tolerated=tolerated))
-    if not tolerated and turn.state.stop is None:
+    if not tolerated and not of_loop and turn.state.stop is None:
         turn.emit(ev.ExecutionFailing(step=step_id, failure=failure))
+
+
+def stops(turn: Turn, step_id: str) -> bool:
+    """True when nothing of the step may begin again, since the execution comes to an early end."""
+    stop = turn.state.stop
+    if stop is None:
+        return False
+    routes = turn.program.graph.routes
+    exempt = routes.after_failure if stop.kind == "failure" else routes.after_cancel
+    return base(step_id) not in exempt
+
+
+def _failures(step: StepState) -> int:
+    """Failed attempts since it last completed (which is before, where it is repeated)."""
+    failed = 0
+    for attempt in step.attempts:
+        failed = 0 if attempt.outcome == "completed" else failed + (attempt.outcome == "failed")
+    return failed
 
 
 def ended_fields(report: AttemptFinished) -> dict[str, Any]:

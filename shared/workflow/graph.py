@@ -1,16 +1,22 @@
 """The graph of a template's steps: what waits for what.
 
 A `depends_on` entry names a step or a parallel group (all of its members). The members of a
-parallel group become ready together: each waits for what any of them waits for.
+parallel group become ready together: each waits for what any of them waits for. Steps that another
+one sends to (a branch, a handler) wait for that one, and a milestone is waited for too.
+
+Steps of `on_failure` and `finally` make graphs of their own; they may look at every step before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from shared.workflow.definition import Step
 from shared.workflow.errors import Problem
+from shared.workflow.flow import targets
+from shared.workflow.routes import Routes, routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +27,66 @@ class Graph:
     dependencies: Mapping[str, tuple[str, ...]]
     dependents: Mapping[str, tuple[str, ...]]
     ancestors: Mapping[str, frozenset[str]]
+    routes: Routes
 
 
-def build(steps: Sequence[Step]) -> tuple[Graph | None, list[Problem]]:
+def build(
+    steps: Sequence[Step], on_failure: Sequence[Step] = (), always: Sequence[Step] = ()
+) -> tuple[Graph | None, list[Problem]]:
     """The graph, or `None` and what is wrong: unknown dependencies, clashing names, cycles."""
     problems: list[Problem] = []
-    groups = _groups(steps, problems)
-    direct = {
-        step.id: _resolve(index, step, groups, {s.id for s in steps}, problems)
-        for index, step in enumerate(steps)
-    }
+    sections = {"steps": steps, "on_failure": on_failure, "finally": always}
+    waits = {name: _section(name, members, problems) for name, members in sections.items()}
     if problems:
         return None, problems
-    dependencies = _level_groups(steps, groups, direct)
-    order = _topological(dependencies)
+    dependencies = dict(chain.from_iterable(each.items() for each in waits.values()))
+    order = tuple(chain.from_iterable(_topological(each) for each in waits.values()))
     if len(order) < len(dependencies):
         return None, [_cycle_problem(dependencies, set(order))]
-    return _graph(order, dependencies), []
+    kept = tuple(tuple(step.id for step in sections[name]) for name in ("on_failure", "finally"))
+    found = routes([*steps, *on_failure, *always], order, dependencies, *kept)
+    return _graph(order, dependencies, found), []
 
 
-def _groups(steps: Sequence[Step], problems: list[Problem]) -> dict[str, tuple[str, ...]]:
+def _section(
+    section: str, steps: Sequence[Step], problems: list[Problem]
+) -> dict[str, tuple[str, ...]]:
+    """What each step of a section waits for."""
+    groups = _groups(section, steps, problems)
+    ids = {step.id for step in steps}
+    direct = {
+        step.id: _resolve(f"{section}/{index}", step, groups, ids, problems)
+        for index, step in enumerate(steps)
+    }
+    for index, step in enumerate(steps):
+        for field, target in _sends(step):
+            if target not in ids or target == step.id:
+                problems.append(_unknown_target(f"{section}/{index}/{field}", target, ids))
+            else:
+                direct[target].add(step.id)
+        for handler in step.always:
+            direct.get(handler, set()).update({*step.on_failure} & ids - {handler})
+    return {} if problems else _level_groups(steps, groups, direct)
+
+
+def _sends(step: Step) -> Iterator[tuple[str, str]]:
+    for field, names in targets(step).items():
+        for name in names:
+            yield field, name
+
+
+def _unknown_target(path: str, target: str, ids: set[str]) -> Problem:
+    return Problem(
+        path=path,
+        code="unknown_step",
+        message=f"{target!r} is not another step of this section",
+        fix=_known_names(ids),
+    )
+
+
+def _groups(
+    section: str, steps: Sequence[Step], problems: list[Problem]
+) -> dict[str, tuple[str, ...]]:
     groups: dict[str, tuple[str, ...]] = {}
     ids = {step.id for step in steps}
     for index, step in enumerate(steps):
@@ -50,7 +96,7 @@ def _groups(steps: Sequence[Step], problems: list[Problem]) -> dict[str, tuple[s
         if group in ids:
             problems.append(
                 Problem(
-                    path=f"steps/{index}/parallel_group",
+                    path=f"{section}/{index}/parallel_group",
                     code="group_name_taken",
                     message=f"{group!r} is also the id of a step",
                     fix="rename the group or the step",
@@ -61,28 +107,38 @@ def _groups(steps: Sequence[Step], problems: list[Problem]) -> dict[str, tuple[s
 
 
 def _resolve(
-    index: int,
+    path: str,
     step: Step,
     groups: Mapping[str, tuple[str, ...]],
     ids: set[str],
     problems: list[Problem],
 ) -> set[str]:
     found: set[str] = set()
-    for name in step.depends_on:
-        if name in groups:
+    for field, name in _named(step):
+        if name in groups and field == "depends_on":
             found.update(groups[name])
-        elif name in ids:
+        elif name in ids and not (field == "milestone" and name == step.id):
             found.add(name)
         else:
             problems.append(
                 Problem(
-                    path=f"steps/{index}/depends_on",
+                    path=f"{path}/{field}",
                     code="unknown_dependency",
                     message=f"step {step.id!r} depends on {name!r}, which does not exist",
                     fix=_known_names(ids - {step.id} | set(groups)),
                 )
             )
+    until = step.milestone.until if step.milestone is not None else None
+    if until is not None and until not in ids - {step.id}:
+        problems.append(_unknown_target(f"{path}/milestone/until", until, ids))
     return found
+
+
+def _named(step: Step) -> Iterator[tuple[str, str]]:
+    for name in step.depends_on:
+        yield "depends_on", name
+    if step.milestone is not None:
+        yield "milestone", step.milestone.reached
 
 
 def _known_names(names: set[str]) -> str:
@@ -133,12 +189,20 @@ def _reverse(dependencies: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str
     return {step: tuple(after) for step, after in dependents.items()}
 
 
-def _graph(order: Sequence[str], dependencies: Mapping[str, tuple[str, ...]]) -> Graph:
+def _graph(
+    order: tuple[str, ...], dependencies: Mapping[str, tuple[str, ...]], routes: Routes
+) -> Graph:
     ancestors: dict[str, frozenset[str]] = {}
+    sections = {*routes.on_failure, *routes.always}
+    main = frozenset(order) - sections
     for step in order:
         before = dependencies[step]
         ancestors[step] = frozenset(before).union(*(ancestors[name] for name in before))
-    return Graph(tuple(order), dict(dependencies), _reverse(dependencies), ancestors)
+        if step in sections:
+            ancestors[step] |= main
+        if step in routes.always:
+            ancestors[step] |= frozenset(routes.on_failure)
+    return Graph(order, dict(dependencies), _reverse(dependencies), ancestors, routes)
 
 
 def _cycle_problem(dependencies: Mapping[str, tuple[str, ...]], done: set[str]) -> Problem:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.calling import relay
+from shared.workflow.choosing import delay_over
+from shared.workflow.errors import ParameterError
+from shared.workflow.instances import go_on
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
+from shared.workflow.parameters import prepare_parameters
 from shared.workflow.scheduling import (
     awaits_approval,
+    may_start,
     offer_again,
     schedule_attempt,
-    start_ready,
 )
+from shared.workflow.settling import start_ready
 from shared.workflow.stopping import (
     STOP_LIMIT_TIMER,
     STOP_TIMER,
@@ -26,20 +32,34 @@ _ENGINE = msg.Actor(kind="system", id="engine")
 
 
 def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) -> None:
-    """A new execution: it starts, or asks for approval first."""
+    """A new execution: it starts, or asks for approval first.
+
+    A sub-workflow's parameters are what its parent's expressions gave: they are checked here.
+    """
+    template = turn.program.template
+    parameters, problem = request.parameters, ""
+    if request.parent is not None:
+        try:
+            parameters = prepare_parameters(template, parameters)
+        except ParameterError as error:
+            problem = str(error)
     turn.create(
         execution_id,
         ev.ExecutionCreated(
             template_id=request.template_id,
             template_version=request.template_version,
-            category=request.category,
-            parameters=request.parameters,
+            category=template.category,
+            parameters=parameters,
             requested_by=request.requested_by,
             labels=request.labels,
             steps=turn.program.graph.order,
+            parent=request.parent,
+            timeout_s=_shorter(template.policies.timeout_s, request.timeout_s),
         ),
     )
-    if turn.program.template.policies.approval_required:
+    if problem:
+        _refuse(turn, problem)
+    elif template.policies.approval_required:
         turn.emit(ev.ApprovalRequested())
     else:
         _start(turn)
@@ -60,8 +80,11 @@ def approval_answered(turn: Turn, answer: msg.ApprovalAnswered) -> None:
 
 def cancel_requested(turn: Turn, request: msg.CancelRequested) -> None:
     """Stop everything."""
+    reason = request.reason or f"cancelled by {request.by.id}"
     if turn.state.status is not ExecutionStatus.CANCELLING:
-        _cancel(turn, request.by, request.reason or f"cancelled by {request.by.id}")
+        _cancel(turn, request.by, reason, everything=request.force)
+    elif request.force:
+        stop_all(turn, reason, everything=True)
 
 
 def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
@@ -70,6 +93,7 @@ def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
         turn.state.status is ExecutionStatus.WAITING and not awaits_approval(turn)
     ):
         turn.emit(ev.ExecutionPaused(by=request.by, reason=request.reason))
+        relay(turn, "pause", request.by)
 
 
 def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
@@ -77,9 +101,11 @@ def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
     if turn.state.status is not ExecutionStatus.PAUSED:
         return
     turn.emit(ev.ExecutionResumed(by=request.by))
+    relay(turn, "resume", request.by)
     start_ready(turn, turn.program.graph.order)
-    for step_id in turn.program.graph.order:
-        _start_overdue(turn, step_id)
+    for key in list(turn.state.steps):
+        _start_overdue(turn, key)
+        go_on(turn, key)
 
 
 def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
@@ -98,9 +124,21 @@ def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
         _step_timer_fired(turn, *fired.timer.split("-", 1))
 
 
+def _shorter(one: float | None, other: float | None) -> float | None:
+    given = [limit for limit in (one, other) if limit is not None]
+    return min(given, default=None)
+
+
+def _refuse(turn: Turn, problem: str) -> None:
+    """It fails before anything of it has run."""
+    failure = msg.Failure(code="invalid_parameters", message=problem, retryable=False)
+    turn.emit(ev.ExecutionStarted())
+    turn.emit(ev.ExecutionFailing(step=None, failure=failure))
+
+
 def _start(turn: Turn) -> None:
     turn.emit(ev.ExecutionStarted())
-    timeout_s = turn.program.template.policies.timeout_s
+    timeout_s = turn.state.timeout_s
     if timeout_s is not None:
         turn.set_timer(DEADLINE_TIMER, turn.at_ms + round(timeout_s * 1000))
     start_ready(turn, turn.program.graph.order)
@@ -110,7 +148,7 @@ def _start_overdue(turn: Turn, step_id: str) -> None:
     """Start the next attempt of a step whose timer is no longer set, or offer it again."""
     step = turn.step(step_id)
     timers = turn.state.timers
-    if turn.state.stop is not None:
+    if not may_start(turn, step_id):
         return
     if step.status is StepStatus.RETRYING and f"retry-{step_id}" not in timers:
         schedule_attempt(turn, step_id, step.attempt + 1)
@@ -123,19 +161,21 @@ def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
     step = turn.step(step_id)
     if kind == "wake" and step.status is StepStatus.WAITING:
         schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
-    elif kind != "wake" and turn.state.status is not ExecutionStatus.PAUSED:
+    elif kind == "choice" and step.status is StepStatus.WAITING:
+        delay_over(turn, step_id)
+    elif kind not in ("wake", "choice") and turn.state.status is not ExecutionStatus.PAUSED:
         _start_overdue(turn, step_id)
 
 
-def _cancel(turn: Turn, by: msg.Actor, reason: str) -> None:
+def _cancel(turn: Turn, by: msg.Actor, reason: str, *, everything: bool = False) -> None:
     turn.emit(ev.ExecutionCancelling(by=by, reason=reason))
-    stop_all(turn, reason)
+    stop_all(turn, reason, everything=everything)
 
 
 def _time_out(turn: Turn) -> None:
     if turn.state.status is ExecutionStatus.CANCELLING:
         return
-    limit = turn.program.template.policies.timeout_s
+    limit = turn.state.timeout_s
     reason = f"did not end within its timeout of {limit:g} s"
     turn.emit(ev.ExecutionCancelling(by=_ENGINE, reason=reason, timed_out=True))
     stop_all(turn, reason)

@@ -47,8 +47,35 @@ class Proof(BaseModel):
     reason: str = ""
 
 
+class Instance(BaseModel):
+    """What one instance of a loop is for: item number `index`, and its key in a map."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int
+    key: str = ""
+    item: Any = None
+
+
+class Parent(BaseModel):
+    """The step of another execution that this one is a sub-workflow of. `depth` counts the
+    executions above, `root` is the topmost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    step: str
+    attempt: int
+    root: str
+    depth: int = 1
+
+
 class ExecutionRequested(Message):
-    """Run one template version with these (complete, valid) parameters."""
+    """Run one template version with these (complete, valid) parameters.
+
+    Those of a sub-workflow (`parent`) are checked when it begins. `timeout_s` bounds it as well as
+    the template's own limit does.
+    """
 
     type: Literal["execution_requested"] = "execution_requested"
     template_id: str
@@ -57,6 +84,8 @@ class ExecutionRequested(Message):
     parameters: dict[str, Any] = Field(default_factory=dict)
     requested_by: Actor = Actor()
     labels: dict[str, str] = Field(default_factory=dict)
+    parent: Parent | None = None
+    timeout_s: float | None = None
 
 
 class AttemptMessage(Message):
@@ -154,11 +183,13 @@ class TimerFired(Message):
 
 
 class CancelRequested(Message):
-    """Stop the execution, and prove that what ran is gone."""
+    """Stop the execution, and prove that what ran is gone. With `force` its `finally` steps, which
+    would still run, are stopped too."""
 
     type: Literal["cancel_requested"] = "cancel_requested"
     by: Actor = Actor()
     reason: str = ""
+    force: bool = False
 
 
 class PauseRequested(Message):
@@ -185,6 +216,59 @@ class ApprovalAnswered(Message):
     comment: str = ""
 
 
+class ChildEnded(Message):
+    """A sub-workflow came to its end."""
+
+    type: Literal["child_ended"] = "child_ended"
+    step: str
+    attempt: int
+    child: str
+    status: str
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    failure: Failure | None = None
+
+
+class Signal(BaseModel):
+    """Something that happened outside; `used` once it decided a choice."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    by: Actor = Actor()
+    used: bool = False
+
+
+class SignalReceived(Message):
+    """Something happened outside that the execution may wait for; `id` tells it from others."""
+
+    type: Literal["signal_received"] = "signal_received"
+    id: str
+    name: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    by: Actor = Actor()
+
+
+class InstancesAdded(Message):
+    """More items for a loop that has `after` instances by now; with any other count it is late."""
+
+    type: Literal["instances_added"] = "instances_added"
+    step: str
+    after: int
+    items: tuple[Any, ...]
+    by: Actor = Actor()
+
+
+class RegionCancelRequested(Message):
+    """Cancel the steps of a region, and nothing else."""
+
+    type: Literal["region_cancel_requested"] = "region_cancel_requested"
+    region: str
+    by: Actor = Actor()
+    reason: str = ""
+
+
 JournalMessage = Annotated[
     ExecutionRequested
     | AttemptStarted
@@ -199,7 +283,11 @@ JournalMessage = Annotated[
     | CancelRequested
     | PauseRequested
     | ResumeRequested
-    | ApprovalAnswered,
+    | ApprovalAnswered
+    | ChildEnded
+    | SignalReceived
+    | InstancesAdded
+    | RegionCancelRequested,
     Field(discriminator="type"),
 ]
 

@@ -10,7 +10,10 @@ What an expression may use:
 | `params.<name>` | the parameter's type |
 | `steps.<id>.status`, `.output`, `.output.<field>`, `.error`, `.attempts` | of steps before it |
 | `execution.id`, `.template`, `.version`, `.requested_by`, `.created_at_ms` | of this run |
-| `output`, `output.<field>` | in checks and criteria: what the step's command returned |
+| `output`, `output.<field>` | in checks, criteria and `until`: what the step's command returned |
+| `item`, `index`, `key` | in a step with `foreach` |
+| `data` | in `accept` of a `wait_for`: what the signal brings |
+| `failure.step`, `.code`, `.message` | in the sections `on_failure` and `finally` |
 """
 
 from __future__ import annotations
@@ -24,16 +27,26 @@ from typing import Any, Final, TypeVar
 from cel_expr_python import cel
 
 from shared.workflow import graph as graphs
-from shared.workflow.definition import OnLost, Parameter, Step, Template
+from shared.workflow.binding import base
+from shared.workflow.definition import OnLost, Parameter, Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
 from shared.workflow.graph import Graph
+from shared.workflow.outputs import INSTANCES_OUTPUT, engine_output
 from shared.workflow.parameters import schema_problems
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
 
 _OUTPUT_MAP: Final = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_INSTANCE: Final[Mapping[str, cel.Type]] = {
+    "item": cel.Type.DYN,
+    "index": cel.Type.INT,
+    "key": cel.Type.STRING,
+}
+_FAILURE: Final[Mapping[str, cel.Type]] = dict.fromkeys(
+    ("failure.step", "failure.code", "failure.message"), cel.Type.STRING
+)
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _EXECUTION: Final[Mapping[str, cel.Type]] = {
     "execution.id": cel.Type.STRING,
@@ -59,6 +72,10 @@ class CompiledStep:
     criteria: tuple[Compiled, ...]
     capabilities: tuple[str, ...]
     on_lost: OnLost
+    cases: tuple[Compiled, ...] = ()
+    accepts: tuple[Compiled | None, ...] = ()
+    items: Compiled | None = None
+    until: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,10 @@ class Program:
     graph: Graph
     steps: Mapping[str, CompiledStep]
     outputs: Rendered
+
+    def step(self, key: str) -> CompiledStep:
+        """The program of a step, or of the step that `key` is an instance of."""
+        return self.steps.get(key) or self.steps[base(key)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,7 @@ def compile_template(
     `commands` tells the outputs' types; without it, or for a command it does not list, outputs
     are untyped (whether commands exist is for validation to say).
     """
-    graph, problems = graphs.build(template.steps)
+    graph, problems = graphs.build(template.steps, template.on_failure, template.always)
     if graph is None:
         raise DefinitionError(problems)
     compiler = _Compiler(template, graph, commands or {})
@@ -111,11 +132,11 @@ class _Compiler:
         self._commands = commands
         self.problems: list[Problem] = []
         self._base = Scope({**_EXECUTION, **_parameter_variables(template.parameters)})
-        self._step_variables = {s.id: self._variables_of(s) for s in template.steps}
+        self._step_variables = {s.id: self._variables_of(s) for s in template.every_step}
 
     def compile(self) -> Program:
         template = self._template
-        steps = {step.id: self._step(index, step) for index, step in enumerate(template.steps)}
+        steps = {step.id: self._step(path, step) for path, step in placed_steps(template)}
         everything = self._scope(self._step_variables, template.outputs)
         outputs = self._rendered("outputs", template.outputs, everything)
         self._triggers()
@@ -126,17 +147,13 @@ class _Compiler:
             outputs=outputs or Rendered({}, everything),
         )
 
-    def _step(self, index: int, step: Step) -> CompiledStep:
-        path = f"steps/{index}"
-        checks = (*step.validation_checks, *step.success_criteria)
-        sources = (step.when, step.parameters, step.target.host, checks)
-        scope = self._scope(self._graph.ancestors[step.id], sources)
-        over_output = scope.plus(self._output_variables(step.command, "output"))
+    def _step(self, path: str, step: Step) -> CompiledStep:
+        scope, outer = self._scopes(step)
+        over_output = scope.plus(self._output_variables(step, "output"))
         nothing = Rendered({}, scope)
-        when = step.when
         return CompiledStep(
             step=step,
-            when=self._condition(f"{path}/when", when, scope) if when is not None else None,
+            when=self._optional(f"{path}/when", step.when, outer),
             parameters=self._rendered(f"{path}/parameters", step.parameters, scope) or nothing,
             host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
             checks=self._conditions(
@@ -147,7 +164,49 @@ class _Compiler:
             ),
             capabilities=self._capabilities(step),
             on_lost=self._on_lost(step),
+            cases=self._cases(path, step, outer),
+            accepts=self._accepts(path, step, outer),
+            items=self._items(path, step, outer),
+            until=self._until(path, step, over_output),
         )
+
+    def _scopes(self, step: Step) -> tuple[Scope, Scope]:
+        """What the step's own expressions may use, and those that decide about it as a whole."""
+        routes = self._graph.routes
+        outer = self._scope(self._graph.ancestors[step.id], step.model_dump(mode="json"))
+        if step.id in routes.on_failure or step.id in routes.always:
+            outer = outer.plus(_FAILURE)
+        return (outer.plus(_INSTANCE) if step.foreach is not None else outer), outer
+
+    def _optional(self, path: str, source: str | None, scope: Scope) -> Compiled | None:
+        return self._condition(path, source, scope) if source is not None else None
+
+    def _cases(self, path: str, step: Step, scope: Scope) -> tuple[Compiled, ...]:
+        cases = step.switch.cases if step.switch is not None else ()
+        compiled = (
+            self._condition(f"{path}/switch/cases/{index}/when", case.when, scope)
+            for index, case in enumerate(cases)
+        )
+        return tuple(c for c in compiled if c is not None)
+
+    def _accepts(self, path: str, step: Step, scope: Scope) -> tuple[Compiled | None, ...]:
+        options = step.wait_for.options if step.wait_for is not None else ()
+        over_data = scope.plus({"data": _OUTPUT_MAP})
+        return tuple(
+            self._optional(f"{path}/wait_for/options/{index}/accept", option.accept, over_data)
+            for index, option in enumerate(options)
+        )
+
+    def _until(self, path: str, step: Step, scope: Scope) -> Compiled | None:
+        if step.until is None:
+            return None
+        return self._condition(f"{path}/until/condition", step.until.condition, scope)
+
+    def _items(self, path: str, step: Step, scope: Scope) -> Compiled | None:
+        foreach = step.foreach
+        if foreach is None:
+            return None
+        return self._try(f"{path}/foreach/items", lambda: Compiled(foreach.items, scope))
 
     def _on_lost(self, step: Step) -> OnLost:
         if step.on_lost is not None:
@@ -230,19 +289,29 @@ class _Compiler:
             f"{prefix}.status": cel.Type.STRING,
             f"{prefix}.error": cel.Type.STRING,
             f"{prefix}.attempts": cel.Type.INT,
-            **self._output_variables(step.command, f"{prefix}.output"),
+            **self._whole_output(step, f"{prefix}.output"),
         }
 
-    def _output_variables(self, command: str, prefix: str) -> dict[str, cel.Type]:
+    def _whole_output(self, step: Step, prefix: str) -> dict[str, cel.Type]:
+        """What others see of a step: with `foreach` what became of its instances."""
+        if step.foreach is not None:
+            return _typed(prefix, INSTANCES_OUTPUT)
+        return self._output_variables(step, prefix)
+
+    def _output_variables(self, step: Step, prefix: str) -> dict[str, cel.Type]:
         """The output as a map, and each field that is always there with its own type."""
-        signature = self._commands.get(command)
-        if signature is None:
-            return {prefix: _OUTPUT_MAP}
-        fields = signature.output.get("properties", {})
-        required = signature.output.get("required", ())
-        return {prefix: _OUTPUT_MAP} | {
-            f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
-        }
+        if not step.command:
+            return _typed(prefix, engine_output(step))
+        signature = self._commands.get(step.command)
+        return _typed(prefix, signature.output if signature is not None else {})
+
+
+def _typed(prefix: str, schema: Schema) -> dict[str, cel.Type]:
+    fields = schema.get("properties", {})
+    required = schema.get("required", ())
+    return {prefix: _OUTPUT_MAP} | {
+        f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
+    }
 
 
 def _words(value: Any) -> set[str]:

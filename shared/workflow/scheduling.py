@@ -1,52 +1,25 @@
-"""What may start, and what follows when nothing moves any more.
+"""Starting attempts: what may start now, and how one is offered to agents or called.
 
-* A step is ready when every step it depends on has ended, whichever way: completed, skipped, or
-  failed where failure is tolerated. (A failure that is not tolerated stops all scheduling.)
-* A ready step whose `when` is false is skipped; that may make others ready.
-* What cannot be rendered fails the step with `expression_error`; it is never started half-rendered.
-* `settle` closes every turn: start what is ready, end what is over, say `waiting` when only
-  something outside can move the execution.
+What cannot be rendered fails the step with `expression_error`; it is never started half-rendered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any, Final
 
 from shared.workflow import events as ev
-from shared.workflow.binding import bind
+from shared.workflow.binding import bind, instance_values
 from shared.workflow.definition import OnLost
-from shared.workflow.ending import end_if_over
-from shared.workflow.errors import ExpressionError
-from shared.workflow.failing import fail_for_good
+from shared.workflow.errors import ExpressionError, present
+from shared.workflow.failing import fail_for_good, stops
+from shared.workflow.identity import child_id
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
-from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure
 from shared.workflow.turn import Turn
 
-
-def settle(turn: Turn) -> None:
-    """Close a turn: see the module's law."""
-    advance(turn)
-    end_if_over(turn)
-    if not turn.state.ended:
-        _say_whether_waiting(turn)
-
-
-def advance(turn: Turn) -> None:
-    """Start or skip what became ready through the steps that ended in this turn."""
-    while turn.ended_steps:
-        ended = turn.ended_steps.pop(0)
-        start_ready(turn, turn.program.graph.dependents[ended])
-
-
-def start_ready(turn: Turn, steps: Iterable[str]) -> None:
-    """Start or skip those of `steps` that are pending and ready, if anything may start now."""
-    for step_id in steps:
-        if not may_start(turn):
-            return
-        if turn.step(step_id).status is StepStatus.PENDING and _is_ready(turn, step_id):
-            _start_or_skip(turn, step_id)
+MAX_DEPTH: Final = 16
+_UNDER_WAY: Final = (ExecutionStatus.RUNNING, ExecutionStatus.WAITING)
 
 
 def offer_again(turn: Turn, step_id: str) -> None:
@@ -60,11 +33,15 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
     step = turn.step(step_id)
     compiled = turn.compiled(step_id)
     try:
-        data = bind((*compiled.parameters.needs, *compiled.host.needs), turn.state)
+        needs = (*compiled.parameters.needs, *compiled.host.needs)
+        data = bind(needs, turn.state, local=instance_values(step))
         parameters = compiled.parameters.render(data)
         host = compiled.host.render(data) or None
     except ExpressionError as error:
-        _fail_unrendered(turn, step_id, error)
+        fail_unrendered(turn, step_id, error)
+        return
+    if compiled.step.workflow is not None:
+        _call(turn, step_id, attempt, parameters)
         return
     turn.emit(
         ev.StepScheduled(
@@ -87,51 +64,41 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
     )
 
 
-def may_start(turn: Turn) -> bool:
-    """True while new attempts may be scheduled: not paused, and not coming to an early end."""
+def _call(turn: Turn, step_id: str, attempt: int, parameters: dict[str, Any]) -> None:
+    step = turn.compiled(step_id).step
+    called = present(step.workflow, "sub-workflow")
     state = turn.state
-    return state.stop is None and state.status in (ExecutionStatus.RUNNING, ExecutionStatus.WAITING)
-
-
-def _is_ready(turn: Turn, step_id: str) -> bool:
-    steps = turn.state.steps
-    return all(steps[name].ended for name in turn.program.graph.dependencies[step_id])
-
-
-def _start_or_skip(turn: Turn, step_id: str) -> None:
-    condition = turn.compiled(step_id).when
-    try:
-        wanted = condition is None or condition.test(bind(condition.needs, turn.state))
-    except ExpressionError as error:
-        _fail_unrendered(turn, step_id, error)
+    if state.parent is not None and state.parent.depth >= MAX_DEPTH:
+        message = f"it would be more than {MAX_DEPTH} sub-workflows deep"
+        fail_for_good(turn, step_id, Failure(code="too_deep", message=message, retryable=False))
         return
-    if wanted:
-        schedule_attempt(turn, step_id, attempt=1)
-    else:
-        turn.emit(ev.StepSkipped(step=step_id, reason="its condition is false"))
+    turn.emit(
+        ev.StepCalled(
+            step=step_id,
+            attempt=attempt,
+            child=child_id(state.execution_id, step_id, attempt, turn.at_ms),
+            template_id=called.template,
+            template_version=called.version,
+            parameters=parameters,
+            timeout_s=step.timeout_s if "timeout_s" in step.model_fields_set else None,
+        )
+    )
 
 
-def _fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
+def may_start(turn: Turn, key: str = "") -> bool:
+    """True while new attempts may be scheduled: not paused, and not coming to an early end, but
+    for handlers of it."""
+    state = turn.state
+    if stops(turn, key):
+        return False
+    cancelling = state.stop is not None and state.stop.kind != "failure"
+    return state.status is ExecutionStatus.CANCELLING if cancelling else state.status in _UNDER_WAY
+
+
+def fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
+    """A step whose expressions cannot be evaluated never starts."""
     failure = Failure(code="expression_error", message=str(error), retryable=False)
     fail_for_good(turn, step_id, failure)
-
-
-def _say_whether_waiting(turn: Turn) -> None:
-    state = turn.state
-    only_outside = state.busy == 0 and state.outside > 0
-    if state.status is ExecutionStatus.RUNNING and only_outside:
-        turn.emit(ev.ExecutionWaiting(reason=_what_is_awaited(turn)))
-    elif state.status is ExecutionStatus.WAITING and state.busy > 0:
-        turn.emit(ev.ExecutionContinued())
-
-
-def _what_is_awaited(turn: Turn) -> str:
-    names = [
-        f"{step_id} ({step.status.value})"
-        for step_id, step in turn.state.steps.items()
-        if step.status in (StepStatus.WAITING, StepStatus.LOST)
-    ]
-    return "waits for: " + ", ".join(names[:10])
 
 
 def awaits_approval(turn: Turn) -> bool:

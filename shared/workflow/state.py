@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
-from shared.workflow.messages import Actor, Failure, Proof
+from shared.workflow.messages import Actor, Failure, Instance, Parent, Proof, Signal
 
 
 class AttemptRecord(BaseModel):
@@ -31,10 +31,12 @@ class AttemptRecord(BaseModel):
 
 
 class StepState(BaseModel):
-    """One step. `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it, and
-    `offer` how often the leg was offered again.
+    """One step, or one instance of a loop (`instance`), whose step counts them in `instances`.
 
-    `token` names what it waits or waited for; `woken` what happened before it began to wait.
+    `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it, and `offer` how
+    often the leg was offered again. `token` names what it waits or waited for; `woken` what
+    happened before it began to wait. `dead`: its branch was not taken. `taken`: the steps that it
+    sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +56,12 @@ class StepState(BaseModel):
     woken: str | None = None
     tolerated: bool = False
     attempts: tuple[AttemptRecord, ...] = ()
+    dead: bool = False
+    taken: tuple[str, ...] | None = None
+    child: str | None = None
+    rounds: int = 0
+    instance: Instance | None = None
+    instances: int = 0
 
     @property
     def ended(self) -> bool:
@@ -86,7 +94,8 @@ class ExecutionState(BaseModel):
     """One execution.
 
     `version` counts its events. `open`, `busy` and `outside` count the steps that have not ended,
-    that we or an agent move, and that only something outside moves.
+    that we or an agent move, and that only something outside moves. `section` is `on_failure` or
+    `finally` once those steps may start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +119,10 @@ class ExecutionState(BaseModel):
     approved_by: Actor | None = None
     timers: dict[str, TimerState] = Field(default_factory=dict)
     stop: Stop | None = None
+    section: str = ""
+    signals: tuple[Signal, ...] = ()
+    parent: Parent | None = None
+    timeout_s: float | None = None
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0

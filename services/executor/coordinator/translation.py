@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from services.executor.coordinator.family import Family
 from services.executor.placement import Placement
 from shared.contracts.agents import AgentRecord
 from shared.contracts.publishing import wire_event
@@ -11,12 +13,14 @@ from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
-from shared.workflow.machines.execution import ENDED
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import JOURNAL_MESSAGE, TimerFired
 from shared.workflow.state import ExecutionState
 
 Agents = Callable[[], Sequence[AgentRecord]]
+
+
+_WITH_TASK: Final = (StepStatus.SCHEDULED, StepStatus.RUNNING, StepStatus.STOPPING)
 
 
 class Translator:
@@ -26,6 +30,7 @@ class Translator:
         self._effects = effects
         self._agents = agents
         self._placement = Placement()
+        self._family = Family(effects)
 
     def carry_out(
         self,
@@ -45,36 +50,46 @@ class Translator:
             version += 1
             if event.PUBLIC:
                 self._effects.event(wire_event(after, event, version, at_ms))
-            match event:
-                case ev.StepScheduled():
-                    self._task(after, event, again=again)
-                case ev.StepStopping() | ev.StepRevoked():
-                    self._effects.stop(_stop_order(after, event))
-                case ev.TimerSet():
-                    self._effects.timer(_timer_order(after, event))
-                case ev.TimerCleared(fired=False):
-                    self._effects.clear_timer(after.execution_id, event.timer)
-                case ev.ExecutionCancelling():
-                    self._effects.forget(after.execution_id, timers=False, tasks=True)
-                case _:
-                    pass
-        if after.stop is not None and after.stop.kind == "failure":
+            self._carry_out(after, event, version, again=again)
+        if any(isinstance(event, ev.StepCancelled) for event in events):
             self._withdraw(before, after, events)
-        if after.status in ENDED and before is not None and before.timers and not before.ended:
+        if before is None or before.ended or not after.ended:
+            return
+        if after.parent is not None:
+            self._family.to_parent(after, after.parent)
+        if before.timers:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
+
+    def _carry_out(
+        self, after: ExecutionState, event: ev.AnyEvent, version: int, *, again: bool
+    ) -> None:
+        match event:
+            case ev.StepScheduled():
+                self._task(after, event, again=again)
+            case ev.StepStopping() | ev.StepRevoked():
+                self._effects.stop(_stop_order(after, event))
+            case ev.TimerSet():
+                self._effects.timer(_timer_order(after, event))
+            case ev.TimerCleared(fired=False):
+                self._effects.clear_timer(after.execution_id, event.timer)
+            case ev.StepCalled() | ev.StepRelayed() | ev.StepRecalled():
+                self._family.to_child(after, event, version)
+            case _:
+                pass
 
     def _withdraw(
         self, before: ExecutionState | None, after: ExecutionState, events: Sequence[ev.AnyEvent]
     ) -> None:
-        """After a failure: no runner shall take what was scheduled and is now cancelled.
+        """No runner shall take what was scheduled and is now cancelled.
 
-        The tasks of steps that still run stay: they tell of a runner that dies.
+        The tasks of steps that still run stay: they tell of a runner that dies. So do those of
+        steps that are to run at any end.
         """
         queued = {e.step for e in events if isinstance(e, ev.StepScheduled)}
         if before is not None:
             queued |= {s for s, step in before.steps.items() if step.status is StepStatus.SCHEDULED}
         cancelled = [e.step for e in events if isinstance(e, ev.StepCancelled) and e.step in queued]
-        if cancelled and after.ended:
+        if cancelled and not any(s.status in _WITH_TASK for s in after.steps.values()):
             self._effects.forget(after.execution_id, timers=False, tasks=True)
             return
         for step in cancelled:

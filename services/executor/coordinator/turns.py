@@ -14,6 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.executor.coordinator.cache import StateCache
+from services.executor.coordinator.family import Family
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Translator
 from services.executor.coordinator.writer import WriteBehind
@@ -21,10 +22,10 @@ from shared.contracts.history import Quarantined, StoredState
 from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry
 from shared.ports.store import ExecutionStore
-from shared.runtime.clock import created_ms
 from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.decide import decide
 from shared.workflow.errors import CorruptStateError, WorkflowError
+from shared.workflow.identity import created_ms
 from shared.workflow.messages import JOURNAL_MESSAGE, Entry, ExecutionRequested, JournalMessage
 from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry
@@ -59,6 +60,7 @@ class Turns:
         self._writer = writer
         self._cache = cache
         self._meter = meter
+        self._family = Family(effects)
         self._broken: dict[tuple[str, str], WorkflowError] = {}
         self._unreadable: Mapping[str, str] = {}
         self.applied: dict[int, int] = {}
@@ -177,6 +179,9 @@ class Turns:
 
     def _quarantine(self, raw: RawEntry, reason: str) -> None:
         self._meter.quarantined.inc()
+        request = _request_in(raw)
+        if request is not None and request.parent is not None:
+            self._family.refused(raw.execution_id, request.parent, reason)
         log.warning("quarantined", execution=raw.execution_id, seq=raw.seq, reason=reason[:500])
         self._writer.quarantine(
             Quarantined(

@@ -9,7 +9,7 @@ from services.gateway import problems
 from services.gateway.operations.secret_uses import secret_uses
 from shared.commands.registry import CommandRegistry
 from shared.contracts.api.problems import FieldProblem
-from shared.workflow.definition import Template
+from shared.workflow.definition import Template, placed_steps
 from shared.workflow.errors import DefinitionError
 from shared.workflow.program import CommandSignature, compile_template
 
@@ -28,11 +28,12 @@ def check_definition(
 
 
 def _command_problems(template: Template, registry: CommandRegistry) -> Iterator[FieldProblem]:
-    for index, step in enumerate(template.steps):
-        yield from _uses(f"steps/{index}", step.command, step.parameters, registry)
+    for path, step in placed_steps(template):
+        if step.command:
+            yield from _uses(path, step.command, step.parameters, registry)
         undo = step.rollback
         if undo is not None:
-            yield from _uses(f"steps/{index}/rollback", undo.command, undo.parameters, registry)
+            yield from _uses(f"{path}/rollback", undo.command, undo.parameters, registry)
 
 
 def _uses(

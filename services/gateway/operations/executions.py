@@ -31,9 +31,9 @@ from shared.contracts.publishing import masked, public_event
 from shared.ports.executions import ExecutionQuery
 from shared.ports.idempotency import Remembered
 from shared.ports.logs import SequencedLog
-from shared.runtime.clock import created_ms
 from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
+from shared.workflow.identity import created_ms
 from shared.workflow.messages import ExecutionRequested
 from shared.workflow.parameters import prepare_parameters
 from shared.workflow.replay import HistoryEntry
@@ -105,6 +105,10 @@ class ExecutionOperations:
             )
         return state
 
+    async def template(self, state: ExecutionState) -> Template | None:
+        """The definition that an execution runs."""
+        return await self._parts.templates.get(state.template_id, state.template_version)
+
     async def wait(self, execution_id: str, seconds: float) -> ExecutionView | None:
         """The execution as it is when it has ended, or after so many seconds; `None` when it is
         not stored by then."""
@@ -175,8 +179,7 @@ class ExecutionOperations:
                     await _heard(end_decided, LOGS_EVERY_S)
 
     async def _view(self, state: ExecutionState) -> ExecutionView:
-        template = await self._parts.templates.get(state.template_id, state.template_version)
-        return execution_view(state, template)
+        return execution_view(state, await self.template(state))
 
     def _is_young(self, execution_id: str) -> bool:
         made_ms = created_ms(execution_id)

@@ -38,10 +38,12 @@ class ExecutionRequests:
         self._parts = parts
         self._executions = executions
 
-    async def cancel(self, execution_id: str, reason: str, principal: Principal) -> RequestAccepted:
-        """Stop it, and prove that what ran is gone."""
+    async def cancel(
+        self, execution_id: str, reason: str, principal: Principal, *, force: bool = False
+    ) -> RequestAccepted:
+        """Stop it, and prove that what ran is gone; with `force` what `finally` runs, too."""
         state = await self._open(execution_id, "cancelled")
-        message = CancelRequested(by=principal.actor, reason=reason)
+        message = CancelRequested(by=principal.actor, reason=reason, force=force)
         return await self._send(state, "cancel", message)
 
     async def answer_approval(

@@ -14,23 +14,25 @@ from typing import Any, Final
 from shared.commands.registry import CommandRegistry
 from shared.commands.sensitive import secret_fields
 from shared.contracts.api.problems import FieldProblem
-from shared.workflow.definition import Step, Template
+from shared.workflow.definition import Step, Template, placed_steps
 
 _PLACE: Final = re.compile(r"\$\{\{\s*(steps\.(\w+)\.output\.(\w+)[\w.\[\]]*)\s*\}\}")
 
 
 def secret_uses(template: Template, registry: CommandRegistry) -> Iterator[FieldProblem]:
     """A problem for each sensitive output in the wrong hands."""
-    secret = {step.id: secret_fields(step.sensitive) for step in template.steps if step.sensitive}
-    for index, step in enumerate(template.steps):
-        yield from _misnamed(f"steps/{index}/sensitive", step, registry)
-        uses = [(f"steps/{index}/parameters", step.command, step.parameters)]
+    secret = {
+        step.id: secret_fields(step.sensitive) for step in template.every_step if step.sensitive
+    }
+    for path, step in placed_steps(template):
+        yield from _misnamed(f"{path}/sensitive", step, registry)
+        uses = [(f"{path}/parameters", step.command, step.parameters)]
         if step.rollback is not None:
             undo = step.rollback
-            uses.append((f"steps/{index}/rollback/parameters", undo.command, undo.parameters))
-        for path, command, parameters in uses:
+            uses.append((f"{path}/rollback/parameters", undo.command, undo.parameters))
+        for place, command, parameters in uses:
             if command in registry and not registry[command].takes_secrets:
-                yield from _problems(path, command, parameters, secret)
+                yield from _problems(place, command, parameters, secret)
 
 
 def _misnamed(path: str, step: Step, registry: CommandRegistry) -> Iterator[FieldProblem]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from services.gateway import problems
+from services.gateway.operations.calls import call_problems
 from services.gateway.operations.checking import check_definition
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
@@ -81,6 +82,9 @@ class TemplateOperations:
     async def create(self, template: Template, principal: Principal) -> TemplateStored:
         """Check a definition and store it. Raises 422 with every problem, or 409."""
         check_definition(template, self._parts.commands, self._signatures)
+        found = [problem async for problem in call_problems(template, self._parts.templates)]
+        if found:
+            raise problems.invalid_definition(found)
         return await self._store(template, principal.name)
 
     async def import_text(self, text: str, principal: Principal) -> TemplateStored:
@@ -147,7 +151,7 @@ def summary(stored: StoredTemplate) -> TemplateSummary:
         description=template.description,
         category=template.category,
         tags=template.tags,
-        steps=len(template.steps),
+        steps=len(template.every_step),
         approval_required=template.policies.approval_required,
         estimated_duration_s=template.estimated_duration_s,
         content_hash=stored.content_hash,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from shared.contracts.api.executions import ExecutionView, StepView
 from shared.contracts.publishing import masked
 from shared.workflow import graph as graphs
+from shared.workflow.binding import base
 from shared.workflow.definition import Step, Template
 from shared.workflow.state import ExecutionState, StepState
 
 
 def execution_view(state: ExecutionState, template: Template | None) -> ExecutionView:
     """One execution; names and dependencies of its steps come from the template, if it is known."""
-    known = {step.id: step for step in template.steps} if template is not None else {}
-    graph = graphs.build(template.steps)[0] if template is not None else None
-    waits = graph.dependencies if graph is not None else {}
+    known = {step.id: step for step in template.every_step} if template is not None else {}
+    waits = _waits(template) if template is not None else {}
     return ExecutionView(
         id=state.execution_id,
         template_id=state.template_id,
@@ -26,8 +28,10 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         labels=state.labels,
         approval=state.approval.value,
         approved_by=state.approved_by,
+        parent=state.parent,
+        section=state.section,
         steps=tuple(
-            _step(name, step, known.get(name), waits.get(name, ()))
+            _step(name, step, known.get(base(name)), waits.get(name, ()))
             for name, step in state.steps.items()
         ),
         outputs=masked(state.outputs),
@@ -42,11 +46,16 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
     )
 
 
+def _waits(template: Template) -> Mapping[str, tuple[str, ...]]:
+    graph = graphs.build(template.steps, template.on_failure, template.always)[0]
+    return graph.dependencies if graph is not None else {}
+
+
 def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str, ...]) -> StepView:
     return StepView(
         id=name,
         name=step.name if step is not None else "",
-        command=step.command if step is not None else "",
+        command=step.kind if step is not None else "",
         depends_on=depends_on,
         status=state.status.value,
         attempt=state.attempt,
@@ -60,6 +69,9 @@ def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str,
         reason=state.reason,
         tolerated=state.tolerated,
         attempts=state.attempts,
+        child=state.child,
+        instances=state.instances,
+        rounds=state.rounds,
     )
 
 

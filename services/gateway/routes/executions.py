@@ -14,6 +14,7 @@ from services.gateway.access import Approver, Gate, Reader, Runner
 from services.gateway.operations.executions import log_records
 from services.gateway.routes.paging import MAX_NUMBER, MAX_PAGE, time_and_id
 from shared.contracts.api.executions import (
+    CancelBody,
     CommentBody,
     ExecuteRequest,
     ExecutionAccepted,
@@ -158,7 +159,7 @@ async def get_execution_logs(
     gate: Gate,
     _reader: Reader,
     execution_id: str,
-    step: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = None,
+    step: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,62}(\[\d{1,4}\])?$")] = None,
     attempt: Annotated[int | None, Query(ge=1, le=10_000)] = None,
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_LOG_LINES)] = 1_000,
@@ -181,10 +182,11 @@ async def get_execution_logs(
 
 @router.post("/executions/{execution_id}/cancel", status_code=202)
 async def cancel_execution(
-    gate: Gate, runner: Runner, execution_id: str, body: ReasonBody | None = None
+    gate: Gate, runner: Runner, execution_id: str, body: CancelBody | None = None
 ) -> RequestAccepted:
-    """Stop it; what runs is stopped with proof."""
-    return await gate.requests.cancel(execution_id, body.reason if body else "", runner)
+    """Stop it; what runs is stopped with proof. Its `finally` steps still run, without `force`."""
+    asked = body or CancelBody()
+    return await gate.requests.cancel(execution_id, asked.reason, runner, force=asked.force)
 
 
 @router.post("/executions/{execution_id}/approve", status_code=202)

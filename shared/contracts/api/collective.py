@@ -20,7 +20,7 @@ from shared.contracts.collective import (
     Text,
 )
 from shared.contracts.delegations import Delegation
-from shared.workflow.definition import Slug
+from shared.workflow.names import Slug
 
 MAX_LIFE_S = 10 * 365 * 86_400
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.events import PublicEvent
-from shared.workflow.definition import Slug
-from shared.workflow.messages import Actor, Failure
+from shared.workflow.messages import Actor, Failure, Parent
+from shared.workflow.names import Slug
 from shared.workflow.state import AttemptRecord
 
 MAX_LABELS = 32
@@ -26,8 +26,10 @@ class ExecuteRequest(BaseModel):
 
 
 class StepView(BaseModel):
-    """One step of an execution. `attempts` are those that ended; `depends_on` are steps (a parallel
-    group stands for its members)."""
+    """One step of an execution, or one instance of a loop. `attempts` are those that ended;
+    `depends_on` are steps (a parallel group stands for its members). `command` is the kind of step
+    where the engine itself carries it out (`workflow`, `switch`, `wait_for`); `child` is the
+    execution that it called."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +49,9 @@ class StepView(BaseModel):
     reason: str = ""
     tolerated: bool = False
     attempts: tuple[AttemptRecord, ...] = ()
+    child: str | None = None
+    instances: int = 0
+    rounds: int = 0
 
 
 class ExecutionSummary(BaseModel):
@@ -83,6 +88,8 @@ class ExecutionView(BaseModel):
     labels: dict[str, str]
     approval: str
     approved_by: Actor | None = None
+    parent: Parent | None = None
+    section: str = ""
     steps: tuple[StepView, ...]
     outputs: dict[str, Any]
     failure: Failure | None = None
@@ -135,6 +142,12 @@ class ReasonBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: str = Field("", max_length=1_000)
+
+
+class CancelBody(ReasonBody):
+    """Why, and whether `finally` steps are stopped as well."""
+
+    force: bool = False
 
 
 class CommentBody(BaseModel):

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.workflow.definition import Slug
+from shared.workflow.names import Slug
 
 
 class Role(StrEnum):

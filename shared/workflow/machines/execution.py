@@ -61,6 +61,10 @@ EXECUTION: Final = Machine(
         "execution.failing": each(_S.RUNNING, to=_S.RUNNING)
         | each(_S.WAITING, to=_S.WAITING)
         | each(_S.PAUSED, to=_S.PAUSED),
+        "execution.handling": {
+            status: status for status in (_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING)
+        },
+        "execution.signalled": {status: status for status in _S if status not in ENDED},
         "execution.cancelling": each(_S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING),
         "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
         "execution.completed_with_errors": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS),

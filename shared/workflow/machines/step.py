@@ -4,6 +4,7 @@
 * `running` begins with the runner's claim in the journal: before anything is run, or, where running
   it twice does no harm, a moment later; what is over by then passes through it with its report.
 * `waiting` is an attempt that holds no agent (a delegated task, a long wait).
+* `expanded` is a loop whose instances are under way, `calling` a sub-workflow that is.
 * `lost` is a state of its own: the worker died midway and nobody knows what it did.
 * `stopping` waits for the proof that what ran is gone.
 """
@@ -24,6 +25,8 @@ class StepStatus(StrEnum):
     BLOCKED = "blocked"
     RUNNING = "running"
     WAITING = "waiting"
+    EXPANDED = "expanded"
+    CALLING = "calling"
     RETRYING = "retrying"
     LOST = "lost"
     STOPPING = "stopping"
@@ -36,7 +39,9 @@ class StepStatus(StrEnum):
 _S = StepStatus
 
 STEP_ENDED: Final = frozenset({_S.COMPLETED, _S.FAILED, _S.SKIPPED, _S.CANCELLED})
-BUSY: Final = frozenset({_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.RETRYING, _S.STOPPING})
+BUSY: Final = frozenset(
+    {_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.CALLING, _S.RETRYING, _S.STOPPING}
+)
 """Open, and moved by us or by an agent."""
 OUTSIDE: Final = frozenset({_S.WAITING, _S.LOST})
 """Open, and moved only by something outside."""
@@ -53,9 +58,30 @@ STEP: Final = Machine(
         "step.started": each(_S.SCHEDULED, _S.BLOCKED, to=_S.RUNNING),
         "step.woken": {status: status for status in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING)},
         "step.deferred": each(_S.RUNNING, to=_S.WAITING),
-        "step.completed": each(_S.RUNNING, _S.STOPPING, _S.LOST, to=_S.COMPLETED),
-        "step.failed": each(_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.LOST, to=_S.FAILED),
-        "step.retrying": each(_S.RUNNING, _S.LOST, to=_S.RETRYING),
+        "step.expanded": each(_S.PENDING, to=_S.EXPANDED),
+        "step.extended": each(_S.EXPANDED, to=_S.EXPANDED),
+        "step.routed": each(_S.PENDING, to=_S.COMPLETED),
+        "step.awaiting": each(_S.PENDING, to=_S.WAITING),
+        "step.chosen": each(_S.WAITING, to=_S.COMPLETED),
+        "step.called": each(_S.PENDING, _S.RETRYING, to=_S.CALLING),
+        "step.relayed": each(_S.CALLING, to=_S.CALLING),
+        "step.recalled": each(_S.CALLING, _S.STOPPING, to=_S.STOPPING),
+        "step.completed": each(
+            _S.RUNNING, _S.STOPPING, _S.LOST, _S.EXPANDED, _S.CALLING, to=_S.COMPLETED
+        ),
+        "step.failed": each(
+            _S.PENDING,
+            _S.SCHEDULED,
+            _S.RUNNING,
+            _S.WAITING,
+            _S.LOST,
+            _S.EXPANDED,
+            _S.CALLING,
+            _S.RETRYING,
+            to=_S.FAILED,
+        ),
+        "step.retrying": each(_S.RUNNING, _S.LOST, _S.CALLING, to=_S.RETRYING),
+        "step.repeating": each(_S.RUNNING, _S.CALLING, _S.LOST, to=_S.RETRYING),
         "step.lost": each(_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING, to=_S.LOST),
         "step.skipped": each(_S.PENDING, to=_S.SKIPPED),
         "step.revoked": {status: status for status in _S},
@@ -68,6 +94,7 @@ STEP: Final = Machine(
             _S.RETRYING,
             _S.LOST,
             _S.STOPPING,
+            _S.EXPANDED,
             to=_S.CANCELLED,
         ),
     },

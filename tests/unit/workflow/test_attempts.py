@@ -4,7 +4,8 @@ import pytest
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
-from shared.workflow.attempts import MAX_LOST_RERUNS, MAX_OUTPUT_BYTES
+from shared.workflow.attempts import MAX_LOST_RERUNS
+from shared.workflow.failing import MAX_OUTPUT_BYTES
 from tests.unit.workflow.scenario import Run, step
 
 RETRY = {"max_attempts": 3, "delay_s": 2, "jitter": 0}

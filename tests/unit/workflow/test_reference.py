@@ -8,7 +8,7 @@ import pytest
 from cel_expr_python import cel
 
 from shared.templates.document import parse
-from shared.workflow import attempts, definition, expressions, parameters
+from shared.workflow import attempts, definition, expressions, failing, parameters
 from shared.workflow.definition import Template
 from shared.workflow.expressions import Compiled, Rendered, Scope
 from shared.workflow.program import compile_template
@@ -85,7 +85,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert f"| {expressions.MAX_BUILD_ITEMS:,} items |" in EXPRESSIONS
     assert f"| {expressions.MAX_RENDERED_BYTES // 2**20} MiB as JSON |" in EXPRESSIONS
     assert f"at most {parameters.MAX_PARAMETERS_BYTES // 1024} KiB as JSON" in TEMPLATES
-    assert f"at most {attempts.MAX_OUTPUT_BYTES // 2**20} MiB" in TEMPLATES
+    assert f"at most {failing.MAX_OUTPUT_BYTES // 2**20} MiB" in TEMPLATES
     assert f"most {attempts.MAX_LOST_RERUNS} times" in TEMPLATES
     assert f"1 to {definition.MAX_STEPS:,}" in TEMPLATES
     assert f"at most {definition.MAX_PARAMETERS} |" in TEMPLATES

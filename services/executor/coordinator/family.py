@@ -1,0 +1,81 @@
+"""What executions say to each other: a step to the sub-workflow that it called, and back.
+
+Each is a message in the other one's journal, with an id that is the same whenever it is sent again.
+"""
+
+from __future__ import annotations
+
+from shared.ports.effects import Effects
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.state import ExecutionState
+
+
+class Family:
+    """Sends to children and to parents."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+
+    def to_child(
+        self,
+        state: ExecutionState,
+        event: ev.StepCalled | ev.StepRelayed | ev.StepRecalled,
+        version: int,
+    ) -> None:
+        """Carry out what was decided about a sub-workflow; `version` is the event's number."""
+        if isinstance(event, ev.StepCalled):
+            self._effects.append(event.child, _request(state, event), f"req.{event.child}")
+            return
+        message: msg.JournalMessage
+        if isinstance(event, ev.StepRecalled):
+            by = state.stop.by if state.stop is not None else msg.Actor(kind="system", id="engine")
+            message = msg.CancelRequested(by=by, reason=event.reason)
+        elif event.order == "pause":
+            message = msg.PauseRequested(by=event.by, reason="its parent was paused")
+        else:
+            message = msg.ResumeRequested(by=event.by)
+        self._effects.append(event.child, message, f"p.{state.execution_id}.{version}")
+
+    def to_parent(self, state: ExecutionState, parent: msg.Parent) -> None:
+        """Tell the step that called this execution how it ended."""
+        ended = msg.ChildEnded(
+            step=parent.step,
+            attempt=parent.attempt,
+            child=state.execution_id,
+            status=state.status.value,
+            outputs=state.outputs,
+            failure=state.failure,
+        )
+        self._effects.append(parent.execution_id, ended, f"c.{state.execution_id}")
+
+    def refused(self, child: str, parent: msg.Parent, reason: str) -> None:
+        """A sub-workflow could not even begin."""
+        failure = msg.Failure(code="child_refused", message=reason[:2_000], retryable=False)
+        ended = msg.ChildEnded(
+            step=parent.step,
+            attempt=parent.attempt,
+            child=child,
+            status="failed",
+            failure=failure,
+        )
+        self._effects.append(parent.execution_id, ended, f"c.{child}")
+
+
+def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionRequested:
+    above = state.parent
+    return msg.ExecutionRequested(
+        template_id=event.template_id,
+        template_version=event.template_version,
+        parameters=event.parameters,
+        requested_by=state.requested_by,
+        labels=state.labels,
+        parent=msg.Parent(
+            execution_id=state.execution_id,
+            step=event.step,
+            attempt=event.attempt,
+            root=above.root if above is not None else state.execution_id,
+            depth=above.depth + 1 if above is not None else 1,
+        ),
+        timeout_s=event.timeout_s,
+    )

@@ -1,0 +1,158 @@
+"""Control flow, as an author writes it: branches, joins, loops, sub-workflows, waiting.
+
+The law:
+
+* A branch that is not taken is dead: its steps are skipped, and so is what depends on dead steps
+  only. A step that joins branches runs when one of them lived.
+* A loop makes instances of its step, `build[0]`, `build[1]`, …; the step itself ends when its
+  join says so, with what became of each.
+* A sub-workflow is an execution of its own, of a pinned version. Cancel, pause and resume reach
+  into it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from shared.workflow.names import Expression, Identifier, Model, Slug
+
+MAX_INSTANCES: Final = 1_000
+MAX_ROUNDS: Final = 1_000
+
+Join = Literal["all", "any"] | Annotated[int, Field(ge=1, le=1_000)]
+"""`all`: every one has ended, whichever way. `any`, or a number: so many have completed."""
+
+
+class Case(Model):
+    """One branch of a switch: the steps that run when its condition holds."""
+
+    when: Expression
+    then: tuple[Identifier, ...] = Field(min_length=1)
+
+
+class Switch(Model):
+    """Which branches are taken: the first whose condition holds, or every one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    cases: tuple[Case, ...] = Field(min_length=1, max_length=100)
+    otherwise: tuple[Identifier, ...] = Field(
+        (), alias="else", description="Steps that run when no condition holds."
+    )
+    match: Literal["first", "every"] = "first"
+
+
+class Call(Model):
+    """A sub-workflow: one immutable version of a template."""
+
+    template: Slug
+    version: str = Field(min_length=1, max_length=128)
+
+
+class Foreach(Model):
+    """Instances of the step, one for each item of a list or map that is known when it begins.
+
+    In the step's expressions `item` is the item, `index` its number from 0, `key` its key in a map.
+    """
+
+    items: Expression
+    concurrency: int = Field(MAX_INSTANCES, ge=1, le=MAX_INSTANCES)
+    join: Join = "all"
+    cancel_rest: bool = Field(
+        False, description="Once the join is met, stop the instances that have not ended."
+    )
+    max_failures: int = Field(
+        0, ge=0, le=MAX_INSTANCES, description="Instances that may fail before the step fails."
+    )
+
+
+class Until(Model):
+    """The step is run again, `delay_s` seconds after it completed, until `condition` holds."""
+
+    condition: Expression
+    max_rounds: int = Field(ge=1, le=MAX_ROUNDS)
+    delay_s: float = Field(1.0, ge=0, le=86_400)
+
+
+class WaitOption(Model):
+    """What may happen first: a signal of this name (that `accept` agrees to), or a delay."""
+
+    signal: Identifier | None = None
+    accept: Expression | None = Field(None, description="Over `data`, what the signal brings.")
+    after_s: float | None = Field(None, gt=0, le=366 * 86_400)
+    then: tuple[Identifier, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.signal is None) == (self.after_s is None):
+            raise ValueError("give one of `signal` and `after_s`")
+        if self.accept is not None and self.signal is None:
+            raise ValueError("`accept` looks at a signal; give `signal`")
+        return self
+
+
+class WaitFor(Model):
+    """A deferred choice: whatever happens first decides, and its branch is taken."""
+
+    options: tuple[WaitOption, ...] = Field(min_length=1, max_length=20)
+
+
+class Milestone(Model):
+    """The step may start only between two points: `reached` has completed, and `until` has not
+    begun. It waits for the one, and is skipped once the other has passed."""
+
+    reached: Identifier
+    until: Identifier | None = None
+
+
+class Flow(Model):
+    """The control flow of a step; each field is as an author writes it in the step itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    workflow: Call | None = Field(None, description="Run a sub-workflow with `parameters`.")
+    switch: Switch | None = None
+    wait_for: WaitFor | None = None
+    foreach: Foreach | None = None
+    until: Until | None = None
+    join: Join = "all"
+    otherwise: tuple[Identifier, ...] = Field(
+        (), alias="else", description="Steps that run when `when` is false."
+    )
+    on_failure: tuple[Identifier, ...] = Field(
+        (), description="Steps that run when this one has failed for good."
+    )
+    always: tuple[Identifier, ...] = Field(
+        (), alias="finally", description="Steps that run when this one ended, whichever way."
+    )
+    region: Identifier | None = Field(None, description="A group that can be cancelled as one.")
+    cancels: tuple[Identifier, ...] = Field(
+        (), description="Regions that are cancelled when this step has completed."
+    )
+    milestone: Milestone | None = None
+
+
+def targets(flow: Flow) -> dict[str, tuple[str, ...]]:
+    """Which steps a step sends to, by the field that names them."""
+    found: dict[str, tuple[str, ...]] = {
+        "else": flow.otherwise,
+        "on_failure": flow.on_failure,
+        "finally": flow.always,
+    }
+    if flow.switch is not None:
+        for index, case in enumerate(flow.switch.cases):
+            found[f"switch/cases/{index}/then"] = case.then
+        found["switch/else"] = flow.switch.otherwise
+    if flow.wait_for is not None:
+        for index, option in enumerate(flow.wait_for.options):
+            found[f"wait_for/options/{index}/then"] = option.then
+    return {path: names for path, names in found.items() if names}
+
+
+def count_needed(join: Join, members: int) -> int:
+    """How many must have completed; of `all` every one must have ended instead."""
+    if join == "all":
+        return members
+    return 1 if join == "any" else join

@@ -1,0 +1,173 @@
+"""Loops over items: the instances of a step, as many at a time as it allows, and their join.
+
+The step itself ends
+
+* completed, once its join is met: all instances ended with no more failures than `max_failures`,
+  or so many have completed;
+* failed, once nothing of it runs any more and its join cannot be met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.workflow import events as ev
+from shared.workflow.binding import base, bind
+from shared.workflow.errors import ExpressionError, present
+from shared.workflow.expressions import json_size
+from shared.workflow.failing import MAX_OUTPUT_BYTES, fail_for_good
+from shared.workflow.flow import MAX_INSTANCES, Foreach, count_needed
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import Failure, Instance, InstancesAdded
+from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
+from shared.workflow.state import StepState
+from shared.workflow.stopping import stop_steps
+from shared.workflow.turn import Turn
+
+_S = StepStatus
+
+
+def expand(turn: Turn, step_id: str) -> None:
+    """Begin a loop: find its items, and start the first instances."""
+    items = present(turn.compiled(step_id).items, "loop")
+    try:
+        found = _instances(items.source, items.evaluate(bind(items.needs, turn.state)))
+    except ExpressionError as error:
+        fail_unrendered(turn, step_id, error)
+        return
+    turn.emit(ev.StepExpanded(step=step_id, instances=found))
+    go_on(turn, step_id)
+
+
+def instance_ended(turn: Turn, key: str) -> None:
+    """An instance ended: start the next one, or end the step."""
+    go_on(turn, base(key))
+
+
+def instances_added(turn: Turn, message: InstancesAdded) -> None:
+    """More items for a loop that is under way."""
+    step = turn.state.steps.get(message.step)
+    if step is None or step.status is not _S.EXPANDED or step.instances != message.after:
+        return
+    if turn.state.stop is not None or step.instances + len(message.items) > MAX_INSTANCES:
+        return
+    added = tuple(
+        Instance(index=index, item=item) for index, item in enumerate(message.items, step.instances)
+    )
+    turn.emit(ev.StepExtended(step=message.step, instances=added, by=message.by))
+    go_on(turn, message.step)
+
+
+def go_on(turn: Turn, step_id: str) -> None:
+    """Start what may start of a loop, and end the step if its join says so."""
+    if turn.step(step_id).status is not _S.EXPANDED:
+        return
+    foreach = present(turn.compiled(step_id).step.foreach, "loop")
+    found = dict(_of(turn, step_id))
+    failed = sum(one.status is _S.FAILED for one in found.values())
+    if _met(foreach, found):
+        _end_rest(turn, foreach, found, "the join is met")
+        _complete(turn, step_id)
+    elif failed > foreach.max_failures or _out_of_reach(foreach, found):
+        _fail(turn, step_id, foreach, found)
+    else:
+        _start_some(turn, foreach, found)
+
+
+def _instances(source: str, items: Any) -> tuple[Instance, ...]:
+    if not isinstance(items, list | dict):
+        raise ExpressionError(source, f"must be a list or a map, is {type(items).__name__}")
+    if len(items) > MAX_INSTANCES:
+        raise ExpressionError(source, f"has {len(items)} items, the limit is {MAX_INSTANCES}")
+    pairs = items.items() if isinstance(items, dict) else (("", item) for item in items)
+    return tuple(
+        Instance(index=index, key=key, item=item) for index, (key, item) in enumerate(pairs)
+    )
+
+
+def _of(turn: Turn, step_id: str) -> Iterator[tuple[str, StepState]]:
+    steps = turn.state.steps
+    for index in range(turn.step(step_id).instances):
+        key = f"{step_id}[{index}]"
+        yield key, steps[key]
+
+
+def _met(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
+    if foreach.join == "all":
+        failed = sum(one.status is _S.FAILED for one in found.values())
+        return failed <= foreach.max_failures and all(one.ended for one in found.values())
+    completed = sum(one.status is _S.COMPLETED for one in found.values())
+    return completed >= count_needed(foreach.join, len(found))
+
+
+def _out_of_reach(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
+    if foreach.join == "all":
+        return False
+    hopeful = sum(one.status is _S.COMPLETED or not one.ended for one in found.values())
+    return hopeful < count_needed(foreach.join, len(found))
+
+
+def _start_some(turn: Turn, foreach: Foreach, found: Mapping[str, StepState]) -> None:
+    under_way = sum(not one.ended and one.status is not _S.PENDING for one in found.values())
+    for key, one in found.items():
+        if under_way >= foreach.concurrency or not may_start(turn, key):
+            return
+        if one.status is _S.PENDING:
+            under_way += 1
+            schedule_attempt(turn, key, attempt=1)
+
+
+def _end_rest(turn: Turn, foreach: Foreach, found: Mapping[str, StepState], reason: str) -> None:
+    """What has not begun is skipped; what runs goes on, unless the loop says otherwise."""
+    for key, one in found.items():
+        if one.status is _S.PENDING:
+            turn.emit(ev.StepSkipped(step=key, reason=reason))
+    if foreach.cancel_rest:
+        stop_steps(turn, [key for key, one in found.items() if not one.ended], reason)
+
+
+def _complete(turn: Turn, step_id: str) -> None:
+    output = _output(turn, step_id)
+    size = json_size(output)
+    if turn.state.output_bytes + size > MAX_OUTPUT_BYTES:
+        message = "what its instances returned is too large together"
+        fail_for_good(turn, step_id, Failure(code="outputs_too_large", message=message))
+        return
+    turn.emit(ev.StepCompleted(step=step_id, attempt=0, output=output, output_bytes=size))
+
+
+def _fail(turn: Turn, step_id: str, foreach: Foreach, found: Mapping[str, StepState]) -> None:
+    """Start nothing more; fail once what runs has ended."""
+    _end_rest(turn, foreach, found, "too many instances failed")
+    now = dict(_of(turn, step_id))
+    if not all(one.ended for one in now.values()):
+        return
+    names = [key for key, one in now.items() if one.status is _S.FAILED]
+    first = next((one.failure for one in now.values() if one.failure is not None), None)
+    message = f"{len(names)} of {len(now)} instances failed: {', '.join(names[:10])}"
+    if first is not None:
+        message += f" ({first.message})"
+    fail_for_good(turn, step_id, Failure(code="instances_failed", message=message))
+
+
+def _output(turn: Turn, step_id: str) -> dict[str, Any]:
+    found = [one for _, one in _of(turn, step_id)]
+    return {
+        "total": len(found),
+        "completed": sum(one.status is _S.COMPLETED for one in found),
+        "failed": sum(one.status is _S.FAILED for one in found),
+        "results": [_result(one) for one in found],
+    }
+
+
+def _result(one: StepState) -> dict[str, Any]:
+    instance = present(one.instance, "item")
+    return {
+        "index": instance.index,
+        "key": instance.key,
+        "item": instance.item,
+        "status": one.status.value,
+        "output": one.output,
+        "error": one.failure.message if one.failure is not None else "",
+    }
