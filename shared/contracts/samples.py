@@ -135,6 +135,8 @@ VALUES: Final[Mapping[str, Any]] = {
             "continue_on_failure": True,
         },
     ],
+    "Template.on_failure": [{"id": "page", "command": "noop"}],
+    "Template.finally": [{"id": "clean", "command": "noop"}],
     "Trigger.kind": "manual",
 }
 

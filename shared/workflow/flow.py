@@ -132,6 +132,9 @@ class Flow(Model):
         (), description="Regions that are cancelled when this step has completed."
     )
     milestone: Milestone | None = None
+    lock: Identifier | None = Field(
+        None, description="Of the steps that share a lock one at a time is under way."
+    )
 
 
 def targets(flow: Flow) -> dict[str, tuple[str, ...]]:
@@ -151,8 +154,6 @@ def targets(flow: Flow) -> dict[str, tuple[str, ...]]:
     return {path: names for path, names in found.items() if names}
 
 
-def count_needed(join: Join, members: int) -> int:
-    """How many must have completed; of `all` every one must have ended instead."""
-    if join == "all":
-        return members
-    return 1 if join == "any" else join
+def count_needed(join: Join) -> int:
+    """How many must have completed, of a join that is not `all`."""
+    return join if isinstance(join, int) else 1

@@ -98,14 +98,14 @@ def _met(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
         failed = sum(one.status is _S.FAILED for one in found.values())
         return failed <= foreach.max_failures and all(one.ended for one in found.values())
     completed = sum(one.status is _S.COMPLETED for one in found.values())
-    return completed >= count_needed(foreach.join, len(found))
+    return completed >= count_needed(foreach.join)
 
 
 def _out_of_reach(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
     if foreach.join == "all":
         return False
     hopeful = sum(one.status is _S.COMPLETED or not one.ended for one in found.values())
-    return hopeful < count_needed(foreach.join, len(found))
+    return hopeful < count_needed(foreach.join)
 
 
 def _start_some(turn: Turn, foreach: Foreach, found: Mapping[str, StepState]) -> None:

@@ -102,10 +102,7 @@ def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
         return
     turn.emit(ev.ExecutionResumed(by=request.by))
     relay(turn, "resume", request.by)
-    start_ready(turn, turn.program.graph.order)
-    for key in list(turn.state.steps):
-        _start_overdue(turn, key)
-        go_on(turn, key)
+    _catch_up(turn)
 
 
 def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
@@ -144,6 +141,14 @@ def _start(turn: Turn) -> None:
     start_ready(turn, turn.program.graph.order)
 
 
+def _catch_up(turn: Turn) -> None:
+    """Start what became ready or due while nothing was allowed to start."""
+    start_ready(turn, turn.program.graph.order)
+    for key in list(turn.state.steps):
+        _start_overdue(turn, key)
+        go_on(turn, key)
+
+
 def _start_overdue(turn: Turn, step_id: str) -> None:
     """Start the next attempt of a step whose timer is no longer set, or offer it again."""
     step = turn.step(step_id)
@@ -170,6 +175,7 @@ def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
 def _cancel(turn: Turn, by: msg.Actor, reason: str, *, everything: bool = False) -> None:
     turn.emit(ev.ExecutionCancelling(by=by, reason=reason))
     stop_all(turn, reason, everything=everything)
+    _catch_up(turn)  # a cancel ends a pause
 
 
 def _time_out(turn: Turn) -> None:
@@ -179,3 +185,4 @@ def _time_out(turn: Turn) -> None:
     reason = f"did not end within its timeout of {limit:g} s"
     turn.emit(ev.ExecutionCancelling(by=_ENGINE, reason=reason, timed_out=True))
     stop_all(turn, reason)
+    _catch_up(turn)

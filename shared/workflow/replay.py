@@ -41,7 +41,7 @@ def fold(execution_id: str, history: Iterable[HistoryEntry]) -> ExecutionState |
     state: ExecutionState | None = None
     for entry in _once(history):
         for event in entry.events:
-            state = _apply(execution_id, state, event, entry.at_ms)
+            state = apply(execution_id, state, event, entry.at_ms)
     return state
 
 
@@ -69,9 +69,10 @@ def _once(history: Iterable[HistoryEntry]) -> Iterator[HistoryEntry]:
             yield entry
 
 
-def _apply(
+def apply(
     execution_id: str, state: ExecutionState | None, event: AnyEvent, at_ms: int
 ) -> ExecutionState:
+    """The state after one event of a history; before the first it is `None`."""
     if not isinstance(event, ExecutionCreated):
         return evolve(state, event, at_ms)
     if state is not None:

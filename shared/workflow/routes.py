@@ -6,7 +6,7 @@ What waits for handlers only belongs to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.workflow.definition import Step
@@ -17,7 +17,8 @@ from shared.workflow.flow import targets
 class Routes:
     """`senders`: by step, those that send to it. `after_failure` may start although the execution
     is failing, `after_cancel` although it is being cancelled. `on_failure` and `always` are the
-    steps of these sections of the template; `regions` the steps of each region."""
+    steps of these sections of the template; `regions` the steps of each region, `locks` those that
+    share a lock."""
 
     senders: Mapping[str, tuple[str, ...]]
     after_failure: frozenset[str]
@@ -25,6 +26,7 @@ class Routes:
     on_failure: tuple[str, ...]
     always: tuple[str, ...]
     regions: Mapping[str, tuple[str, ...]]
+    locks: Mapping[str, tuple[str, ...]]
 
     @property
     def has_sections(self) -> bool:
@@ -48,7 +50,8 @@ def routes(
         after_cancel=_closed(finals | {*always}, order, dependencies),
         on_failure=on_failure,
         always=always,
-        regions=_regions(steps),
+        regions=_named(steps, lambda step: step.region),
+        locks=_named(steps, lambda step: step.lock),
     )
 
 
@@ -72,9 +75,12 @@ def _closed(
     return frozenset(found)
 
 
-def _regions(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
+def _named(
+    steps: Iterable[Step], name_of: Callable[[Step], str | None]
+) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for step in steps:
-        if step.region is not None:
-            found[step.region] = (*found.get(step.region, ()), step.id)
+        name = name_of(step)
+        if name is not None:
+            found[name] = (*found.get(name, ()), step.id)
     return found

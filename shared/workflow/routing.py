@@ -1,4 +1,4 @@
-"""Whether a pending step may run: its join, its branch, its milestone; and what a switch decides.
+"""Whether a pending step may run: its join, branch, milestone, lock; and what a switch decides.
 
 * A step that others send to runs when one of them did. Any other one runs unless everything that it
   waits for is dead.
@@ -35,12 +35,21 @@ def verdict(turn: Turn, step_id: str) -> Skip | bool:
     before = [turn.step(name) for name in turn.program.graph.dependencies[step_id]]
     step = turn.compiled(step_id).step
     if step.join != "all":
-        joined = _joined(before, count_needed(step.join, len(before)))
+        joined = _joined(before, count_needed(step.join))
         if joined is not True:
             return joined
     elif not all(one.ended for one in before):
         return False
     return _dead(turn, step_id, before) or _passed(turn, step_id) or True
+
+
+def is_locked(turn: Turn, step_id: str) -> bool:
+    """True while another step that shares its lock is under way."""
+    lock = turn.compiled(step_id).step.lock
+    if lock is None:
+        return False
+    others = (turn.step(name) for name in turn.program.graph.routes.locks[lock])
+    return any(one.status is not StepStatus.PENDING and not one.ended for one in others)
 
 
 def _begun(turn: Turn, step_id: str) -> bool:

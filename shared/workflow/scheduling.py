@@ -103,4 +103,4 @@ def fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
 
 def awaits_approval(turn: Turn) -> bool:
     """True while a person must answer before anything starts."""
-    return turn.state.approval is ApprovalStatus.REQUESTED
+    return turn.state.approval is ApprovalStatus.REQUESTED and turn.state.stop is None

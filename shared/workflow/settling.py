@@ -20,7 +20,7 @@ from shared.workflow.instances import expand, instance_ended
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.regions import cancel_region
-from shared.workflow.routing import Skip, decide_switch, verdict
+from shared.workflow.routing import Skip, decide_switch, is_locked, verdict
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
 from shared.workflow.turn import Turn
 
@@ -48,6 +48,9 @@ def advance(turn: Turn) -> None:
             for region in turn.compiled(ended).step.cancels:
                 cancel_region(turn, region, turn.engine, f"step {ended} completed")
         start_ready(turn, turn.program.graph.dependents[ended])
+        lock = turn.compiled(ended).step.lock
+        if lock is not None:
+            start_ready(turn, turn.program.graph.routes.locks[lock])
 
 
 def start_ready(turn: Turn, steps: Iterable[str]) -> None:
@@ -55,6 +58,8 @@ def start_ready(turn: Turn, steps: Iterable[str]) -> None:
     for step_id in steps:
         if turn.step(step_id).status is StepStatus.PENDING and may_start(turn, step_id):
             found = verdict(turn, step_id)
+            if found is True and is_locked(turn, step_id):
+                continue
             if isinstance(found, Skip):
                 turn.emit(ev.StepSkipped(step=step_id, reason=found.reason, dead=True))
             elif found:

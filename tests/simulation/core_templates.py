@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from shared.workflow.definition import Template
+from tests.simulation.core_flow import add_flow
 
 ON_LOST = (None, "fail", "rerun", "ask")
 ENDS = ("completed", "completed_with_errors", "failed", "cancelled")
@@ -26,16 +27,17 @@ def random_template(rng: random.Random) -> Template:
         names += [group] if group is not None else []
         names += [s["id"] for s in steps if s["id"].startswith(f"s{layer}_")]
     rng.shuffle(steps)
-    return Template.model_validate(
-        {
-            "id": "random",
-            "name": "Random",
-            "parameters": {"flag": {"type": "boolean"}, "n": {"type": "integer", "default": 1}},
-            "steps": steps,
-            "outputs": _outputs(rng, [s["id"] for s in steps]),
-            "policies": _policies(rng),
-        }
-    )
+    made = {
+        "id": "random",
+        "name": "Random",
+        "parameters": {"flag": {"type": "boolean"}, "n": {"type": "integer", "default": 1}},
+        "steps": steps,
+        "outputs": _outputs(rng, [s["id"] for s in steps]),
+        "policies": _policies(rng),
+    }
+    if rng.random() < 0.7:
+        add_flow(rng, made)
+    return Template.model_validate(made)
 
 
 def _step(rng: random.Random, name: str, before: list[str], known: list[str]) -> dict[str, Any]:

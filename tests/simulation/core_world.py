@@ -18,11 +18,12 @@ from typing import Any
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.binding import base
 from shared.workflow.definition import OnLost
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Entry, JournalMessage
 from shared.workflow.program import compile_template
-from shared.workflow.replay import HistoryEntry, fold, redecide
+from shared.workflow.replay import HistoryEntry, apply, fold, redecide
 from shared.workflow.state import ExecutionState
 from tests.simulation.checked import Transition, checked_decide
 from tests.simulation.core_templates import random_template
@@ -97,6 +98,13 @@ class CoreWorld:
             self._send(at + rng.randint(0, 6_000), msg.ResumeRequested())
         for _ in range(rng.choice((0, 1, 3))):
             self._send(rng.randint(0, 6_000), self._stray())
+        if rng.random() < 0.2:
+            self._send(rng.randint(0, 6_000), msg.RegionCancelRequested(region="r"))
+        if rng.random() < 0.1:
+            self._send(rng.randint(0, 6_000), msg.CancelRequested(force=True))
+        for index in range(rng.choice((0, 0, 2))):
+            signal = msg.SignalReceived(id=f"s{index}", name="go", data={"n": rng.choice((1, 2))})
+            self._send(rng.randint(0, 3_000), signal)
 
     def _stray(self) -> JournalMessage:
         step = self.rng.choice([*self.program.steps, "nowhere"])
@@ -253,7 +261,7 @@ class CoreWorld:
             self._send(self._soon(), msg.AttemptStarted(step=step, attempt=1, agent="agent9"))
 
     def _lost(self, event: ev.StepLost) -> None:
-        if self.program.steps[event.step].on_lost is not OnLost.ASK:
+        if self.program.step(event.step).on_lost is not OnLost.ASK:
             return
         verdict: Any = self.rng.choice(("completed", "failed", "rerun"))
         self._send(
@@ -268,6 +276,34 @@ class CoreWorld:
         late = self.rng.choice((0, 0, 5, 2_000))
         self._send(max(event.due_ms - self._now, 0) + late, fired)
 
+    def _called(self, event: ev.StepCalled) -> None:
+        """A child ends by itself, or, now and then, only when it is told to."""
+        if self.rng.random() < 0.9:
+            status = self.rng.choice(("completed",) * 4 + ("failed", "cancelled"))
+            self._send(self._soon(), self._child_ended(event, status))
+        else:
+            self._send(60_000, self._child_ended(event, "completed"))
+
+    def _recalled(self, event: ev.StepRecalled) -> None:
+        status = self.rng.choice(("cancelled", "cancelled", "completed"))
+        self._send(self._soon(), self._child_ended(event, status))
+
+    def _child_ended(self, event: ev.StepCalled | ev.StepRecalled, status: str) -> msg.ChildEnded:
+        return msg.ChildEnded(
+            step=event.step,
+            attempt=event.attempt,
+            child=event.child,
+            status=status,
+            outputs={"n": 2},
+        )
+
+    def _expanded(self, event: ev.StepExpanded) -> None:
+        if self.rng.random() < 0.3:
+            count = len(event.instances)
+            self._send(
+                self._soon(), msg.InstancesAdded(step=event.step, after=count, items=("more",))
+            )
+
     def _approval_requested(self, _event: ev.ApprovalRequested) -> None:
         approved = self.rng.random() < 0.8
         comment = self.rng.choice(("", "fine"))
@@ -279,19 +315,23 @@ class CoreWorld:
     # What must be true
 
     def _check_event(self, event: ev.AnyEvent) -> None:
-        self._cancelled |= isinstance(event, ev.ExecutionCancelling)
+        if isinstance(event, ev.ExecutionCancelling):
+            self._cancelled, self._paused = True, False
         self._failing |= isinstance(event, ev.ExecutionFailing)
         if isinstance(event, ev.ExecutionPaused | ev.ExecutionResumed):
             self._paused = isinstance(event, ev.ExecutionPaused)
-        if isinstance(event, ev.StepRetrying):
+        if isinstance(event, ev.StepRetrying | ev.StepRepeating):
             self._due[event.step] = event.due_ms
-        if isinstance(event, ev.StepScheduled | ev.StepStarted):
-            assert not self._cancelled, f"{event.type} after the cancel"
+        if isinstance(event, ev.StepScheduled | ev.StepStarted | ev.StepCalled):
+            routes = self.program.graph.routes
+            spared = base(event.step) in routes.after_cancel
+            assert spared or not self._cancelled, f"{event.type} after the cancel"
         if isinstance(event, ev.StepScheduled):
             self._check_order(event)
             self._check_not_repeated(event)
             if event.leg == 0 and event.offer == 0:
-                assert not self._failing, "an attempt began after a failure"
+                handler = base(event.step) in self.program.graph.routes.after_failure
+                assert handler or not self._failing, "an attempt began after a failure"
                 assert not self._paused, "an attempt began during a pause"
                 assert self._now >= self._due.get(event.step, 0), "tried again too early"
 
@@ -302,9 +342,16 @@ class CoreWorld:
         for step in self.template.steps:
             if step.parallel_group is not None:
                 members[step.parallel_group] = (*members.get(step.parallel_group, ()), step.id)
-        for name in self.program.steps[event.step].step.depends_on:
-            for before in members[name]:
-                assert self.state.steps[before].ended, f"{event.step} started before {before}"
+        step = self.program.step(event.step).step
+        if step.join != "all":
+            waits = self.program.graph.dependencies[base(event.step)]
+            done = [n for n in waits if self.state.steps[n].status is StepStatus.COMPLETED]
+            needed = 1 if step.join == "any" else step.join
+            assert len(done) >= needed, f"{event.step} joined too early"
+            return
+        for name in step.depends_on:
+            for member in members.get(name, (name,)):
+                assert self.state.steps[member].ended, f"{event.step} started before {member}"
 
     def _check_not_repeated(self, event: ev.StepScheduled) -> None:
         """A loss is followed by a new attempt only where the policy or a person says so."""
@@ -312,7 +359,7 @@ class CoreWorld:
         attempts = self.state.steps[event.step].attempts
         if not attempts or attempts[-1].outcome != "lost" or event.leg > 0:
             return
-        rule = self.program.steps[event.step].on_lost
+        rule = self.program.step(event.step).on_lost
         assert rule is not OnLost.FAIL, "a lost attempt was repeated"
         if rule is OnLost.ASK:
             late_failure = any(
@@ -325,20 +372,54 @@ class CoreWorld:
 
     def _check_end(self, state: ExecutionState) -> None:
         assert state.ended, f"stuck as {state.status.value}: {_open_steps(state)}"
-        failed = [s for s in state.steps.values() if s.status is StepStatus.FAILED]
+        failed = [
+            s
+            for s in state.steps.values()
+            if s.status is StepStatus.FAILED and s.instance is None  # for these their loop answers
+        ]
         if any(not s.tolerated for s in failed):
             assert state.status.value in ("failed", "cancelled")
         if state.status.value == "completed":
             assert not failed
         if state.status.value in ("completed", "completed_with_errors"):
             kinds = {s.status.value for s in state.steps.values()}
-            assert kinds <= {"completed", "skipped", "failed"}
-        for step in self.template.steps:
-            outcomes = [a.outcome for a in state.steps[step.id].attempts]
-            assert outcomes.count("failed") <= step.retry.max_attempts
+            regions = {e.type for kept in self.history for e in kept.events}
+            may = {"cancelled"} if {"region.cancelled", "step.expanded"} & regions else set()
+            assert kinds <= {"completed", "skipped", "failed"} | may
+        self._check_loops(state)
+        for key, one in state.steps.items():
+            step = self.program.step(key).step
+            failures = [a.outcome for a in one.attempts].count("failed")
+            rounds = 1 if step.until is None else step.until.max_rounds
+            assert failures <= step.retry.max_attempts * rounds
         assert fold(self._execution_id, self.history) == state
         replayed = [*self.history, *self.history[-3:]]
         assert redecide(self.program, self._execution_id, replayed) == state
+
+    def _check_loops(self, state: ExecutionState) -> None:
+        """Never more of a loop under way than it allows, at any point of its history."""
+        now: ExecutionState | None = None
+        for kept in self.history:
+            for event in kept.events:
+                now = apply(self._execution_id, now, event, kept.at_ms)
+                for step in self.template.every_step:
+                    if step.foreach is not None:
+                        under_way = sum(
+                            not one.ended and one.status is not StepStatus.PENDING
+                            for key, one in now.steps.items()
+                            if base(key) == step.id and key != step.id
+                        )
+                        assert under_way <= step.foreach.concurrency, f"{step.id} runs too wide"
+                self._check_lock(now)
+        assert now == state
+
+    def _check_lock(self, state: ExecutionState) -> None:
+        """Of the steps that share a lock one at a time is under way."""
+        locked = [state.steps[s.id] for s in self.template.every_step if s.lock is not None]
+        under_way = [
+            one for one in locked if not one.ended and one.status is not StepStatus.PENDING
+        ]
+        assert len(under_way) <= 1, "two steps hold the lock"
 
 
 def _open_steps(state: ExecutionState) -> dict[str, str]:
@@ -352,4 +433,7 @@ _REACTIONS: dict[type, Callable[[CoreWorld, Any], None]] = {
     ev.StepLost: CoreWorld._lost,
     ev.TimerSet: CoreWorld._timer_set,
     ev.ApprovalRequested: CoreWorld._approval_requested,
+    ev.StepCalled: CoreWorld._called,
+    ev.StepRecalled: CoreWorld._recalled,
+    ev.StepExpanded: CoreWorld._expanded,
 }

@@ -64,7 +64,9 @@ EXECUTION: Final = Machine(
         "execution.handling": {
             status: status for status in (_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING)
         },
-        "execution.signalled": {status: status for status in _S if status not in ENDED},
+        "execution.signalled": {
+            status: status for status in (_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING)
+        },
         "execution.cancelling": each(_S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING),
         "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
         "execution.completed_with_errors": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS),

@@ -144,3 +144,23 @@ class Run:
     def _place(self, name: str) -> dict[str, Any]:
         now = self.step(name)
         return {"step": name, "attempt": max(now.attempt, 1), "leg": now.leg}
+
+
+def vanishing_output() -> Run:
+    """A run whose step `e` is scheduled with an output that is gone when `p` has run again."""
+    run = Run(
+        step("p", until={"condition": "output.n > 1", "max_rounds": 5}),
+        step("q"),
+        step(
+            "e",
+            "p",
+            "q",
+            join="any",
+            parameters={"n": "${{ steps.p.output.n }}"},
+            retry={"max_attempts": 2, "delay_s": 60},
+        ),
+    )
+    run.request()
+    run.succeed("p", n=1)
+    run.succeed("q")
+    return run

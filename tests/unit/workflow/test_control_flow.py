@@ -8,9 +8,10 @@ import pytest
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
-from shared.workflow.errors import DefinitionError
+from shared.workflow.errors import CorruptStateError, DefinitionError, present
+from shared.workflow.identity import child_id, created_ms, time_sorted_id
 from shared.workflow.program import compile_template
-from tests.unit.workflow.scenario import Run, step, template
+from tests.unit.workflow.scenario import Run, step, template, vanishing_output
 
 
 def switch(
@@ -94,6 +95,13 @@ class TestBranches:
             compile_template(template(switch("route", ("true", "nope"))))
         assert caught.value.problems[0].path == "steps/0/switch/cases/0/then"
 
+    def test_unknown_ends_of_a_milestone_are_problems(self) -> None:
+        """A milestone's ends must be other steps."""
+        for milestone in ({"reached": "nope"}, {"reached": "b", "until": "a"}):
+            with pytest.raises(DefinitionError) as caught:
+                compile_template(template(step("a", milestone=milestone), step("b")))
+            assert caught.value.problems[0].path.startswith("steps/0/milestone")
+
 
 class TestJoins:
     def test_discriminator(self) -> None:
@@ -126,200 +134,6 @@ class TestJoins:
         run.fail("a", retryable=False)
         assert run.step("end").reason.startswith("only 0 of the 1")
         assert run.status == "completed_with_errors"
-
-
-class TestLoops:
-    def loop(self, items: str = "params.items", **foreach: Any) -> Run:
-        return Run(
-            step("a", foreach={"items": items, **foreach}, parameters={"n": "${{ item }}"}),
-            step("end", "a", parameters={"all": "${{ steps.a.output.results }}"}),
-            parameters={
-                "items": {"type": "array", "default": []},
-                "map": {"type": "object", "default": {}},
-            },
-        )
-
-    def test_one_instance_for_each_item(self) -> None:
-        """A loop runs its step once for each item, and its output tells of each."""
-        run = self.loop()
-        run.request(items=["x", "y"])
-        parameters = [e.parameters for e in run.events if isinstance(e, ev.StepScheduled)]
-        assert parameters == [{"n": "x"}, {"n": "y"}]
-        run.succeed("a[0]", v=1)
-        run.succeed("a[1]", v=2)
-        assert run.step("a").output["completed"] == 2
-        assert [r["output"] for r in run.step("a").output["results"]] == [{"v": 1}, {"v": 2}]
-        run.succeed("end")
-        assert run.status == "completed"
-
-    def test_a_map_gives_keys(self) -> None:
-        """Of a map each instance knows its key."""
-        run = self.loop("params.map")
-        run.request(map={"k": "v"})
-        assert run.step("a[0]").instance == msg.Instance(index=0, key="k", item="v")
-
-    def test_no_items(self) -> None:
-        """A loop over nothing completes at once."""
-        run = self.loop()
-        run.request(items=[])
-        assert run.step("a").output == {"total": 0, "completed": 0, "failed": 0, "results": []}
-
-    def test_the_cap_holds(self) -> None:
-        """Never more instances than `concurrency` are under way."""
-        run = self.loop(concurrency=2)
-        run.request(items=[1, 2, 3])
-        assert run.statuses["a[2]"] == "pending"
-        run.succeed("a[0]")
-        assert run.statuses["a[2]"] == "scheduled"
-
-    def test_failures_beyond_the_bound(self) -> None:
-        """Once too many failed nothing more starts, and the step fails when all has ended."""
-        run = self.loop(concurrency=2, max_failures=0)
-        run.request(items=[1, 2, 3])
-        run.fail("a[0]", retryable=False)
-        assert run.statuses["a[2]"] == "skipped"
-        assert run.statuses["a"] == "expanded"
-        run.succeed("a[1]")
-        assert run.statuses["a"] == "failed"
-        assert run.status == "failed"
-
-    def test_tolerated_failures(self) -> None:
-        """Up to `max_failures` instances may fail."""
-        run = self.loop(max_failures=1)
-        run.request(items=[1, 2])
-        run.fail("a[0]", retryable=False)
-        run.succeed("a[1]")
-        assert run.step("a").output["failed"] == 1
-        assert run.statuses["a"] == "completed"
-
-    def test_an_instance_is_tried_again(self) -> None:
-        """Retries are each instance's own."""
-        run = Run(step("a", foreach={"items": "[1]"}, retry={"max_attempts": 2, "delay_s": 1}))
-        run.request()
-        run.fail("a[0]")
-        run.fire("retry-a[0]")
-        run.succeed("a[0]")
-        assert run.status == "completed"
-
-    def test_partial_join_cancels_the_rest(self) -> None:
-        """A partial join ends the loop; with `cancel_rest` what still runs is stopped."""
-        run = self.loop(join=1, cancel_rest=True, concurrency=2)
-        run.request(items=[1, 2, 3])
-        run.start("a[1]")
-        run.succeed("a[0]")
-        assert (run.statuses["a"], run.statuses["a[1]"]) == ("completed", "stopping")
-        assert run.statuses["a[2]"] == "skipped"
-        run.finish("a[1]", "cancelled")
-        assert run.statuses["a[1]"] == "cancelled"
-        run.succeed("end")
-        assert run.status == "completed"
-
-    def test_partial_join_lets_the_rest_run(self) -> None:
-        """Without `cancel_rest` the execution ends when what still runs has ended."""
-        run = self.loop(join="any")
-        run.request(items=[1, 2])
-        run.succeed("a[0]")
-        run.succeed("end")
-        assert run.status == "running"
-        run.succeed("a[1]")
-        assert run.status == "completed"
-
-    def test_a_join_out_of_reach(self) -> None:
-        """A partial join that cannot be met any more fails the step."""
-        run = self.loop(join=2, max_failures=5)
-        run.request(items=[1, 2])
-        run.fail("a[0]", retryable=False)
-        run.succeed("a[1]")
-        assert run.step("a").failure is not None
-        assert run.status == "failed"
-
-    def test_instances_added_while_it_runs(self) -> None:
-        """Items can be added as long as the loop is under way, by who knows its count."""
-        run = self.loop()
-        run.request(items=[1])
-        run.tell(msg.InstancesAdded(step="a", after=5, items=(2,)))
-        assert "a[1]" not in run.statuses
-        run.tell(msg.InstancesAdded(step="a", after=1, items=(2,)))
-        assert run.statuses["a[1]"] == "scheduled"
-        run.succeed("a[0]")
-        run.succeed("a[1]")
-        run.tell(msg.InstancesAdded(step="a", after=2, items=(3,)))
-        assert run.step("a").output["total"] == 2
-
-    @pytest.mark.parametrize("items", ["5", "'text'"])
-    def test_what_is_no_list(self, items: str) -> None:
-        """A loop over something else fails, and says so."""
-        run = self.loop(items)
-        run.request()
-        failure = run.state.failure
-        assert failure is not None
-        assert "must be a list or a map" in failure.message
-
-    def test_too_many_items(self) -> None:
-        """More items than the limit fail the step before anything starts."""
-        run = self.loop()
-        run.request(items=list(range(1001)))
-        assert run.status == "failed"
-
-    def test_a_pause_holds_instances_back(self) -> None:
-        """During a pause no instance starts; the resumption starts them."""
-        run = self.loop(concurrency=1)
-        run.request(items=[1, 2])
-        run.pause()
-        run.succeed("a[0]")
-        assert run.statuses["a[1]"] == "pending"
-        run.resume()
-        assert run.statuses["a[1]"] == "scheduled"
-
-    def test_cancel_reaches_instances(self) -> None:
-        """A cancel ends every instance."""
-        run = self.loop(concurrency=1)
-        run.request(items=[1, 2])
-        run.cancel()
-        assert run.status == "cancelled"
-
-
-class TestUntil:
-    def test_repeats_until_it_holds(self) -> None:
-        """A step is run again, after its delay, until its condition holds."""
-        run = Run(step("a", until={"condition": "output.n > 1", "max_rounds": 3, "delay_s": 5}))
-        run.request()
-        run.succeed("a", n=1)
-        assert run.statuses["a"] == "retrying"
-        run.fire("retry-a")
-        run.succeed("a", n=2)
-        assert run.status == "completed"
-        assert run.step("a").rounds == 1
-
-    def test_rounds_are_bounded(self) -> None:
-        """When it never holds the step fails with the last output."""
-        run = Run(step("a", until={"condition": "output.n > 9", "max_rounds": 2}))
-        run.request()
-        run.succeed("a", n=1)
-        run.fire("retry-a")
-        run.succeed("a", n=2)
-        assert run.state.failure == msg.Failure(
-            code="until_not_met",
-            message="`output.n > 9` did not hold after 2 rounds",
-            retryable=False,
-        )
-
-    def test_retries_count_anew_each_round(self) -> None:
-        """Failed attempts of a round before do not count."""
-        run = Run(
-            step(
-                "a",
-                until={"condition": "output.n > 1", "max_rounds": 5},
-                retry={"max_attempts": 2, "delay_s": 1},
-            )
-        )
-        run.request()
-        run.fail("a")
-        run.fire("retry-a")
-        run.succeed("a", n=1)
-        run.fire("retry-a")
-        run.fail("a")
-        assert run.statuses["a"] == "retrying"
 
 
 class TestChoices:
@@ -374,10 +188,11 @@ class TestChoices:
             step("a"),
         )
         run.request()
+        self.signal(run, "other", "s0")
         self.signal(run, "go")
         run.succeed("first")
         assert run.statuses["c"] == "completed"
-        assert run.state.signals[0].used
+        assert [one.used for one in run.state.signals] == [False, True]
 
     def test_accept_that_fails(self) -> None:
         """An `accept` that cannot be evaluated fails the step."""
@@ -479,6 +294,28 @@ class TestHandlers:
         assert run.status == "failed"
 
 
+class TestLateRendering:
+    """What a step is given may have gone by the time it is offered again."""
+
+    def test_in_a_retry(self) -> None:
+        """A retry that cannot be rendered any more fails its step."""
+        run = vanishing_output()
+        run.fail("e")
+        run.fire("retry-p")
+        run.succeed("p")
+        run.fire("retry-e")
+        assert run.statuses["e"] == "failed"
+
+    def test_when_it_is_placed_again(self) -> None:
+        """The same for a step that no agent fitted at first."""
+        run = vanishing_output()
+        run.unplace("e")
+        run.fire("retry-p")
+        run.succeed("p")
+        run.fire("place-e")
+        assert run.statuses["e"] == "failed"
+
+
 class TestRegions:
     def test_a_region_is_cancelled_by_a_step(self) -> None:
         """When a step completes the region that it cancels ends, and the rest goes on."""
@@ -543,118 +380,26 @@ class TestMilestones:
         assert "did not complete" in run.step("m").reason
 
 
-class TestCalls:
-    def call(self, **fields: Any) -> Run:
-        return Run(
-            {
-                "id": "a",
-                "workflow": {"template": "child", "version": "1.0.0"},
-                "parameters": {"n": "${{ params.n }}"},
-                **fields,
-            },
-            step("end", "a"),
-            parameters={"n": {"type": "integer", "default": 1}},
-        )
+def test_what_must_be_there() -> None:
+    """What is not where the program says it is stops the execution, not the partition."""
+    with pytest.raises(CorruptStateError, match="no loop"):
+        present(None, "loop")
 
-    def end(self, run: Run, status: str = "completed", **fields: Any) -> list[str]:
-        child = run.step("a").child
-        assert child is not None
-        return run.tell(
-            msg.ChildEnded(
-                step="a", attempt=run.step("a").attempt, child=child, status=status, **fields
-            )
-        )
 
-    def test_a_child_is_called_and_comes_back(self) -> None:
-        """A step calls a pinned version with rendered parameters, and takes the outputs over."""
-        run = self.call()
-        run.request(n=7)
-        called = run.the(ev.StepCalled)
-        assert (called.template_id, called.template_version) == ("child", "1.0.0")
-        assert called.parameters == {"n": 7}
-        self.end(run, outputs={"x": 1})
-        assert run.step("a").output["outputs"] == {"x": 1}
-        run.succeed("end")
-        assert run.status == "completed"
+def test_ids_tell_their_time() -> None:
+    """An id made by anyone tells when; a child's is the same whenever it is decided."""
+    assert created_ms(time_sorted_id("ex", 1_700_000_000_000, 5)) == 1_700_000_000_000
+    made = child_id("ex_1", "a[3]", 1, 1_700_000_000_000)
+    assert made == child_id("ex_1", "a[3]", 1, 1_700_000_000_000)
+    assert made != child_id("ex_1", "a[3]", 2, 1_700_000_000_000)
+    assert created_ms(made) == 1_700_000_000_000
+    assert created_ms("something") is None
 
-    def test_a_child_that_failed_is_called_anew(self) -> None:
-        """A retry is another child."""
-        run = self.call(retry={"max_attempts": 2, "delay_s": 1})
-        run.request()
-        first = run.step("a").child
-        self.end(run, "failed", failure=msg.Failure(code="x", message="y"))
-        run.fire("retry-a")
-        assert run.step("a").child != first
-        self.end(run, "cancelled")
-        assert run.state.failure == msg.Failure(
-            code="child_cancelled", message="sub-workflow cancelled"
-        )
 
-    def test_cancel_reaches_into_it(self) -> None:
-        """A cancel is passed on, and the step ends with the child."""
-        run = self.call()
-        run.request()
-        run.cancel()
-        assert run.the(ev.StepRecalled).child == run.step("a").child
-        assert run.state.timers == {}
-        self.end(run, "cancelled")
-        assert (run.statuses["a"], run.status) == ("cancelled", "cancelled")
-
-    def test_pause_and_resume_reach_into_it(self) -> None:
-        """Pause and resume are passed on."""
-        run = self.call()
-        run.request()
-        run.pause()
-        assert run.the(ev.StepRelayed).order == "pause"
-        run.resume()
-        assert run.the(ev.StepRelayed).order == "resume"
-
-    def test_a_stranger_is_ignored(self) -> None:
-        """Only the child that was called can end the step."""
-        run = self.call()
-        run.request()
-        assert run.tell(msg.ChildEnded(step="a", attempt=1, child="ex_x", status="completed")) == []
-
-    def test_wrong_parameters_fail_the_child(self) -> None:
-        """A child checks what it is given, and fails before anything of it runs."""
-        run = Run(step("a"), parameters={"n": {"type": "integer"}})
-        parent = msg.Parent(execution_id="p", step="s", attempt=1, root="p")
-        run.tell(
-            msg.ExecutionRequested(
-                template_id="t", template_version="1.0.0", parameters={"n": "x"}, parent=parent
-            )
-        )
-        assert run.status == "failed"
-        assert run.state.failure is not None
-        assert run.state.failure.code == "invalid_parameters"
-
-    def test_defaults_and_limits_of_a_child(self) -> None:
-        """A child completes its parameters, and is bound by the shorter limit."""
-        run = Run(
-            step("a"),
-            parameters={"n": {"type": "integer", "default": 3}},
-            policies={"timeout_s": 50},
-        )
-        parent = msg.Parent(execution_id="p", step="s", attempt=1, root="p")
-        run.tell(
-            msg.ExecutionRequested(
-                template_id="t", template_version="1.0.0", parent=parent, timeout_s=20
-            )
-        )
-        assert run.state.parameters == {"n": 3}
-        assert run.state.timeout_s == 20
-
-    def test_too_deep(self) -> None:
-        """A chain of calls has a bound."""
-        run = self.call()
-        parent = msg.Parent(execution_id="p", step="s", attempt=1, root="p", depth=16)
-        run.tell(
-            msg.ExecutionRequested(
-                template_id="t", template_version="1.0.0", parameters={"n": 1}, parent=parent
-            )
-        )
-        assert run.state.failure is not None
-        assert run.state.failure.code == "too_deep"
+def test_the_kind_of_a_step() -> None:
+    """A step is named by its command, or by what the engine does."""
+    steps = template(step("a"), {"id": "b", "wait_for": {"options": [{"after_s": 1}]}}).steps
+    assert [one.kind for one in steps] == ["noop", "wait_for"]
 
 
 @pytest.mark.parametrize(

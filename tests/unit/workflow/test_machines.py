@@ -9,6 +9,7 @@ from shared.workflow.errors import UndefinedTransitionError
 from shared.workflow.machines import approval, execution, step, timer
 from shared.workflow.machines.diagrams import render
 from shared.workflow.machines.table import Machine
+from shared.workflow.messages import AttemptStarted, ChildEnded, InstancesAdded, SignalReceived
 from tests.simulation.checked import Transition
 from tests.simulation.core_world import CoreWorld
 from tests.unit.workflow import scenario
@@ -91,7 +92,55 @@ def rare_ways() -> set[Transition]:
     stopping.fire("stop")
     stopping.start("b", agent="a2")
     stopping.lose("b")
-    return run.seen | paused.seen | blocked.seen | stopping.seen
+    return run.seen | paused.seen | blocked.seen | stopping.seen | rare_flow()
+
+
+def rare_flow() -> set[Transition]:
+    """The same for control flow."""
+    handled = Run(scenario.step("a"), **{"finally": [scenario.step("f")]})
+    handled.request()
+    handled.start("a")
+    handled.pause()
+    handled.finish("a")
+    calling = Run(
+        {
+            "id": "a",
+            "workflow": {"template": "t", "version": "1.0.0"},
+            "until": {"condition": "output.outputs.n > 1", "max_rounds": 3},
+        },
+        scenario.step("b", foreach={"items": "[1]"}),
+        scenario.step("c", on_lost="ask", until={"condition": "output.n > 1", "max_rounds": 3}),
+        scenario.step("d"),
+        {"id": "w", "wait_for": {"options": [{"signal": "s", "accept": "data.x == 1"}]}},
+    )
+    calling.request()
+    for name in ("a", "b"):
+        calling.start(name, agent="stranger")
+    calling.pause()
+    calling.resume()
+    calling.tell(InstancesAdded(step="b", after=1, items=(2,)))
+    calling.unplace("d")
+    calling.tell(AttemptStarted(step="d", attempt=7, agent="stranger"))
+    calling.start("c")
+    calling.lose("c")
+    calling.finish("c", output={"n": 1})
+    child = calling.step("a").child
+    assert child is not None
+    calling.tell(ChildEnded(step="a", attempt=1, child=child, status="completed", outputs={"n": 1}))
+    calling.tell(SignalReceived(id="1", name="s", data={"y": 1}))
+    retried, placed = scenario.vanishing_output(), scenario.vanishing_output()
+    retried.fail("e")
+    placed.unplace("e")
+    for late, timer_name in ((retried, "retry-e"), (placed, "place-e")):
+        late.fire("retry-p")
+        late.succeed("p")
+        late.fire(timer_name)
+    resolved = Run(scenario.step("a", on_lost="ask"), **{"finally": [scenario.step("f")]})
+    resolved.request()
+    resolved.start("a")
+    resolved.lose("a")
+    resolved.resolve("a", "completed")
+    return resolved.seen | handled.seen | calling.seen | retried.seen | placed.seen
 
 
 def test_every_transition_is_reached() -> None:
