@@ -34,10 +34,18 @@ class ExecutorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
 
-    nats_url: str = Field(description="NATS server(s), with user and password.")
+    nats_url: str = Field(
+        description="NATS server(s) with user and password; commas between several."
+    )
     mongo_url: str = Field("", description="MongoDB; needed by the coordinator role only.")
     home: Path = Field(Path(".hive"), description="Directory for data and keys.")
     durability: Durability = Field(Durability.SAFE, description="`safe` or `relaxed`.")
+    replicas: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Copies of each stream, on as many servers; 0: three on a cluster, else one.",
+    )
     role: Role = Field(Role.BOTH, description="`coordinator`, `runner` or `both`.")
     agent_name: str = Field(
         default_factory=lambda: socket.gethostname().lower().replace(".", "-"),

@@ -17,7 +17,10 @@ class GatewaySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
 
-    nats_url: str = Field("nats://127.0.0.1:4222", description="Where NATS listens.")
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222",
+        description="Where NATS listens; several servers of a cluster with commas between.",
+    )
     mongo_url: str = Field(
         "mongodb://127.0.0.1:27017/hive?directConnection=true",
         description="Where MongoDB listens, with the name of the database.",
@@ -25,6 +28,12 @@ class GatewaySettings(BaseSettings):
     home: Path = Field(Path(".hive"), description="Folder of the first admin key, admin.key.")
     durability: Literal["safe", "relaxed"] = Field(
         "safe", description="`safe`: NATS syncs each write, so writes are grouped."
+    )
+    replicas: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Copies of each stream, on as many servers; 0: three on a cluster, else one.",
     )
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST_SEQUENCE: Final = 10071
+_WRITE_UNDER_WAY: Final = 10164
+"""A cluster is still agreeing on another write of the same key."""
 
 
 class NatsLeases:
@@ -59,10 +61,10 @@ class NatsLeases:
 
     async def _retake(self, name: str, owner: str) -> bool:
         """Write again on what is there, if it is the owner's: of a renewal whose answer was lost,
-        or of its process before a restart."""
+        or of its process before a restart. Read from the leader: a replica may lag behind."""
         try:
             message = await self._bus.jetstream.get_last_msg(
-                f"KV_{self._bucket}", f"$KV.{self._bucket}.{name}", direct=True
+                f"KV_{self._bucket}", f"$KV.{self._bucket}.{name}"
             )
         except NotFoundError:
             return False
@@ -78,6 +80,8 @@ class NatsLeases:
                 timeout=2,
             )
         except APIError as error:
+            if error.err_code == _WRITE_UNDER_WAY:
+                raise TimeoutError(f"{name}: who holds it is being decided") from error
             if error.err_code != _WRONG_LAST_SEQUENCE:
                 raise
             self._held.pop(name, None)
