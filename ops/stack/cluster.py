@@ -6,7 +6,9 @@ nothing, so `hv up` starts single servers. The programs, users and passwords are
 
 from __future__ import annotations
 
+import json
 import secrets
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from ops.stack.mongo import DATABASE, KEY_FILE_BYTES, REPLICA_SET, MongoConfig, 
 from ops.stack.nats import NatsConfig, NatsServer
 from ops.stack.ports import LOOPBACK
 from ops.stack.processes import tail
-from ops.stack.replica_set import ReplicaSet
+from ops.stack.replica_set import ReplicaSet, is_primary
 from ops.stack.server import READY_TIMEOUT_S, Server
 
 MEMBERS: Final = 3
@@ -80,6 +82,22 @@ class EmbeddedCluster:
         """Kill them all: a member that leaves in order would wait for the others."""
         for server in self.all:
             server.kill()
+
+    def stream_leader(self, stream: str) -> NatsServer | None:
+        """The server that leads a stream, as the others tell; none while it has no leader."""
+        for server in self.nats:
+            name = _leader_of(stream, server.config.http_port)
+            for other in self.nats:
+                if name and other.config.member and other.config.member.name == name:
+                    return other
+        return None
+
+    def primary(self) -> MongoMember | None:
+        """The mongod that calls itself the primary; none during an election."""
+        for server, address in zip(self.mongo, self._mongo_addresses, strict=True):
+            if is_primary(address):
+                return server
+        return None
 
     def log_ends(self) -> str:
         """Return the ends of all logs, for the message of a failure."""
@@ -145,3 +163,17 @@ def _free_ports(count: int) -> list[int]:
     while len(chosen) < count:
         chosen.append(ports.pick(avoid=chosen))
     return chosen
+
+
+def _leader_of(stream: str, monitor: int) -> str:
+    """What one server's monitoring tells of a stream's leader; empty when it does not answer."""
+    url = f"http://{LOOPBACK}:{monitor}/jsz?accounts=true&streams=true"
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            told = json.load(response)
+    except (OSError, ValueError):
+        return ""
+    accounts = told.get("account_details") or []
+    streams = [found for account in accounts for found in account.get("stream_detail") or []]
+    leaders = (s.get("cluster", {}).get("leader", "") for s in streams if s["name"] == stream)
+    return str(next(leaders, ""))

@@ -138,3 +138,17 @@ class ReplicaSet:
 def _state_of(client: Client, address: str) -> str:
     members = client.admin.command("replSetGetStatus")["members"]
     return next((str(m["stateStr"]) for m in members if m["name"] == address), "UNKNOWN")
+
+
+def is_primary(address: str, timeout_s: float = 2.0) -> bool:
+    """Tell whether the mongod at `address` says that it is the primary; no login is needed."""
+    with Client(
+        f"mongodb://{address}/",
+        directConnection=True,
+        serverSelectionTimeoutMS=round(timeout_s * 1_000),
+        socketTimeoutMS=round(timeout_s * 1_000),
+    ) as client:
+        try:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False
