@@ -43,6 +43,7 @@ KEEP_S: Final = 30.0
 the server, which remembers message ids only of what it still holds."""
 IDLE_CONSUMER_S: Final = 120.0
 ACK_WAIT_S: Final = 600.0
+OPEN_S: Final = 4.0
 GIVE_UP_S: Final = 2.0
 """A consumer that does not answer for so long, though the cluster does, has lost its server."""
 
@@ -126,7 +127,13 @@ class NatsJournalReader:
         """By partition, what this process has acknowledged: stored, whoever owns it now."""
 
     async def open(self, partition: int) -> int:
-        """Take a partition over; gives the sequence up to which all is acknowledged."""
+        """Take a partition over; gives the sequence up to which all is acknowledged. Raises
+        `TimeoutError` rather than wait for long: a request that was sent while servers elect a
+        leader is never answered, one that is sent a moment later is."""
+        async with asyncio.timeout(OPEN_S):
+            return await self._take_over(partition)
+
+    async def _take_over(self, partition: int) -> int:
         await self.close(partition)
         stream = subjects.journal_stream(partition)
         floor = await evict(self._bus, stream, partition)
@@ -200,13 +207,16 @@ class NatsJournalReader:
             opened.truncate = asyncio.create_task(self._truncate(opened.stream, partition, upto))
 
     async def last_seq(self, partition: int) -> int:
-        """The sequence of the newest entry of a partition, 0 when it has none."""
+        """The sequence of the newest entry of a partition, 0 when it has none. Raises `OSError`
+        when that cannot be known now."""
         try:
             message = await self._bus.jetstream.get_last_msg(
                 subjects.journal_stream(partition), f"hive.journal.{partition}.*"
             )
         except NotFoundError:
             return 0
+        except NatsError as error:
+            raise OSError(f"the journal is not read now: {error}") from error
         return message.seq or 0
 
     def _new_name(self, partition: int) -> str:
