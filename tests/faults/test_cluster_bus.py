@@ -150,13 +150,16 @@ async def test_another_owner_reads_what_the_lost_consumer_did_not_acknowledge(
     await reader.close(PARTITION)
 
 
+@pytest.mark.parametrize("grouped", [False, True], ids=["pipelined", "grouped"])
 @pytest.mark.parametrize("way", ["kill", "freeze"])
 async def test_every_message_is_stored_once_while_leaders_change(
-    cluster: EmbeddedCluster, bus: Bus, publisher: Publisher, way: str
+    cluster: EmbeddedCluster, bus: Bus, way: str, *, grouped: bool
 ) -> None:
     """The stream's leader goes away in the middle of many publications: each is confirmed, stored
     once, and an event reader that was reading gets each once and in order."""
-    sink, count = NatsEventSink(publisher), 2_000
+    publisher, count = Publisher(bus, grouped=grouped), 2_000
+    await publisher.start()
+    sink = NatsEventSink(publisher)
     events = [
         PublicEvent(id=f"ex_{n}.1", type="execution.completed", at_ms=1, execution_id=f"ex_{n}")
         for n in range(count)
@@ -175,6 +178,7 @@ async def test_every_message_is_stored_once_while_leaders_change(
         while len(seen) < count:  # noqa: ASYNC110 - the reader fills it
             await asyncio.sleep(0.05)
     reading.cancel()
+    await publisher.close()
     assert sorted(seen) == sorted(event.id for event in events)
     state = (await bus.jetstream.stream_info(subjects.EVENTS)).state
     assert state.messages == count

@@ -174,8 +174,7 @@ class Publisher:
     async def start(self) -> None:
         """Listen for acknowledgements; learn how far the streams are."""
         self._subscription = await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._on_ack)
-        for info in await self._bus.jetstream.streams_info():
-            self._newest[info.config.name or ""] = info.state.last_seq
+        await self._learn_newest()
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -193,6 +192,14 @@ class Publisher:
             message.fail(PublisherClosedError(f"{message.subject}: the publisher was closed"))
         if self._subscription is not None and self._bus.connected:
             await self._subscription.unsubscribe()
+
+    async def _learn_newest(self) -> None:
+        """How far the streams are; what has no leader now is learned from what is published."""
+        try:
+            for info in await self._bus.jetstream.streams_info():
+                self._newest[info.config.name or ""] = info.state.last_seq
+        except (NatsError, TimeoutError) as error:
+            log.info("streams not listed now", error=str(error) or type(error).__name__)
 
     def newest(self, stream: str) -> int:
         """The highest sequence of a stream that is known here, 0 when none is."""

@@ -65,9 +65,9 @@ async def judge(
         history = await endings.queries.history(state.execution_id, limit=HISTORY)
         if fold(state.execution_id, history) != state:
             verdict.differing.append(state.execution_id)
-        _compare(state, done, verdict)
-        expected |= _public(state.execution_id, history)
-    _compare_events(expected, await _published(bus), set(accepted), verdict)
+        compare(state, done, verdict)
+        expected |= public_ids(state.execution_id, history)
+    compare_events(expected, await _published(bus), set(accepted), verdict)
     return verdict
 
 
@@ -92,7 +92,7 @@ def _standing(state: ExecutionState | None) -> str:
     return f"{state.status.value}: {', '.join(steps)}"
 
 
-def _compare(state: ExecutionState, done: Mapping[tuple[str, str], int], verdict: Verdict) -> None:
+def compare(state: ExecutionState, done: Mapping[tuple[str, str], int], verdict: Verdict) -> None:
     """The state with the ledger."""
     for name, step in state.steps.items():
         times = done.get((state.execution_id, name), 0)
@@ -104,7 +104,7 @@ def _compare(state: ExecutionState, done: Mapping[tuple[str, str], int], verdict
         verdict.lost_steps += sum(attempt.outcome == "lost" for attempt in step.attempts)
 
 
-def _public(execution: str, history: Sequence[HistoryEntry]) -> set[str]:
+def public_ids(execution: str, history: Sequence[HistoryEntry]) -> set[str]:
     """The ids of the events that must have been published."""
     events = [event for entry in history for event in entry.events]
     return {f"{execution}.{n}" for n, event in enumerate(events, start=1) if event.PUBLIC}
@@ -119,9 +119,10 @@ async def _published(bus: Bus) -> Counter[str]:
     return found
 
 
-def _compare_events(
+def compare_events(
     expected: set[str], published: Counter[str], accepted: set[str], verdict: Verdict
 ) -> None:
+    """The events that histories tell of with those that were published, of these executions."""
     of_ours = {i: n for i, n in published.items() if i.rpartition(".")[0] in accepted}
     verdict.doubled += [f"event {i} published {n} times" for i, n in of_ours.items() if n > 1]
     verdict.missing += [f"event {i} was never published" for i in sorted(expected - set(of_ours))]
