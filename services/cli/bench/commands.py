@@ -71,7 +71,9 @@ def _faults(minutes: float, seed: int, json_file: Path | None) -> int:
 
     from services.cli.bench import report
     from services.cli.bench.faults import run
+    from shared.runtime.logging import configure_logging
 
+    configure_logging("bench", level="ERROR")  # that connections break is what is meant
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="hive-faults-") as folder:
         running = run.run(Path(folder), seconds=minutes * 60, seed=seed, report=progress.print)

@@ -122,6 +122,7 @@ class StandingPull:
         if self._closed:
             return
         self._heard_at = asyncio.get_running_loop().time()
+        self._unreachable_since = None
         status = message.headers.get("Status") if message.headers else None
         if status is None or message.reply:
             self._outstanding = max(0, self._outstanding - 1)
