@@ -92,6 +92,37 @@ async def test_a_runner_killed_while_it_hands_its_tasks_back(tmp_path: Path) -> 
         assert sum(state.status == "completed" for state in states) >= EXECUTIONS - 4
 
 
+async def test_a_coordinator_killed_while_it_offers_tasks_again(tmp_path: Path) -> None:
+    """The tasks of a dead agent are being offered to another one when the coordinator that does so
+    dies, too: each runs once, as the attempt that it was."""
+    async with peers_world(tmp_path) as world:
+        first = await world.executor("first", role="coordinator")
+        await world.executor("second", role="coordinator")
+        await world.hold({"first": 8, "second": 8})
+        pit = {"role": "runner", "agent_labels": "kind=pit", "agent_slots": 1}
+        gone = await world.executor("gone", **pit)
+        await world.executor("heir", **pit)
+        step = noted(world, "a", "sleep 1", target={"labels": {"kind": "pit"}}, start_timeout_s=120)
+        template = await world.template("pit", [step])
+        executions = [await world.request(template) for _ in range(EXECUTIONS)]
+        await began(world, executions[0], "a")
+        await gone.kill()
+
+        async def offered_again() -> bool:
+            states = [await world.queries.get(execution) for execution in executions]
+            return any(state.steps["a"].offer > 0 for state in states if state is not None)
+
+        await world.until(offered_again, "tasks of the dead agent are offered again")
+        await first.kill()
+        states = await world.all_ended(executions)
+        lost = [state for state in states if outcomes(state, "a") == [("lost", "gone")]]
+        assert len(lost) <= 1
+        for state in states:
+            assert state in lost or [word for word, _ in outcomes(state, "a")] == ["completed"]
+            assert times(world)[state.execution_id, "a"] <= 1
+            assert state in lost or times(world)[state.execution_id, "a"] == 1
+
+
 async def test_two_owners_of_one_partition(tmp_path: Path) -> None:
     """A coordinator is frozen under load for longer than its leases, another takes its partitions,
     and the first wakes up with what it had in hand: each step begins once, and a failed one is
