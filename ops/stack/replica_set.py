@@ -142,11 +142,13 @@ def _state_of(client: Client, address: str) -> str:
 
 def is_primary(address: str, timeout_s: float = 2.0) -> bool:
     """Tell whether the mongod at `address` says that it is the primary; no login is needed."""
+    patience_ms = round(timeout_s * 1_000)
     with Client(
         f"mongodb://{address}/",
         directConnection=True,
-        serverSelectionTimeoutMS=round(timeout_s * 1_000),
-        socketTimeoutMS=round(timeout_s * 1_000),
+        connectTimeoutMS=patience_ms,  # or closing would wait for what a frozen one never answers
+        serverSelectionTimeoutMS=patience_ms,
+        socketTimeoutMS=patience_ms,
     ) as client:
         try:
             return bool(client.admin.command("hello").get("isWritablePrimary"))
