@@ -15,7 +15,8 @@ TEMPLATE: Final = "fault-ledger"
 PROBE: Final = "fault-probe"
 STEPS: Final = 5
 IDEMPOTENT: Final = frozenset({"s1", "s3"})
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.4
+"""Long enough that some steps are always running: a runner that dies is in the middle of them."""
 _SCRIPT: Final = 'printf "%s %s\\n" "$1" "$2" >> "$3"; sleep "$4"'
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +23,6 @@ from services.cli.bench.faults.load import Endings, Load
 from services.cli.bench.faults.strikes import Strike, carry_out, choose, strikes
 from services.cli.bench.faults.verdict import Verdict, judge
 from services.cli.bench.faults.world import FaultWorld, fault_world, victim_name
-from services.cli.bench.measure import percentile
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.nats.connection import Bus, connect
 from shared.workflow.definition import Template
@@ -196,4 +196,5 @@ async def _recovered(bench: Bench) -> None:
 
 
 def _spread(values: list[float]) -> dict[str, float]:
-    return {"count": len(values), "median": percentile(values, 0.5), "max": max(values)}
+    median = round(statistics.median(values), 2)
+    return {"count": len(values), "median": median, "max": max(values)}
