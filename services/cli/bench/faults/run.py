@@ -61,6 +61,7 @@ class Outcome:
     restarts: int
     struck: tuple[Struck, ...]
     verdict: Verdict
+    undisturbed_s: float = 0.0
 
     def figures(self) -> dict[str, Any]:
         """For JSON and for the table."""
@@ -71,6 +72,7 @@ class Outcome:
             "requests_tried_again": self.tried_again,
             "processes_restarted": self.restarts,
             "strikes": len(self.struck),
+            "undisturbed_s": self.undisturbed_s,
             "recovery_s": self.recovery_s(),
             "lost_and_said_so": self.verdict.lost_steps,
             "problems": len(self.verdict.problems),
@@ -98,6 +100,8 @@ class Bench:
     endings: Endings
     bus: Bus
     report: Report
+    undisturbed_s: float = 0.0
+    """What the probes take while nothing is struck."""
 
 
 async def run(home: Path, *, seconds: float, seed: int, report: Report) -> Outcome:
@@ -116,6 +120,7 @@ async def run(home: Path, *, seconds: float, seed: int, report: Report) -> Outco
             restarts=bench.world.restarts,
             struck=tuple(struck),
             verdict=verdict,
+            undisturbed_s=bench.undisturbed_s,
         )
 
 
@@ -159,7 +164,9 @@ async def _strike(bench: Bench, seconds: float, seed: int) -> list[Struck]:
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be unforeseeable
     until = time.monotonic() + seconds
     struck: list[Struck] = []
+    began = time.monotonic()
     await _recovered(bench)
+    bench.undisturbed_s = round(time.monotonic() - began, 2)
     for strike in strikes(chance):
         if time.monotonic() >= until:
             break
