@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.adapters.nats.connection import server_urls
 from shared.runtime.logging import LogFormat
 
 
@@ -75,6 +76,11 @@ class ExecutorSettings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="Where metrics and health are served.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ",".join(server_urls(value))
 
     @field_validator("agent_labels", mode="before")
     @classmethod

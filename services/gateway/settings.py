@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.adapters.nats.connection import server_urls
 from shared.runtime.logging import LogFormat
 
 
@@ -122,6 +123,11 @@ class GatewaySettings(BaseSettings):
         (),
         description="Web pages that may call /mcp, as `https://app.example.com`.",
     )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ",".join(server_urls(value))
 
     @field_validator("webhook_retry_s", "mcp_allowed_hosts", "mcp_allowed_origins", mode="before")
     @classmethod

@@ -1,10 +1,15 @@
 """The first connection to NATS: refused in time, with what to check."""
 
+import re
+
 import pytest
 
 from ops.stack import ports
+from services.executor.settings import ExecutorSettings
+from services.gateway.settings import GatewaySettings
 from shared.adapters.nats.connection import connect, server_urls
 from shared.adapters.nats.streams import StreamsError, ensure_streams
+from shared.runtime.settings import load_settings
 
 
 async def test_absent_server_is_said() -> None:
@@ -34,12 +39,27 @@ def test_several_servers_are_named_with_commas(text: str, expected: list[str]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", " , ", "nats://u:p@a:1,nats://v:p@b:2", "nats://a,nats://u@b"]
+    ("text", "word"),
+    [
+        ("", "no server"),
+        (" , ", "no server"),
+        ("nats://u:p@a:1,nats://v:p@b:2", "same user"),
+        ("nats://a,nats://u@b", "same user"),
+    ],
 )
-def test_servers_of_several_users_are_refused(text: str) -> None:
-    """No server, and users that differ, are told with the setting's name."""
-    with pytest.raises(ValueError, match="HIVE_NATS_URL"):
-        server_urls(text)
+@pytest.mark.parametrize("settings", [ExecutorSettings, GatewaySettings])
+def test_servers_of_several_users_are_refused(
+    text: str,
+    word: str,
+    settings: type[ExecutorSettings | GatewaySettings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No server, and users that differ, end a service at its start with the setting's name."""
+    monkeypatch.setenv("HIVE_NATS_URL", text)
+    with pytest.raises(SystemExit):
+        load_settings(settings)
+    assert re.search(rf"HIVE_NATS_URL: .*{word}", capsys.readouterr().err)
 
 
 async def test_more_replicas_than_servers_are_refused(nats_url: str) -> None:

@@ -71,9 +71,9 @@ def server_urls(text: str) -> Sequence[str]:
     urls = [part.strip() for part in text.split(",") if part.strip()]
     logins = {(urlsplit(url).username, urlsplit(url).password) for url in urls}
     if not urls:
-        raise ValueError("HIVE_NATS_URL is empty; write nats://user:password@host:4222")
+        raise ValueError("no server is named; write nats://user:password@host:4222")
     if len(logins) > 1:
-        raise ValueError("HIVE_NATS_URL: every server needs the same user and password")
+        raise ValueError("every server needs the same user and password")
     return urls
 
 
