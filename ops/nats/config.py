@@ -7,6 +7,7 @@ which survives a crash of the process but may lose the last messages when the ma
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
@@ -26,6 +27,27 @@ _DOCKER_HEAD: Final = """\
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterMember:
+    """What makes a server one of a cluster: its unique name, the address at which the others reach
+    it, theirs, and the password that all of them share.
+    """
+
+    name: str
+    address: str
+    others: tuple[str, ...]
+    password: str
+
+    def render(self) -> str:
+        """Return the `cluster` block."""
+        routes = [f"nats-route://route:{self.password}@{other}" for other in self.others]
+        return (
+            f"cluster {{\n  name: hive\n  listen: {self.address}\n"
+            f"  authorization {{ user: route, password: {json.dumps(self.password)} }}\n"
+            f"  routes = {json.dumps(routes)}\n}}\n"
+        )
+
+
 def render_config(
     *,
     host: str,
@@ -34,17 +56,20 @@ def render_config(
     store: Path | PurePosixPath,
     durability: Durability,
     passwords: Mapping[str, str],
+    member: ClusterMember | None = None,
 ) -> str:
     """Return the text of a configuration. `http` is the address of the server's monitoring;
-    `passwords` as in `render_authorization`.
+    `passwords` as in `render_authorization`; `member` makes it one server of a cluster.
     """
+    name = member.name if member else "hive"
+    cluster = member.render() if member else ""
     sync = "  sync_interval: always\n" if durability == "safe" else ""
     return (
-        f"server_name: hive\nhost: {host}\nport: {port}\n"
+        f"server_name: {name}\nhost: {host}\nport: {port}\n"
         f"http: {http}\n"
         f"max_payload: {MAX_PAYLOAD_BYTES}\nlogtime_utc: true\n"
         f"jetstream {{\n  store_dir: {json.dumps(str(store))}\n{sync}}}\n"
-        f"{render_authorization(passwords)}"
+        f"{cluster}{render_authorization(passwords)}"
     )
 
 

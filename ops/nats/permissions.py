@@ -90,6 +90,7 @@ _COORDINATOR = User(
         *_each("DIRECT.GET", ("KV_leases", "KV_agents")),
         *_each("DIRECT.GET", (*JOURNALS, "KV_leases"), ".>"),
         *_each("CONSUMER.LIST", (*JOURNALS, "TASKS")),
+        *_each("CONSUMER.NAMES", JOURNALS),
         *_consumers((*JOURNALS, "TASKS")),
         *_consumers(("EVENTS",), "notifications"),
         *(_making(journal) for journal in JOURNALS),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.nats.config import Durability, render_config
+from ops.nats.config import ClusterMember, Durability, render_config
 from ops.stack.errors import ServerMissingError
 from ops.stack.layout import write_private
 from ops.stack.ports import LOOPBACK
@@ -26,6 +26,7 @@ class NatsConfig:
     http_port: int
     durability: Durability
     passwords: Mapping[str, str]
+    member: ClusterMember | None = None
 
     def render(self) -> str:
         """Return the text of `nats.conf`."""
@@ -36,6 +37,7 @@ class NatsConfig:
             store=self.folder / "data",
             durability=self.durability,
             passwords=self.passwords,
+            member=self.member,
         )
 
 

@@ -7,6 +7,7 @@ machine the right to make one. (In Docker, the image's own start makes `root`.)
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from ops.stack.errors import NotReadyError
 _POLL_S = 0.05
 _ALREADY_INITIALIZED = 23
 _AUTHENTICATION_FAILED = 18
+_MEMBER_STATES = frozenset({"PRIMARY", "SECONDARY"})
 
 Client = MongoClient[dict[str, Any]]
 
@@ -46,6 +48,34 @@ class ReplicaSet:
                 self._ensure_app_user(client, app_password)
         except PyMongoError as error:
             raise NotReadyError(f"mongo at {self.address} could not be set up: {error}") from error
+
+    def join(self, addresses: Sequence[str], timeout_s: float) -> None:
+        """Make mongods that hold nothing further members, and return when each has everything.
+
+        Raises `NotReadyError`.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            with self._connect(as_root=True) as client:
+                for address in addresses:
+                    self._add(client, address)
+                    self._wait_for_member(client, address, deadline)
+        except PyMongoError as error:
+            raise NotReadyError(f"mongo at {self.address} got no members: {error}") from error
+
+    def _add(self, client: Client, address: str) -> None:
+        config = client.admin.command("replSetGetConfig")["config"]
+        if address in (member["host"] for member in config["members"]):
+            return
+        config["members"].append({"_id": len(config["members"]), "host": address})
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config)
+
+    def _wait_for_member(self, client: Client, address: str, deadline: float) -> None:
+        while _state_of(client, address) not in _MEMBER_STATES:
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"mongo at {address} did not catch up in time")
+            time.sleep(_POLL_S)
 
     def _connect(self, *, as_root: bool) -> Client:
         login = f"root:{self.root_password}@" if as_root else ""
@@ -103,3 +133,24 @@ class ReplicaSet:
         database.command(
             "updateUser" if exists else "createUser", "hive", pwd=password, roles=roles
         )
+
+
+def _state_of(client: Client, address: str) -> str:
+    members = client.admin.command("replSetGetStatus")["members"]
+    return next((str(m["stateStr"]) for m in members if m["name"] == address), "UNKNOWN")
+
+
+def is_primary(address: str, timeout_s: float = 2.0) -> bool:
+    """Tell whether the mongod at `address` says that it is the primary; no login is needed."""
+    patience_ms = round(timeout_s * 1_000)
+    with Client(
+        f"mongodb://{address}/",
+        directConnection=True,
+        connectTimeoutMS=patience_ms,  # or closing would wait for what a frozen one never answers
+        serverSelectionTimeoutMS=patience_ms,
+        socketTimeoutMS=patience_ms,
+    ) as client:
+        try:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False

@@ -72,7 +72,7 @@ def main() -> None:
 async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     """Everything from connecting to the last goodbye."""
     bus = await connect(settings.nats_url, f"executor {settings.agent_name}")
-    if not await _streams_are_there(settings.role, bus, stop):
+    if not await _streams_are_there(settings, bus, stop):
         await bus.close()
         return
     publisher = Publisher(bus, grouped=settings.durability is Durability.SAFE)
@@ -113,10 +113,10 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
         await close_all(*closers)
 
 
-async def _streams_are_there(role: Role, bus: Bus, stop: asyncio.Event) -> bool:
+async def _streams_are_there(settings: ExecutorSettings, bus: Bus, stop: asyncio.Event) -> bool:
     """Make the streams, or as a runner wait for them; false when told to stop meanwhile."""
-    if role is not Role.RUNNER:
-        await ensure_streams(bus)
+    if settings.role is not Role.RUNNER:
+        await ensure_streams(bus, replicas=settings.replicas)
         return True
     waiting = asyncio.create_task(await_streams(bus))
     stopping = asyncio.create_task(stop.wait())

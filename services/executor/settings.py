@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.adapters.nats.connection import server_urls
 from shared.runtime.logging import LogFormat
 
 
@@ -34,10 +35,18 @@ class ExecutorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
 
-    nats_url: str = Field(description="NATS server(s), with user and password.")
+    nats_url: str = Field(
+        description="NATS server(s) with user and password; commas between several."
+    )
     mongo_url: str = Field("", description="MongoDB; needed by the coordinator role only.")
     home: Path = Field(Path(".hive"), description="Directory for data and keys.")
     durability: Durability = Field(Durability.SAFE, description="`safe` or `relaxed`.")
+    replicas: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Copies of each stream, on as many servers; 0: three on a cluster, else one.",
+    )
     role: Role = Field(Role.BOTH, description="`coordinator`, `runner` or `both`.")
     agent_name: str = Field(
         default_factory=lambda: socket.gethostname().lower().replace(".", "-"),
@@ -67,6 +76,11 @@ class ExecutorSettings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="Where metrics and health are served.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ",".join(server_urls(value))
 
     @field_validator("agent_labels", mode="before")
     @classmethod

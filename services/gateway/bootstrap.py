@@ -72,7 +72,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     publisher = Publisher(bus, grouped=settings.durability == "safe")
     closers: list[Closer] = [publisher.close, bus.close, mongo.close]
     try:
-        await ensure_streams(bus)
+        await ensure_streams(bus, replicas=settings.replicas)
         await publisher.start()
         parts = await build_parts(bus, mongo, publisher)
         gateway = Gateway.of(parts, settings)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.adapters.nats.connection import server_urls
 from shared.runtime.logging import LogFormat
 
 
@@ -17,7 +18,10 @@ class GatewaySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
 
-    nats_url: str = Field("nats://127.0.0.1:4222", description="Where NATS listens.")
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222",
+        description="Where NATS listens; several servers of a cluster with commas between.",
+    )
     mongo_url: str = Field(
         "mongodb://127.0.0.1:27017/hive?directConnection=true",
         description="Where MongoDB listens, with the name of the database.",
@@ -25,6 +29,12 @@ class GatewaySettings(BaseSettings):
     home: Path = Field(Path(".hive"), description="Folder of the first admin key, admin.key.")
     durability: Literal["safe", "relaxed"] = Field(
         "safe", description="`safe`: NATS syncs each write, so writes are grouped."
+    )
+    replicas: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Copies of each stream, on as many servers; 0: three on a cluster, else one.",
     )
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
@@ -113,6 +123,11 @@ class GatewaySettings(BaseSettings):
         (),
         description="Web pages that may call /mcp, as `https://app.example.com`.",
     )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ",".join(server_urls(value))
 
     @field_validator("webhook_retry_s", "mcp_allowed_hosts", "mcp_allowed_origins", mode="before")
     @classmethod

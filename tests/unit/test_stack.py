@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.nats.config import Durability
+from ops.nats.config import ClusterMember, Durability
 from ops.nats.permissions import USER_NAMES, render_authorization
 from ops.stack import credentials, ports, spec, state
 from ops.stack.errors import PortTakenError, StackError
@@ -32,6 +32,18 @@ def test_safe_means_fsync_for_each_message(
     text = NatsConfig(tmp_path, 4222, 8222, durability, passwords).render()
     assert ("sync_interval: always" in text) is expected
     assert "host: 127.0.0.1\n" in text
+
+
+def test_a_member_knows_the_others(tmp_path: Path) -> None:
+    """A server of a cluster has a name of its own, the routes to the others with the password that
+    all share, and everything else as a single one."""
+    passwords = dict.fromkeys(USER_NAMES, "secret")
+    alone = NatsConfig(tmp_path, 4222, 8222, "relaxed", passwords).render()
+    member = ClusterMember("hive-1", "h1:6222", ("h0:6222", "h2:6222"), "word")
+    text = NatsConfig(tmp_path, 4222, 8222, "relaxed", passwords, member).render()
+    assert "server_name: hive-1\n" in text
+    assert '["nats-route://route:word@h0:6222", "nats-route://route:word@h2:6222"]' in text
+    assert text.replace(member.render(), "").replace("hive-1", "hive") == alone
 
 
 def test_passwords_may_be_references() -> None:

@@ -15,6 +15,7 @@ class BenchName(StrEnum):
     """What can be measured."""
 
     ENGINE = "engine"
+    FAULTS = "faults"
 
 
 class Variant(StrEnum):
@@ -39,8 +40,18 @@ def bench(
         Variant, typer.Option(help="Which durability to measure.")
     ] = Variant.BOTH,
     workflows: Annotated[int, typer.Option(min=10, help="Workflows of the throughput run.")] = 2000,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="faults: how long parts are killed and frozen.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(help="faults: decides what is struck, and when.")] = 7,
 ) -> None:
-    """Measure on this machine, on a stack of its own, and print the figures."""
+    """Measure on this machine, on a stack of its own, and print the figures.
+
+    engine: how fast workflows run. faults: on a cluster under load, how long each kind of fault
+    holds it up, and that nothing is lost or doubled; exit code 1 if anything is.
+    """
+    if name is BenchName.FAULTS:
+        raise typer.Exit(_faults(minutes, seed, json_file))
     from ops.nats.config import Durability
     from services.cli.bench import engine_bench, report
 
@@ -52,3 +63,25 @@ def bench(
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         progress.print(f"written to {json_file}")
+
+
+def _faults(minutes: float, seed: int, json_file: Path | None) -> int:
+    import asyncio
+    import tempfile
+
+    from services.cli.bench import report
+    from services.cli.bench.faults import run
+    from shared.runtime.logging import configure_logging
+
+    configure_logging("bench", level="ERROR")  # that connections break is what is meant
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="hive-faults-") as folder:
+        running = run.run(Path(folder), seconds=minutes * 60, seed=seed, report=progress.print)
+        outcome = asyncio.run(running)
+    Console().print(report.table("hv bench faults", {f"seed {seed}": outcome.figures()}))
+    for problem in outcome.verdict.problems:
+        progress.print(problem, markup=False)
+    if json_file is not None:
+        json_file.write_text(json.dumps(outcome.record(), indent=2) + "\n", encoding="utf-8")
+        progress.print(f"written to {json_file}")
+    return 1 if outcome.verdict.problems else 0

@@ -31,12 +31,12 @@ class ClaimDesk:
 
     async def answer(self, partition: int, question: ClaimQuestion) -> ClaimAnswer:
         """The answer, once everything that is in the journal now has been applied."""
-        newest = await self._reader.last_seq(partition)
         try:
             async with asyncio.timeout(CATCH_UP_S):
+                newest = await self._reader.last_seq(partition)
                 while self._turns.applied.get(partition, 0) < newest:  # noqa: ASYNC110 - rare
                     await asyncio.sleep(0.01)
-        except TimeoutError:
+        except (TimeoutError, OSError):
             return _WAIT
         stored = self._cache.get(question.execution_id)
         if stored is None:

@@ -9,8 +9,9 @@ and the others take them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -30,7 +31,11 @@ OnChange = Callable[[int], Awaitable[None]]
 
 
 class PartitionKeeper:
-    """Acquires, renews and releases leases; tells the coordinator what to open and close."""
+    """Acquires, renews and releases leases; tells the coordinator what to open and close.
+
+    Leases are renewed side by side and partitions opened beside that: while servers elect leaders
+    each may take seconds, and in a row they would outlast a lease.
+    """
 
     def __init__(
         self,
@@ -48,18 +53,24 @@ class PartitionKeeper:
         self._partitions = partitions
         self._task: asyncio.Task[None] | None = None
         self._reopen: set[int] = set()
+        self._openings: dict[int, asyncio.Task[None]] = {}
         self._settled = False
+        self._hurry = asyncio.Event()
         self.held: set[int] = set()
 
     async def start(self) -> None:
         """Begin; the first round is done when this returns."""
         await self._round()
+        if self._openings:
+            await asyncio.wait(self._openings.values())
         self._task = asyncio.create_task(self._rounds())
 
     async def close(self) -> None:
         """Give every lease up at once."""
         if self._task is not None:
             self._task.cancel()
+        for opening in self._openings.values():
+            opening.cancel()
         for partition in sorted(self.held):
             await self._leases.release(f"{PARTITION}{partition}")
         await self._leases.release(MEMBER + self._owner)
@@ -68,10 +79,11 @@ class PartitionKeeper:
     def reader_lost(self, partition: int) -> None:
         """The journal's reader was cut off: open it again if the lease is still ours."""
         self._reopen.add(partition)
+        self._hurry.set()
 
     async def _rounds(self) -> None:
         while True:
-            await asyncio.sleep(RENEW_S if self._settled else SETTLE_S)
+            await self._pause()
             try:
                 await self._round()
             except (TimeoutError, OSError) as error:
@@ -79,28 +91,42 @@ class PartitionKeeper:
             except Exception:
                 log.exception("leases: round failed")
 
+    async def _pause(self) -> None:
+        """Until the next round is due, or a partition must be opened again."""
+        if not self._settled:
+            await asyncio.sleep(SETTLE_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_S):
+                await self._hurry.wait()
+        self._hurry.clear()
+
     async def _round(self) -> None:
         member = MEMBER + self._owner
         if not await self._leases.renew(member, self._owner):
             await self._leases.acquire(member, self._owner)
-        await self._renew()
+        await self._each(self._renew, sorted(self.held))
         holders = await self._leases.holders()
         members = {name for name in holders if name.startswith(MEMBER)} | {member}
         share = math.ceil(self._partitions / len(members))
         await self._give_up_beyond(share)
         free = [p for p in range(self._partitions) if f"{PARTITION}{p}" not in holders]
-        for partition in free[: max(0, share - len(self.held))]:
-            await self._gain(partition)
+        await self._each(self._gain, free[: max(0, share - len(self.held))])
         self._settled = not free and not self._reopen
 
-    async def _renew(self) -> None:
-        for partition in sorted(self.held):
-            if not await self._leases.renew(f"{PARTITION}{partition}", self._owner):
-                log.warning("partition lost", partition=partition)
-                await self._drop(partition)
-            elif partition in self._reopen:
-                await self._on_gained(partition)
-            self._reopen.discard(partition)
+    async def _each(self, act: OnChange, partitions: Sequence[int]) -> None:
+        """Side by side; raises the first error once all are done."""
+        done = await asyncio.gather(*map(act, partitions), return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _renew(self, partition: int) -> None:
+        if not await self._leases.renew(f"{PARTITION}{partition}", self._owner):
+            log.warning("partition lost", partition=partition)
+            await self._drop(partition)
+        elif partition in self._reopen:
+            self._begin_opening(partition)
 
     async def _give_up_beyond(self, share: int) -> None:
         for partition in sorted(self.held, reverse=True)[: max(0, len(self.held) - share)]:
@@ -111,9 +137,30 @@ class PartitionKeeper:
         if await self._leases.acquire(f"{PARTITION}{partition}", self._owner):
             self.held.add(partition)
             self._reopen.add(partition)  # until it is open: opening can fail
+            self._begin_opening(partition)
+
+    def _begin_opening(self, partition: int) -> None:
+        if partition not in self._openings:
+            opening = asyncio.create_task(self._open(partition), name=f"open-{partition}")
+            self._openings[partition] = opening
+
+    async def _open(self, partition: int) -> None:
+        """Open it; where that fails, a later round tries again."""
+        self._reopen.discard(partition)  # before: it may be lost again at once
+        try:
             await self._on_gained(partition)
-            self._reopen.discard(partition)
+        except Exception as error:
+            self._reopen.add(partition)
+            words = str(error) or type(error).__name__
+            log.warning("partition not opened now", partition=partition, error=words[:300])
+        finally:
+            self._openings.pop(partition, None)
 
     async def _drop(self, partition: int) -> None:
         self.held.discard(partition)
+        self._reopen.discard(partition)
+        opening = self._openings.pop(partition, None)
+        if opening is not None:
+            opening.cancel()
+            await asyncio.wait([opening])
         await self._on_lost(partition)

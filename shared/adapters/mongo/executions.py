@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from motor.motor_asyncio import AsyncIOMotorClientSession
 from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
@@ -38,6 +39,7 @@ class MongoExecutionStore:
     """The collections `executions`, `history` and `quarantine`."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._executions = mongo.database["executions"]
         self._history = mongo.database["history"]
         self._quarantine = mongo.database["quarantine"]
@@ -50,11 +52,24 @@ class MongoExecutionStore:
         await self._executions.create_index([("template_id", ASCENDING), *newest])
 
     async def load(self, execution_ids: Sequence[str]) -> Loaded:
-        """The states of those that exist. One that is damaged hides no other."""
+        """The states of those that exist. One that is damaged hides no other.
+
+        Never an old one: what the journal has been told is stored is not delivered again, so a
+        decision on an older state would be wrong for good.
+        """
+        if not execution_ids:
+            return Loaded({})
+        async with self._mongo.current() as session:
+            return await self._load(execution_ids, session)
+
+    async def _load(
+        self, execution_ids: Sequence[str], session: AsyncIOMotorClientSession
+    ) -> Loaded:
         fields = {"partition": 1, "seq": 1, "state": 1}
         states: dict[str, StoredState] = {}
         unreadable: dict[str, str] = {}
-        async for document in self._executions.find({"_id": {"$in": list(execution_ids)}}, fields):
+        wanted = {"_id": {"$in": list(execution_ids)}}
+        async for document in self._executions.find(wanted, fields, session=session):
             try:
                 states[document["_id"]] = _stored_state(document)
             except (ValidationError, KeyError) as error:

@@ -1,8 +1,13 @@
-"""The connection to NATS: one a process, reconnecting for ever, and saying so."""
+"""The connection to NATS: one a process, reconnecting for ever, and saying so.
+
+One URL or several, separated by commas, of the servers of one cluster, all with the same user. A
+client learns of the others from the one it reaches, and goes to another when its own falls silent.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +23,8 @@ log = structlog.get_logger()
 
 FIRST_CONNECTION_S: Final = 20.0
 """How long the first connection is tried; later ones are tried for ever."""
+PING_S: Final = 2
+"""A server that leaves two pings unanswered is given up: a frozen one keeps its connections."""
 PENDING_BYTES = 64 * 1024 * 1024
 """What is buffered while the server is away."""
 
@@ -35,6 +42,11 @@ class Bus:
         return bool(self.client.is_connected)
 
     @property
+    def clustered(self) -> bool:
+        """True when the server is one of a cluster."""
+        return self.client.is_connected and bool(self.client._server_info.get("cluster"))
+
+    @property
     def reconnects(self) -> int:
         """How often the connection was made anew: what was under way before may be lost."""
         return int(self.client.stats["reconnects"])
@@ -49,8 +61,19 @@ class Bus:
 
 def inbox_prefix(url: str) -> str:
     """Where replies to a user go: apart from those to others, whom they do not concern."""
-    user = urlsplit(url.split(",", maxsplit=1)[0]).username
+    user = urlsplit(server_urls(url)[0]).username
     return f"_INBOX.{subjects.token(user)}" if user else "_INBOX"
+
+
+def server_urls(text: str) -> Sequence[str]:
+    """The URLs in a setting. Raises `ValueError` when there is none, or they name several users."""
+    urls = [part.strip() for part in text.split(",") if part.strip()]
+    logins = {(urlsplit(url).username, urlsplit(url).password) for url in urls}
+    if not urls:
+        raise ValueError("no server is named; write nats://user:password@host:4222")
+    if len(logins) > 1:
+        raise ValueError("every server needs the same user and password")
+    return urls
 
 
 async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -> Bus:
@@ -58,6 +81,9 @@ async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -
 
     Raises `ConnectionError` when nothing came of it within `first_s` seconds.
     """
+
+    urls = server_urls(url)
+    login = urlsplit(urls[0])
 
     async def on_error(error: Exception) -> None:
         log.warning("nats error", error=str(error) or type(error).__name__)
@@ -73,12 +99,15 @@ async def connect(url: str, name: str, *, first_s: float = FIRST_CONNECTION_S) -
         # The driver would try its first connection for ever, and hear no signal to stop meanwhile.
         async with asyncio.timeout(first_s):
             await client.connect(
-                url,
+                list(urls),
+                user=login.username,
+                password=login.password,
+                token=login.username if login.password is None else None,
                 name=name,
                 inbox_prefix=inbox_prefix(url),
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds, which it only sleeps
-                ping_interval=5,
+                ping_interval=PING_S,
                 max_outstanding_pings=2,
                 pending_size=PENDING_BYTES,
                 error_cb=on_error,

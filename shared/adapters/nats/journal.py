@@ -1,15 +1,16 @@
 """The journal on JetStream: a few streams, each holding several partitions.
 
-A coordinator reads a partition through a consumer of its own, kept in the server's memory. Opening
+A coordinator reads a partition through a consumer of its own, kept in a server's memory. Opening
 a partition deletes every other consumer of it, so that an earlier owner, alive or not, reads no
-more, and begins behind what they acknowledged. What has been acknowledged is truncated now and
-then; the rest is delivered again to the next owner, which knows by sequence what it has applied.
+more, and begins behind what they acknowledged. When the server of a consumer is gone, that is not
+known, unless it was our own. What has been acknowledged is truncated now and then; the rest is
+delivered again to the next owner, which knows by sequence what it has applied.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +22,11 @@ from nats.js.errors import APIError, NotFoundError
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.delivery import delivery_info
 from shared.adapters.nats.direct import Delivery
+from shared.adapters.nats.journal_consumers import evict
 from shared.adapters.nats.mailbox import Mailbox
 from shared.adapters.nats.publisher import ORIGIN, Publisher
 from shared.adapters.nats.pull import StandingPull
+from shared.adapters.nats.reading import last_sequence
 from shared.contracts import subjects
 from shared.ports.journal import RawEntry, Taken
 from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
@@ -40,6 +43,9 @@ KEEP_S: Final = 30.0
 the server, which remembers message ids only of what it still holds."""
 IDLE_CONSUMER_S: Final = 120.0
 ACK_WAIT_S: Final = 600.0
+OPEN_S: Final = 4.0
+GIVE_UP_S: Final = 2.0
+"""A consumer that does not answer for so long, though the cluster does, has lost its server."""
 
 
 class NatsJournal:
@@ -116,13 +122,26 @@ class NatsJournalReader:
         self._mailbox: Mailbox[RawEntry] = Mailbox(IN_HAND)
         self._open: dict[int, _Open] = {}
         self._lost: list[int] = []
+        self._openings: Counter[int] = Counter()
+        self._acknowledged: dict[int, int] = {}
+        """By partition, what this process has acknowledged: stored, whoever owns it now."""
 
     async def open(self, partition: int) -> int:
-        """Take a partition over; gives the sequence up to which all is acknowledged."""
+        """Take a partition over; gives the sequence up to which all is acknowledged. Raises
+        `TimeoutError` rather than wait for long: a request that was sent while servers elect a
+        leader is never answered, one that is sent a moment later is."""
+        async with asyncio.timeout(OPEN_S):
+            return await self._take_over(partition)
+
+    async def _take_over(self, partition: int) -> int:
         await self.close(partition)
         stream = subjects.journal_stream(partition)
-        floor = await self._evict(stream, partition)
-        opened = _Open(partition, stream, f"coordinator-{partition}-{self._owner}")
+        floor = await evict(self._bus, stream, partition)
+        info = await self._bus.jetstream.stream_info(stream)
+        own = self._acknowledged.get(partition, 0)
+        if floor < own <= info.state.last_seq:
+            floor = own
+        opened = _Open(partition, stream, self._new_name(partition))
         await self._bus.jetstream.add_consumer(
             stream,
             ConsumerConfig(
@@ -138,8 +157,7 @@ class NatsJournalReader:
                 num_replicas=1,
             ),
         )
-        info = await self._bus.jetstream.stream_info(stream)
-        opened.caught_up_at = info.state.last_seq
+        opened.caught_up_at = await last_sequence(self._bus, stream)
         opened.pull = StandingPull(
             self._bus,
             stream,
@@ -148,6 +166,7 @@ class NatsJournalReader:
             on_message=lambda message: self._arrived(opened, message),
             on_closed=lambda: self._on_lost(opened),
             delivered=lambda: opened.delivered,
+            give_up_s=GIVE_UP_S,
         )
         self._open[partition] = opened
         await opened.pull.start()
@@ -179,6 +198,7 @@ class NatsJournalReader:
         opened = self._open.get(partition)
         if opened is None:
             return
+        self._acknowledged[partition] = max(seq, self._acknowledged.get(partition, 0))
         reply = opened.acknowledge(seq)
         if reply:
             await self._tell(reply, b"+ACK")
@@ -187,14 +207,24 @@ class NatsJournalReader:
             opened.truncate = asyncio.create_task(self._truncate(opened.stream, partition, upto))
 
     async def last_seq(self, partition: int) -> int:
-        """The sequence of the newest entry of a partition, 0 when it has none."""
+        """The sequence of the newest entry of a partition, 0 when it has none. Raises `OSError`
+        when that cannot be known now."""
         try:
             message = await self._bus.jetstream.get_last_msg(
                 subjects.journal_stream(partition), f"hive.journal.{partition}.*"
             )
         except NotFoundError:
             return 0
+        except NatsError as error:
+            raise OSError(f"the journal is not read now: {error}") from error
         return message.seq or 0
+
+    def _new_name(self, partition: int) -> str:
+        """Of a consumer: another one each time, since the last may be on a server that is away."""
+        self._openings[partition] += 1
+        number = self._openings[partition]
+        again = f"-{number}" if number > 1 else ""
+        return f"coordinator-{partition}-{self._owner}{again}"
 
     def _arrived(self, opened: _Open, message: Delivery) -> None:
         """Keep the order: after a lost delivery nothing may be taken, or acknowledging what came
@@ -233,20 +263,6 @@ class NatsJournalReader:
 
     def _drop_waiting(self, partition: int) -> None:
         self._mailbox.remove(lambda entry: entry.partition == partition)
-
-    async def _evict(self, stream: str, partition: int) -> int:
-        """Delete the consumers of earlier owners; gives the sequence they acknowledged."""
-        prefix = f"coordinator-{partition}-"
-        floor = 0
-        for info in await self._bus.jetstream.consumers_info(stream):
-            if info.name.startswith(prefix):
-                if info.ack_floor is not None:
-                    floor = max(floor, info.ack_floor.stream_seq)
-                try:
-                    await self._bus.jetstream.delete_consumer(stream, info.name)
-                except NotFoundError:
-                    continue
-        return floor
 
     async def _tell(self, subject: str, payload: bytes) -> None:
         """Without harm if it is lost: the next acknowledgement covers this one."""

@@ -55,7 +55,7 @@ ATOMIC_WAIT_S: Final = 5.0
 """How long to wait for a batch to be confirmed before its messages are sent one by one."""
 FIRST_WAIT_S: Final = 2.0
 """How long to wait for an acknowledgement before sending again; doubles up to `LONGEST_WAIT_S`."""
-LONGEST_WAIT_S: Final = 15.0
+LONGEST_WAIT_S: Final = 5.0
 SWEEP_S: Final = 0.5
 RESENT: Final = "Hive-Resent"
 """Header of a message that was sent before: the server may have stored and dropped the first."""
@@ -70,6 +70,9 @@ _HEADER_ROOM: Final = 256
 """Bytes of headers that sending adds: those of a batch, and the header block's own lines."""
 _DUPLICATE_IN_BATCH: Final = 10201
 _TOO_MANY_REQUESTS: Final = 429
+_DUPLICATE_UNDER_WAY: Final = 10158
+"""A cluster is still agreeing on the first copy of the message: later it is known what became of
+it."""
 _NEVER: Final = (MaxPayloadError, BadSubjectError, BadHeaderError, ValueError)
 
 
@@ -173,8 +176,7 @@ class Publisher:
         self._subscription = await self._bus.client.subscribe_direct(
             f"{self._inbox}.*", self._on_ack
         )
-        for info in await self._bus.jetstream.streams_info():
-            self._newest[info.config.name or ""] = info.state.last_seq
+        await self._learn_newest()
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -192,6 +194,14 @@ class Publisher:
             message.fail(PublisherClosedError(f"{message.subject}: the publisher was closed"))
         if self._subscription is not None and self._bus.connected:
             await self._subscription.unsubscribe()
+
+    async def _learn_newest(self) -> None:
+        """How far the streams are; what has no leader now is learned from what is published."""
+        try:
+            for info in await self._bus.jetstream.streams_info():
+                self._newest[info.config.name or ""] = info.state.last_seq
+        except (NatsError, TimeoutError) as error:
+            log.info("streams not listed now", error=str(error) or type(error).__name__)
 
     def newest(self, stream: str) -> int:
         """The highest sequence of a stream that is known here, 0 when none is."""
@@ -342,7 +352,7 @@ class Publisher:
             message = self._pending.pop(token, None)
             if message is not None:
                 self._stored(message, answer["seq"], duplicate=bool(answer.get("duplicate")))
-        elif error.get("code", 500) >= 500 or error.get("code") == _TOO_MANY_REQUESTS:
+        elif _may_pass(error):
             self._resend_soon(token)
         else:
             self._refuse(token, error.get("description", "refused"))
@@ -382,6 +392,14 @@ class Publisher:
             message.wait_s = min(message.wait_s * 2, LONGEST_WAIT_S)
             message.headers[RESENT] = "1"
             await self._send(message)
+
+
+def _may_pass(error: Mapping[str, Any]) -> bool:
+    """Whether the server may take the same message a moment later."""
+    code = error.get("code", 500)
+    return (
+        code >= 500 or code == _TOO_MANY_REQUESTS or error.get("err_code") == _DUPLICATE_UNDER_WAY
+    )
 
 
 def _next_batch(pile: deque[_Pending]) -> list[_Pending]:

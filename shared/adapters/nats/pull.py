@@ -24,7 +24,9 @@ log = structlog.get_logger()
 EXPIRES_S: Final = 30.0
 EXPIRED_UNHEARD_S: Final = 5.0
 """So long after its end a request counts as over, even when the server did not say so."""
-HEARTBEAT_S: Final = 5.0
+HEARTBEAT_S: Final = 2.0
+CHECK_S: Final = 2.0
+"""How long a consumer may take to say how it is."""
 WATCH_S: Final = 1.0
 REFUSED_WAIT_S: Final = 0.5
 NANOSECONDS: Final = 1_000_000_000
@@ -37,7 +39,9 @@ class StandingPull:
 
     `room` says how many more messages may come; a request is made for that many, and another one
     when half of it has been used. `on_closed` is called once when the consumer is gone, or, where
-    `delivered` tells how many deliveries have arrived, when some were lost on the way.
+    `delivered` tells how many deliveries have arrived, when some were lost on the way. A consumer
+    that lives on one server only is given up when it does not answer for `give_up_s` seconds; one
+    with replicas, without that bound, elects another leader.
     """
 
     def __init__(
@@ -50,9 +54,12 @@ class StandingPull:
         on_message: Callable[[Delivery], None],
         on_closed: Callable[[], None],
         delivered: Callable[[], int] | None = None,
+        give_up_s: float | None = None,
     ) -> None:
         self._bus = bus
         self._delivered = delivered
+        self._give_up_s = give_up_s
+        self._consumer = consumer
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._info = f"$JS.API.CONSUMER.INFO.{stream}.{consumer}"
         self._room = room
@@ -63,6 +70,7 @@ class StandingPull:
         self._outstanding = 0
         self._heard_at = 0.0
         self._expires_at = 0.0
+        self._unreachable_since: float | None = None
         self._closed = False
         self._subscription: Subscription | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -134,6 +142,7 @@ class StandingPull:
         if self._closed:
             return
         self._heard_at = asyncio.get_running_loop().time()
+        self._unreachable_since = None
         if message.reply:
             self._outstanding = max(0, self._outstanding - 1)
             self._on_message(message)
@@ -160,18 +169,32 @@ class StandingPull:
 
     async def _check_consumer(self) -> None:
         self._outstanding = 0
+        asked_at = asyncio.get_running_loop().time()
         try:
-            reply = await self._bus.client.request(self._info, b"", timeout=2)
+            reply = await self._bus.client.request(self._info, b"", timeout=CHECK_S)
             info = json.loads(reply.data)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             log.debug("consumer not found now", error=str(error) or type(error).__name__)
-            return  # the watch asks again
+            self._unreachable(asked_at)
+            return  # the watch looks again
+        self._unreachable_since = None
         missing = info.get("error", {}).get("code") == 404
         sent = info.get("delivered", {}).get("consumer_seq", 0)
         if missing or (self._delivered is not None and sent > self._delivered()):
             self.end()
         else:
             await self._ask()
+
+    def _unreachable(self, asked_at: float) -> None:
+        """It did not answer a question of `asked_at`: give it up, if that may be for long."""
+        if not self._bus.connected:
+            self._unreachable_since = None  # it may be fine
+            return
+        since = self._unreachable_since = self._unreachable_since or asked_at
+        now = asyncio.get_running_loop().time()
+        if self._give_up_s is not None and now - since >= self._give_up_s:
+            log.warning("consumer given up: its server is away", consumer=self._consumer)
+            self.end()
 
     def end(self) -> None:
         """The consumer is of no more use."""
@@ -191,7 +214,8 @@ class StandingPull:
             now = loop.time()
             silent = now - self._heard_at > 2 * HEARTBEAT_S + 1
             anew, reconnects = self._bus.reconnects != reconnects, self._bus.reconnects
-            if anew or (self._outstanding and (silent or now > self._expires_at)):
+            unheard = self._outstanding and (silent or now > self._expires_at)
+            if anew or unheard or self._unreachable_since is not None:
                 await self._check_consumer()
             elif not self._outstanding:
                 await self._ask()

@@ -29,6 +29,10 @@ IN_HAND: Final = 512
 IDLE_CONSUMER_S: Final = 30.0
 """The server forgets a consumer that nobody has asked for so long."""
 RETRY_S: Final = 0.5
+GIVE_UP_S: Final = 2.0
+"""A consumer that does not answer for so long, though the cluster does, has lost its server."""
+FORGET_S: Final = 1.0
+"""How long its deletion is waited for; the server forgets it by itself later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class _Pass:
             room=lambda: self._mailbox.room,
             on_message=self._mailbox.put,
             on_closed=self._on_gone,
+            give_up_s=GIVE_UP_S,
         )
 
     @classmethod
@@ -137,7 +142,8 @@ class _Pass:
         if not self._bus.connected:
             return
         try:
-            await self._bus.jetstream.delete_consumer(self._stream, self._consumer)
+            async with asyncio.timeout(FORGET_S):
+                await self._bus.jetstream.delete_consumer(self._stream, self._consumer)
         except (NotFoundError, NatsError, APIError, TimeoutError):
             log.debug("consumer is gone already", stream=self._stream, consumer=self._consumer)
 

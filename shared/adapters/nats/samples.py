@@ -47,12 +47,13 @@ class NatsBusSamples:
             offset += len(page)
 
     async def lag(self, partition: int) -> int:
-        """Entries of a partition that its coordinator has not acknowledged."""
-        stream = subjects.journal_stream(partition)
-        for info in await self._bus.jetstream.consumers_info(stream):
-            if info.name.startswith(f"coordinator-{partition}-"):
-                return _unacknowledged(info)
-        return 0
+        """Entries of a partition that its coordinator has not acknowledged. The newest consumer
+        counts: one before it may be on a server that is away."""
+        stream, prefix = subjects.journal_stream(partition), f"coordinator-{partition}-"
+        consumers = await self._bus.jetstream.consumers_info(stream)
+        mine = [info for info in consumers if info.name.startswith(prefix)]
+        newest = max(mine, key=lambda info: str(info.created), default=None)
+        return 0 if newest is None else _unacknowledged(newest)
 
 
 def _unacknowledged(info: ConsumerInfo) -> int:

@@ -6,16 +6,19 @@ Coordinators and the gateway make them. A runner may not: it waits until they ar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
+from nats.errors import Error as NatsError
 from nats.js.api import (
     DiscardPolicy,
     RetentionPolicy,
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import BadRequestError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NotFoundError
 
 from shared.adapters.nats.bundles import BUCKET, CONTENTS, NatsBundles
 from shared.adapters.nats.connection import Bus
@@ -31,18 +34,36 @@ LOGS_BYTES: Final = 1024 * 1024 * 1024
 AGENT_TTL_S: Final = 10.0
 LEASE_TTL_S: Final = 6.0
 AGAIN_S: Final = 1.0
-"""How often a runner looks whether the streams are there."""
+"""How often it is looked whether the streams are there, or can be made."""
+PATIENCE_S: Final = 60.0
+"""How long servers may take to be ready to hold streams."""
+CLUSTER_REPLICAS: Final = 3
+
+_NO_PEERS: Final = frozenset({10005, 10023})
+"""The server's codes for: too few servers that could hold a replica, at least now."""
+_NOT_CLUSTERED: Final = 10074
+
+
+class StreamsError(Exception):
+    """NATS cannot hold the streams as they are wanted."""
 
 
 async def ensure_streams(
-    bus: Bus, *, replicas: int = 1, partitions: int = subjects.PARTITIONS
+    bus: Bus, *, replicas: int = 0, partitions: int = subjects.PARTITIONS
 ) -> None:
-    """Make every stream and bucket that is missing, and bring the others up to date."""
-    for config in _streams(replicas, partitions):
+    """Make every stream and bucket that is missing, and give the others so many replicas.
+
+    `replicas` 0: three on a cluster, one on a single server. Waits while the servers elect their
+    leaders. Raises `StreamsError` when they cannot hold the streams so.
+    """
+    copies = replicas or (CLUSTER_REPLICAS if bus.clustered else 1)
+    for config in _streams(copies, partitions):
         await _ensure(bus, config)
-    await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, replicas)
-    await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, replicas)
-    await NatsBundles(bus).ensure(replicas)
+    await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, copies)
+    await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, copies)
+    await _patiently("bundles", lambda: NatsBundles(bus).ensure(copies))
+    for name in (f"KV_{BUCKET}", f"OBJ_{CONTENTS}"):
+        await _patiently(name, partial(_replicate, bus, name, copies))
 
 
 async def await_streams(bus: Bus) -> None:
@@ -50,9 +71,18 @@ async def await_streams(bus: Bus) -> None:
     journals = [f"JOURNAL_{index}" for index in range(subjects.JOURNAL_STREAMS)]
     buckets = (f"KV_{subjects.AGENTS_BUCKET}", f"KV_{BUCKET}", f"OBJ_{CONTENTS}")
     needed = {*journals, subjects.TASKS, subjects.LOGS, *buckets}
-    while missing := needed - {info.config.name for info in await bus.jetstream.streams_info()}:
+    while missing := needed - await _present(bus):
         log.info("waiting for a coordinator to make the streams", missing=sorted(missing))
         await asyncio.sleep(AGAIN_S)
+
+
+async def _present(bus: Bus) -> set[str]:
+    """The streams that have a leader now; none while the servers elect theirs."""
+    try:
+        return {info.config.name or "" for info in await bus.jetstream.streams_info()}
+    except (NatsError, TimeoutError) as error:
+        log.info("streams not listed now", error=str(error) or type(error).__name__)
+        return set()
 
 
 def _streams(replicas: int, partitions: int) -> list[StreamConfig]:
@@ -110,13 +140,65 @@ def _journal(index: int, replicas: int, partitions: int) -> StreamConfig:
 
 
 async def _ensure(bus: Bus, config: StreamConfig) -> None:
-    try:
-        await bus.jetstream.stream_info(config.name or "")
-    except NotFoundError:
+    name = config.name or ""
+
+    async def attempt() -> None:
         try:
-            await bus.jetstream.add_stream(config)
-        except BadRequestError:  # another process made it first
-            await bus.jetstream.update_stream(config)
+            await _replicate(bus, name, config.num_replicas or 1)
+        except NotFoundError:
+            await _make(bus, config)
+
+    await _patiently(name, attempt)
+
+
+async def _make(bus: Bus, config: StreamConfig) -> None:
+    try:
+        await bus.jetstream.add_stream(config)
+    except BadRequestError as error:
+        if error.err_code in _NO_PEERS:
+            raise
+        await bus.jetstream.update_stream(config)  # another process made it first
+
+
+async def _replicate(bus: Bus, name: str, replicas: int) -> None:
+    """Give a stream that exists so many replicas. Raises `NotFoundError` when there is none."""
+    config = (await bus.jetstream.stream_info(name)).config
+    if config.num_replicas != replicas:
+        log.info("stream gets other replicas", stream=name, was=config.num_replicas, now=replicas)
+        await bus.jetstream.update_stream(config.evolve(num_replicas=replicas))
+
+
+async def _patiently(name: str, attempt: Callable[[], Awaitable[None]]) -> None:
+    """Try while the servers start, elect a leader, or are too few, and say so."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    while True:
+        try:
+            return await attempt()
+        except (APIError, TimeoutError) as error:
+            if not _may_pass(error) or asyncio.get_running_loop().time() > deadline:
+                raise StreamsError(_advice(name, error)) from error
+            log.info("not ready to hold a stream", stream=name, error=_words(error))
+        await asyncio.sleep(AGAIN_S)
+
+
+def _may_pass(error: APIError | TimeoutError) -> bool:
+    """Whether the same request may be granted a moment later."""
+    if not isinstance(error, APIError):
+        return True
+    return error.err_code in _NO_PEERS or (
+        (error.code or 500) >= 500 and error.err_code != _NOT_CLUSTERED
+    )
+
+
+def _advice(name: str, error: Exception) -> str:
+    return (
+        f"NATS does not hold {name} as asked ({_words(error)}); check that the servers run with "
+        "JetStream, and that HIVE_REPLICAS is not more than there are"
+    )
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "description", None) or str(error) or type(error).__name__
 
 
 async def ensure_bucket(bus: Bus, name: str, ttl_s: float, replicas: int = 1) -> None:

@@ -174,8 +174,10 @@ async def test_what_the_server_never_takes_is_refused(
 
 
 async def test_a_busy_server_is_asked_again(shore: Shore) -> None:
-    """Too many requests (429), an internal error (500) and no answer are no refusals."""
+    """Too many requests (429), an internal error (500), no answer, and that the first copy is still
+    being agreed on (409, only clusters say that) are no refusals."""
     answers = [
+        b'{"error": {"code": 409, "err_code": 10158, "description": "duplicate is in process"}}',
         b'{"error": {"code": 429, "err_code": 10167, "description": "too many requests"}}',
         b'{"error": {"code": 503, "description": "no leader"}}',
         b"nonsense",

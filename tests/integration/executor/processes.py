@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -67,6 +68,14 @@ class ExecutorProcess:
         """kill -9."""
         if self._child is not None:
             await asyncio.to_thread(self._child.kill)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it lives, and does nothing. What its steps started goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         """SIGTERM, without waiting."""
