@@ -15,7 +15,7 @@ class Task(BaseModel):
 
     `token` is what a deferred command gave, when this is a later leg of its attempt. `offer` counts
     how often the same leg was offered before; only one of its copies can be claimed. Without
-    `must_claim` a runner may run it at once: should the runner die, running it again does no harm.
+    `must_claim` a runner may run it at once: it changes nothing, however late or often it runs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,7 +53,8 @@ def unplaced(task: Task, reason: str) -> AttemptUnplaced:
 
 
 class StopOrder(BaseModel):
-    """Stop one leg of an attempt, and report with proof. Sent to all agents, or to one."""
+    """Stop one leg of an attempt, and report with proof. With an `agent` it is meant for that one:
+    another may be running the same leg by right."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,6 +62,7 @@ class StopOrder(BaseModel):
     step: str
     attempt: int
     leg: int
+    agent: str = ""
 
 
 class LogLine(BaseModel):

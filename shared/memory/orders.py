@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from shared.contracts import subjects
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action, OutageError
@@ -20,6 +20,10 @@ class MemoryOrders:
     async def on_stop(self, handle: Callable[[StopOrder], None]) -> None:
         """Call `handle` for every order to stop."""
         self._bus.listeners.stop.append(handle)
+
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims."""
+        self._bus.listeners.decided[agent] = handle
 
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
         """Answer whether this agent is running an attempt."""
@@ -56,3 +60,4 @@ class MemoryOrders:
     def leave(self, agent: str) -> None:
         """The agent's process is gone: nobody answers for it."""
         self._bus.listeners.holds.pop(agent, None)
+        self._bus.listeners.decided.pop(agent, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 
 
@@ -14,6 +14,10 @@ class Orders(Protocol):
 
     async def on_stop(self, handle: Callable[[StopOrder], None]) -> None:
         """Call `handle` for every order to stop, from now on."""
+        ...
+
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims, from now on."""
         ...
 
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:

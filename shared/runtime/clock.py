@@ -17,6 +17,14 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+def elapsed_s() -> float:
+    """Seconds since some moment; they go on while the host sleeps (where the system can tell)."""
+    return time.clock_gettime(_GOES_ON)
+
+
+_GOES_ON: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class TimeSortedIds:
     """Ids of a prefix and 26 characters of Crockford's base 32, lower case."""
 

@@ -222,6 +222,7 @@ def _start(turn: Turn, report: msg.AttemptMessage) -> None:
             leg=report.leg,
             agent=report.agent,
             host=report.host,
+            fence=turn.seq,
         )
     )
     turn.clear_timer(f"place-{report.step}")

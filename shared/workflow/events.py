@@ -168,7 +168,7 @@ class StepScheduled(StepEvent):
     """One leg of an attempt is offered to agents; effect of this event: the task.
 
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
-    Where running it twice does no harm it need not be claimed before it is run.
+    What changes nothing need not be claimed before it is run (`must_claim`).
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -194,13 +194,15 @@ class StepBlocked(StepEvent):
 
 
 class StepStarted(StepEvent):
-    """An agent runs it."""
+    """An agent runs it. `fence` is the journal sequence of what said so: the leg's fencing token,
+    higher than that of every earlier attempt at any step of this execution."""
 
     type: Literal["step.started"] = "step.started"
     attempt: int
     leg: int
     agent: str
     host: str
+    fence: int = 0
 
 
 class StepDeferred(StepEvent):

@@ -48,7 +48,8 @@ _EXECUTION: Final[Mapping[str, cel.Type]] = {
 class CompiledStep:
     """A step with its expressions compiled, and what follows from its command.
 
-    `on_lost` is the rule that applies, whether it was written or not.
+    `on_lost` is the rule that applies, whether it was written or not. `must_claim`: it changes
+    something, so that no agent may start it unless the coordinator says so.
     """
 
     step: Step
@@ -59,6 +60,7 @@ class CompiledStep:
     criteria: tuple[Compiled, ...]
     capabilities: tuple[str, ...]
     on_lost: OnLost
+    must_claim: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +149,17 @@ class _Compiler:
             ),
             capabilities=self._capabilities(step),
             on_lost=self._on_lost(step),
+            must_claim=not self._is_harmless(step) or self._on_lost(step) is not OnLost.RERUN,
         )
 
     def _on_lost(self, step: Step) -> OnLost:
         if step.on_lost is not None:
             return step.on_lost
+        return OnLost.RERUN if step.idempotent or self._is_harmless(step) else OnLost.FAIL
+
+    def _is_harmless(self, step: Step) -> bool:
         signature = self._commands.get(step.command)
-        harmless = signature is not None and signature.effect_free(step.parameters)
-        return OnLost.RERUN if step.idempotent or harmless else OnLost.FAIL
+        return signature is not None and signature.effect_free(step.parameters)
 
     def _capabilities(self, step: Step) -> tuple[str, ...]:
         signature = self._commands.get(step.command)

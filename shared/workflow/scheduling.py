@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from shared.workflow import events as ev
 from shared.workflow.binding import bind
-from shared.workflow.definition import OnLost
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
 from shared.workflow.failing import fail_for_good
@@ -82,7 +81,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             sensitive=compiled.step.sensitive,
             token=step.token,
             offer=offer,
-            must_claim=compiled.on_lost is not OnLost.RERUN,
+            must_claim=compiled.must_claim,
         )
     )
 

@@ -35,6 +35,7 @@ class StepState(BaseModel):
     `offer` how often the leg was offered again.
 
     `token` names what it waits or waited for; `woken` what happened before it began to wait.
+    `fence` is the fencing token of the leg that was started last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class StepState(BaseModel):
     attempt: int = 0
     leg: int = 0
     offer: int = 0
+    fence: int = 0
     agent: str = ""
     scheduled_at_ms: int = 0
     started_at_ms: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from services.executor.placement import Placement
 from shared.contracts.agents import AgentRecord
+from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import wire_event
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
@@ -13,7 +14,7 @@ from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
 from shared.workflow.machines.execution import ENDED
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.messages import JOURNAL_MESSAGE, TimerFired
+from shared.workflow.messages import JOURNAL_MESSAGE, AttemptStarted, TimerFired
 from shared.workflow.state import ExecutionState
 
 Agents = Callable[[], Sequence[AgentRecord]]
@@ -63,6 +64,26 @@ class Translator:
         if after.status in ENDED and before is not None and before.timers and not before.ended:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
 
+    def answer(self, claim: AttemptStarted, after: ExecutionState) -> None:
+        """Tell the agent what became of its claim: whatever `after` says, and that alone."""
+        step = after.steps.get(claim.step)
+        granted = (
+            step is not None
+            and step.status in (StepStatus.RUNNING, StepStatus.STOPPING)
+            and (step.attempt, step.leg, step.agent) == (claim.attempt, claim.leg, claim.agent)
+        )
+        self._effects.decided(
+            ClaimDecision(
+                execution_id=after.execution_id,
+                step=claim.step,
+                attempt=claim.attempt,
+                leg=claim.leg,
+                agent=claim.agent,
+                granted=granted,
+                fence=step.fence if granted and step is not None else 0,
+            )
+        )
+
     def _withdraw(
         self, before: ExecutionState | None, after: ExecutionState, events: Sequence[ev.AnyEvent]
     ) -> None:
@@ -104,8 +125,13 @@ class Translator:
 
 
 def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:
+    """What is revoked is stopped where it was claimed: another agent may run it by right."""
     return StopOrder(
-        execution_id=state.execution_id, step=event.step, attempt=event.attempt, leg=event.leg
+        execution_id=state.execution_id,
+        step=event.step,
+        attempt=event.attempt,
+        leg=event.leg,
+        agent=event.agent if isinstance(event, ev.StepRevoked) else "",
     )
 
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.executor.commands.base import CommandContext, Failed, Outcome
+from services.executor.commands.base import (
+    Cancelled,
+    CommandContext,
+    Failed,
+    Outcome,
+    StopProof,
+)
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.perform import perform
 from services.executor.commands.running_records import RunningRecords
@@ -58,6 +64,9 @@ async def run_attempt(
         if refused is not None:
             return refused
         parameters = redaction.open(task.parameters)
+        kept = _kept_from_starting(held)
+        if kept is not None:
+            return kept
         async with asyncio.timeout(task.timeout_s + GRACE_S):
             return await perform(workbench.commands, task.command, parameters, context, task.token)
     except SealError as error:
@@ -66,6 +75,16 @@ async def run_attempt(
         return Failed("command_hung", f"{task.command} did not end after its deadline")
     finally:
         await workdir.remove()
+
+
+def _kept_from_starting(held: Held) -> Outcome | None:
+    """The last look before the command begins: whether its time has passed."""
+    if held.cancelled.is_set():
+        return Cancelled(StopProof(True, "it was told to stop before it began: nothing was run"))
+    if held.grant is not None and not held.grant.is_good:
+        message = "the agent stood still between its claim and the start: nothing was run"
+        return Failed("start_too_late", message, retryable=True)
+    return None
 
 
 def _context(

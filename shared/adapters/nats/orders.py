@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimDecisions, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 
 log = structlog.get_logger()
 
 HOLDS_S: Final = 2.0
 CLAIM_S: Final = 5.0
+DECIDED: Final = "decided"
 _HOLDS: Final = "holds"
 _CLAIMS: Final = "claims"
 
@@ -40,6 +41,20 @@ class NatsOrders:
                 log.warning("stop order cannot be read", reason=str(error)[:300])
 
         await self._bus.client.subscribe(subjects.control_all("stop"), cb=receive)
+
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims."""
+
+        async def receive(message: Msg) -> None:
+            try:
+                decided = ClaimDecisions.model_validate_json(message.data)
+            except ValidationError as error:
+                log.warning("decisions about claims cannot be read", reason=str(error)[:300])
+                return
+            for decision in decided.decisions:
+                handle(decision)
+
+        await self._bus.client.subscribe(subjects.control_agent(agent, DECIDED), cb=receive)
 
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
         """Answer whether this agent is running an attempt."""
