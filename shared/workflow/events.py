@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from shared.workflow.late import LateParameters
 from shared.workflow.messages import Actor, Failure, Proof
 
 
@@ -168,7 +169,8 @@ class StepScheduled(StepEvent):
     """One leg of an attempt is offered to agents; effect of this event: the task.
 
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
-    What changes nothing need not be claimed before it is run (`must_claim`).
+    What changes nothing need not be claimed before it is run (`must_claim`). Of parameters with
+    secrets in them `late` has what the agent needs to evaluate them.
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -183,6 +185,7 @@ class StepScheduled(StepEvent):
     token: str | None = None
     offer: int = 0
     must_claim: bool = True
+    late: LateParameters | None = None
 
 
 class StepBlocked(StepEvent):

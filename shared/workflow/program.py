@@ -11,6 +11,7 @@ What an expression may use:
 | `steps.<id>.status`, `.output`, `.output.<field>`, `.error`, `.attempts` | of steps before it |
 | `execution.id`, `.template`, `.version`, `.requested_by`, `.created_at_ms` | of this run |
 | `output`, `output.<field>` | in checks and criteria: what the step's command returned |
+| `secrets.<name>` | text; in a step's parameters only, evaluated on the agent that runs it |
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from shared.workflow.definition import OnLost, Parameter, Step, Template
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
 from shared.workflow.graph import Graph
+from shared.workflow.late import mentions_secrets, secret_variables
 from shared.workflow.parameters import schema_problems
 
 Schema = Mapping[str, Any]
@@ -139,7 +141,7 @@ class _Compiler:
         return CompiledStep(
             step=step,
             when=self._condition(f"{path}/when", when, scope) if when is not None else None,
-            parameters=self._rendered(f"{path}/parameters", step.parameters, scope) or nothing,
+            parameters=self._parameters(path, step, scope) or nothing,
             host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
             checks=self._conditions(
                 f"{path}/validation_checks", step.validation_checks, over_output
@@ -151,6 +153,10 @@ class _Compiler:
             on_lost=self._on_lost(step),
             must_claim=not self._is_harmless(step) or self._on_lost(step) is not OnLost.RERUN,
         )
+
+    def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
+        with_secrets = scope.plus(secret_variables(step.parameters))
+        return self._rendered(f"{path}/parameters", step.parameters, with_secrets)
 
     def _on_lost(self, step: Step) -> OnLost:
         if step.on_lost is not None:
@@ -210,6 +216,9 @@ class _Compiler:
             return None
 
     def _report(self, path: str, error: ExpressionError) -> None:
+        if mentions_secrets(error.source) and "/parameters" not in path:
+            self.problems.append(_misplaced(path, error))
+            return
         self.problems.append(
             Problem(
                 path=path,
@@ -248,6 +257,16 @@ class _Compiler:
         return {prefix: _OUTPUT_MAP} | {
             f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
         }
+
+
+def _misplaced(path: str, error: ExpressionError) -> Problem:
+    return Problem(
+        path=path,
+        code="secret_misplaced",
+        message=f"`{error.source}` uses a secret, and only a step's parameters can: it has its "
+        "value on the agent that runs the step, and nowhere else",
+        fix="use the secret in the parameters of a step, and the output of that step here",
+    )
 
 
 def _words(value: Any) -> set[str]:

@@ -17,6 +17,7 @@ from shared.workflow.binding import bind
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
 from shared.workflow.failing import fail_for_good
+from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -61,6 +62,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
     try:
         data = bind((*compiled.parameters.needs, *compiled.host.needs), turn.state)
         parameters = compiled.parameters.render(data)
+        late = late_parameters(compiled.parameters, data)
         host = compiled.host.render(data) or None
     except ExpressionError as error:
         _fail_unrendered(turn, step_id, error)
@@ -82,6 +84,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             token=step.token,
             offer=offer,
             must_claim=compiled.must_claim,
+            late=late,
         )
     )
 

@@ -36,7 +36,7 @@ class CommandContext:
     takes a progress line for the streams `stdout`, `stderr` or `progress`; it returns at once.
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
     counts the parts of an attempt that waits: 0 runs, each later one resumes. `running` is where
-    programs are noted while they run.
+    programs are noted while they run. `fence` is the leg's fencing token, 0 where it has none.
     """
 
     execution_id: str
@@ -52,6 +52,7 @@ class CommandContext:
     deadline_s: float | None = None
     hive: HivePort | None = None
     running: RunningRecords | None = None
+    fence: int = 0
 
     @cached_property
     def workdir(self) -> Path:

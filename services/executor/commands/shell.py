@@ -34,6 +34,9 @@ RESERVED_BYTES = 4096
 SHOWN_LIMIT = 200
 """Longest part of a name that a message repeats, in characters."""
 
+FENCE_VARIABLE = "HIVE_FENCING_TOKEN"
+"""Environment variable with the attempt's fencing token, for what can refuse an older one."""
+
 _START_FAILURES: dict[int, tuple[str, str, bool]] = {
     errno.ENOENT: (
         "executable_not_found",
@@ -73,7 +76,7 @@ class ShellCommand:
 
     async def run(self, params: ShellParameters, context: CommandContext) -> Outcome:
         """Check the policy and the host, run the program, judge how it ended."""
-        env = self._env(params)
+        env = self._env(params, context)
         cwd = context.workdir / (params.cwd or "")
         argv = params.argv if params.argv is not None else params.interpreter
         try:
@@ -97,10 +100,11 @@ class ShellCommand:
             return _not_started(argv[0], error)
         return _judge(params, result)
 
-    def _env(self, params: ShellParameters) -> dict[str, str]:
+    def _env(self, params: ShellParameters, context: CommandContext) -> dict[str, str]:
         source = os.environ if self._environment is None else self._environment
         passed = {name: source[name] for name in params.env_allow if name in source}
-        return passed | params.env
+        fence = {FENCE_VARIABLE: str(context.fence)} if context.fence else {}
+        return passed | params.env | fence
 
 
 def _prepare(

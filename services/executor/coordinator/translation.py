@@ -116,6 +116,7 @@ class Translator:
             token=event.token,
             offer=event.offer,
             must_claim=event.must_claim,
+            late=event.late,
         )
         pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:

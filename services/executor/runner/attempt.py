@@ -22,10 +22,12 @@ from services.executor.policy import Policy
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
 from services.executor.runner.redaction import Redaction
+from services.executor.secrets.opening import opened_parameters, secret_places
+from services.executor.secrets.vault import Vault
 from shared.contracts.tasks import Task
 from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
-from shared.runtime.sealing import Sealer, SealError, sealed_places
+from shared.runtime.sealing import Sealer, SealError
 
 WORK: Final = "work"
 """Name of the directory, in the agent's own, with one directory for each attempt."""
@@ -33,7 +35,7 @@ WORK: Final = "work"
 GRACE_S: Final = 20.0
 """How long a command may take to end after its deadline before the runner gives it up."""
 PLACES_NAMED: Final = 5
-"""Most places of sealed values that a refusal names."""
+"""Most places of secrets that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Workbench:
     commands: CommandCatalog
     policy: Policy
     sealer: Sealer
+    vault: Vault
     data_dir: Path
     output_limit_bytes: int
     hive: HivePort | None
@@ -63,7 +66,9 @@ async def run_attempt(
         refused = _secrets_refused(workbench, task)
         if refused is not None:
             return refused
-        parameters = redaction.open(task.parameters)
+        parameters = await opened_parameters(workbench.vault, task, redaction)
+        if isinstance(parameters, Failed):
+            return parameters
         kept = _kept_from_starting(held)
         if kept is not None:
             return kept
@@ -104,19 +109,21 @@ def _context(
         deadline_s=held.task.timeout_s,
         hive=workbench.hive,
         running=workbench.running,
+        fence=held.grant.fence if held.grant is not None else 0,
     )
 
 
 def _secrets_refused(workbench: Workbench, task: Task) -> Failed | None:
-    """Why a command must not get what is sealed: it would store it, or tell it to others."""
+    """Why a command must not get what is secret: it would store it, or tell it to others."""
     spec = workbench.commands.registry.get(task.command)
-    places = list(sealed_places(task.parameters))
+    places = list(secret_places(task))
     if spec is None or spec.takes_secrets or not places:
         return None
     listed = ", ".join(places[:PLACES_NAMED])
     message = (
-        f"{listed}: a sealed value (a sensitive output) cannot be given to {task.command}, which "
-        "would pass it on in clear; leave it out here, and give it to the steps that use it"
+        f"{listed}: a secret or a sealed value (a sensitive output) cannot be given to "
+        f"{task.command}, which would pass it on in clear; leave it out here, and give it to the "
+        "steps that use it"
     )
     return Failed("secret_refused", message)
 
