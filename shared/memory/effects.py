@@ -97,8 +97,9 @@ class MemoryEffects:
             self._collect(Action.FORGET, execution_id, lambda: self._bus.tasks.forget(execution_id))
 
     def commit(self) -> Awaitable[None]:
-        """Carry out what was collected, after what earlier commits collected."""
-        collected, self._collected = self._collected, []
+        """Carry out what was collected, after what earlier commits collected; decisions last."""
+        collected = sorted(self._collected, key=lambda effect: effect.action is Action.DECIDED)
+        self._collected = []
         self._last = asyncio.ensure_future(self._carry_out(self._last, collected))
         return self._last
 

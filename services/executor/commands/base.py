@@ -66,12 +66,14 @@ class StopProof:
 
     `pids` are the processes that were found, `signals` what was sent to them, in order. `gone` is
     false only if something was still there, or could not be examined; `reason` says which and why.
+    `exit` is how the program itself ended, such as `exit code 0` or `SIGKILL`.
     """
 
     gone: bool
     reason: str
     pids: tuple[int, ...] = ()
     signals: tuple[str, ...] = ()
+    exit: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,14 @@ class Failed:
     """The command could not do it.
 
     `retryable`: the same again may work; whether it is tried is the step's retry policy to say.
+    `proof` is there if something had to be stopped, or may still be at work.
     """
 
     code: str
     message: str
     retryable: bool = False
     output: JsonObject = field(default_factory=dict)
+    proof: StopProof | None = None
 
 
 @dataclass(frozen=True)

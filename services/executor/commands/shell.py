@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,10 @@ def _judge(params: ShellParameters, result: ProcessResult) -> Outcome:
     output = _output(result)
     if result.interruption:
         proof = result.proof or StopProof(False, "the program was not examined")
-        return interrupted(result.interruption, proof, output)
+        return interrupted(result.interruption, replace(proof, exit=_exit(result)), output)
     if result.proof and not result.proof.gone:
         message = f"background processes could not be stopped: {result.proof.reason}"
-        return Failed("background_left", message, output=output)
+        return Failed("background_left", message, output=output, proof=result.proof)
     if result.exit_code is None:
         return Failed("killed_by_signal", f"ended by {result.signal}", True, output)
     if result.exit_code not in params.expect_exit:
@@ -198,6 +199,12 @@ def _judge(params: ShellParameters, result: ProcessResult) -> Outcome:
         message = f"exit code {result.exit_code}, expected {expected}"
         return Failed("unexpected_exit", message, True, output)
     return _with_json(params, result, output)
+
+
+def _exit(result: ProcessResult) -> str:
+    if result.exit_code is not None:
+        return f"exit code {result.exit_code}"
+    return result.signal or "it has not ended"
 
 
 def _with_json(params: ShellParameters, result: ProcessResult, output: JsonObject) -> Outcome:

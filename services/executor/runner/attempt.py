@@ -77,7 +77,9 @@ async def run_attempt(
     except SealError as error:
         return Failed("sealed", str(error))
     except TimeoutError:
-        return Failed("command_hung", f"{task.command} did not end after its deadline")
+        message = f"{task.command} did not end after its deadline"
+        unknown = StopProof(False, f"{message}; what it had started was not examined")
+        return Failed("command_hung", message, proof=unknown)
     finally:
         await workdir.remove()
 

@@ -33,7 +33,7 @@ from shared.workflow.messages import AttemptLost, AttemptStarted
 log = structlog.get_logger()
 
 MOMENT_S: Final = 0.05
-"""What may run twice is claimed when it has run for so long."""
+"""What changes nothing is claimed when it has run for so long."""
 DECISION_S: Final = 2.0
 """How long a decision about a claim may take before the runner asks for it."""
 ASK_AGAIN_S: Final = 1.0
@@ -180,8 +180,8 @@ def _question(held: Held) -> ClaimQuestion:
 class LateClaim:
     """The claim of a task that is being run already: stated when it has run for a moment.
 
-    Most of what may run twice is over by then, and its report says all that a claim would have. If
-    the claim fails, what runs is stopped.
+    Most of what changes nothing is over by then, and its report says all that a claim would have.
+    If the claim fails, what runs is stopped.
     """
 
     def __init__(self, claims: Claims, held: Held) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -30,6 +30,7 @@ from shared.ports.journal import Journal
 from shared.ports.logs import LogSink
 from shared.ports.orders import Orders
 from shared.ports.tasks import TaskDelivery, TaskFeed
+from shared.runtime.clock import elapsed_s
 from shared.runtime.meters import RunnerMeter
 from shared.workflow.messages import AttemptDeferred, AttemptFinished
 
@@ -53,6 +54,7 @@ class Runner:
         logs: LogSink,
         slots: int,
         meter: RunnerMeter,
+        elapsed_s: Callable[[], float] = elapsed_s,
     ) -> None:
         self._workbench = workbench
         self._feed = feed
@@ -61,7 +63,12 @@ class Runner:
         self._logs = logs
         self._meter = meter
         self._claims = Claims(
-            journal, orders, workbench.agent, workbench.host, on_lost=meter.lost.inc
+            journal,
+            orders,
+            workbench.agent,
+            workbench.host,
+            on_lost=meter.lost.inc,
+            elapsed_s=elapsed_s,
         )
         self._reporter = Reporter(workbench.agent, workbench.host, workbench.output_limit_bytes)
         self._free = asyncio.Semaphore(slots)

@@ -1,4 +1,4 @@
-"""Secrets in parameters: left as they were written, with all that an agent needs to evaluate them."""
+"""Secrets in parameters: left as written, with all that an agent needs to evaluate them."""
 
 from __future__ import annotations
 
