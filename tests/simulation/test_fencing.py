@@ -43,9 +43,15 @@ class _EagerJournal(MemoryJournal):
     async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
         stored = await super().append(execution_id, message, message_id)
         if stored and isinstance(message, AttemptStarted):
-            who = {"step": message.step, "attempt": message.attempt, "leg": message.leg}
             self._decide(
-                ClaimDecision(execution_id=execution_id, **who, agent=message.agent, granted=True)
+                ClaimDecision(
+                    execution_id=execution_id,
+                    step=message.step,
+                    attempt=message.attempt,
+                    leg=message.leg,
+                    agent=message.agent,
+                    granted=True,
+                )
             )
         return stored
 
