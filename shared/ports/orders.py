@@ -24,8 +24,9 @@ class Orders(Protocol):
         """Answer, for this agent, whether it is running an attempt."""
         ...
 
-    async def ask_holds(self, agent: str, question: ClaimQuestion) -> bool:
-        """True when that agent answers that it is running the attempt."""
+    async def ask_holds(self, agent: str, question: ClaimQuestion, *, silence_s: float = 0) -> bool:
+        """True when that agent answers that it is running the attempt. An agent that is silent is
+        asked again and again, for at least `silence_s`."""
         ...
 
     async def answer_claims(

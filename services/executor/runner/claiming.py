@@ -149,16 +149,18 @@ class Claims:
         if await self._is_at_it(agent, question):
             await delivery.hand_back(LEAVE_S)
             return Verdict.BACK
-        await asyncio.sleep(OUTLAST_S)
         now = await self._orders.ask_claim(question)
-        if now.agent != agent or await self._is_at_it(agent, question):
+        if now.agent != agent:
             await delivery.hand_back(ASK_AGAIN_S)
             return Verdict.BACK
         await self._lost(held, agent)
         return Verdict.DONE
 
     async def _is_at_it(self, agent: str, question: ClaimQuestion) -> bool:
-        return agent != self._agent and await self._orders.ask_holds(agent, question)
+        """Whether its agent says so; one that is silent is given time to let its grant run out."""
+        if agent == self._agent:
+            return False
+        return await self._orders.ask_holds(agent, question, silence_s=OUTLAST_S)
 
     async def _lost(self, held: Held, agent: str) -> None:
         task = held.task

@@ -1,5 +1,7 @@
 """Short talk: questions in doubt and who answers them."""
 
+import asyncio
+
 from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 from tests.contract.bus.rig import BusRig
@@ -17,6 +19,14 @@ class TestHolds:
         assert await orders.ask_holds("alpha", QUESTION)
         assert not await orders.ask_holds("beta", QUESTION)
         assert not await orders.ask_holds("alpha", QUESTION.model_copy(update={"attempt": 2}))
+
+    async def test_a_silent_agent_is_asked_again(self, rig: BusRig) -> None:
+        """One that begins to answer within the silence that is waited for is heard."""
+        asking = asyncio.create_task(rig.orders().ask_holds("late", QUESTION, silence_s=5))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        await rig.orders().answer_holds("late", lambda _question: True)
+        assert await asking
 
     async def test_silence_means_no(self, rig: BusRig) -> None:
         """An agent that is not there holds nothing."""
