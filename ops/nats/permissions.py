@@ -11,7 +11,8 @@ that what holds on a laptop holds in production. Every user gets the least that 
   announcement, no files for distribution.
 * A runner takes tasks from the pools, states in the journal what became of them, sends progress
   lines, announces itself and asks and answers other agents. It cannot publish events, hand out
-  tasks, set timers, order others to stop, take a partition, or make, change, empty or delete the
+  tasks, set timers, order others to stop, decide
+  claims, take a partition, or make, change, empty or delete the
   streams of the engine.
 * The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
@@ -79,6 +80,7 @@ _COORDINATOR = User(
         "hive.control.all.stop",
         "hive.control.all.broadcast",
         "hive.control.agent.*.holds",
+        "hive.control.agent.*.decided",
         "hive.rpc.claims.*",
         "$KV.leases.>",
         *_LOOK,
@@ -122,7 +124,7 @@ _RUNNER = User(
         "$JS.FC.OBJ_bundle-contents.>",
     ),
     subscribe=("hive.control.>", "_INBOX.runner.>"),
-    deny_publish=("hive.control.all.stop",),
+    deny_publish=("hive.control.all.stop", "hive.control.agent.*.decided"),
 )
 
 USERS: tuple[User, ...] = (
@@ -154,7 +156,11 @@ USERS: tuple[User, ...] = (
             "$SRV.>",
             "_INBOX.gateway.>",
         ),
-        deny_publish=("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>"),
+        deny_publish=(
+            "$JS.API.STREAM.DELETE.>",
+            "$JS.API.STREAM.MSG.DELETE.>",
+            "hive.control.agent.*.decided",
+        ),
     ),
     _COORDINATOR,
     _RUNNER,

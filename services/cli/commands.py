@@ -104,6 +104,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"webhooks": "Tell other systems what happens: signed, tried again, logged."},
     ),
     CommandModule(
+        "services.cli.secrets",
+        HIVE,
+        {"secrets": "Set, list and remove secrets of the agents on this host."},
+    ),
+    CommandModule(
         "services.cli.mcp", HIVE, {"mcp": "Serve the Model Context Protocol to an AI agent."}
     ),
     CommandModule(

@@ -18,6 +18,7 @@ from services.cli.faces import now_ms
 from services.cli.options import AsJson, ExecutionId, KeyFile, Quiet, Url, WaitingId, open_gateway
 from services.cli.outcome import print_ids, print_json, told
 from services.cli.progress import Progress
+from services.cli.stops import stops
 from shared.workflow.machines.execution import ExecutionStatus
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
         parts += _mapping(f"Output of {step.id}", step.output, limit)
         if step.failure is not None:
             parts.append(Text(f"\n{step.id}: {step.failure.code}: {step.failure.message}", "red"))
+        parts += [Text(line, style) for line, style in stops(step)]
     parts += _mapping("Outputs", view.outputs, limit)
     if view.failure is not None:
         parts.append(Text(f"\n{view.failure.code}: {view.failure.message}", style="red"))

@@ -17,7 +17,7 @@ from shared.contracts.api.problems import FieldProblem
 
 if TYPE_CHECKING:
     from shared.contracts.api.templates import TemplateSummary, TemplateView
-    from shared.workflow.definition import Parameter, Step, Template
+    from shared.workflow.definition import Parameter, Step
 
 Version = Annotated[str | None, typer.Option("--version", help="Default: the newest release.")]
 
@@ -107,6 +107,8 @@ def create(
     name = f"{stored.template.id} {stored.template.version}"
     said = {"created": f"Stored {name}.", "unchanged": f"{name} is stored already, unchanged."}
     typer.echo(said[stored.outcome])
+    for one in stored.warnings:
+        typer.echo(f"  warning     {one.field}: {one.message}; {one.fix}", err=True)
     typer.echo(f"  run it      {hv('run')} {stored.template.id}")
 
 
@@ -203,7 +205,7 @@ def _described(view: TemplateView) -> Group:
         parts.append(_section("Parameters"))
         parts.append(rendering.table(("NAME", "TYPE", "DEFAULT", "WHAT IT IS"), rows))
     parts += [_section("Steps"), rendering.table(_STEP_COLUMNS, map(_step, template.steps))]
-    parts += [Text(f"\n{sentence}") for sentence in _facts(template)]
+    parts += [Text(f"\n{sentence}") for sentence in _facts(view)]
     given = "".join(f" -p {name}=…" for name in required)
     parts.append(Text(f"\n{hv('run')} {template.id}{given} --watch", style="dim"))
     return Group(*parts)
@@ -234,8 +236,12 @@ def _step(one: Step) -> tuple[object, ...]:
     )
 
 
-def _facts(template: Template) -> list[str]:
+def _facts(view: TemplateView) -> list[str]:
+    template = view.definition
     facts = []
+    if view.secrets:
+        listed = ", ".join(view.secrets)
+        facts.append(f"Its agents must have these secrets: {listed} ({hv('secrets')}).")
     if template.policies.approval_required:
         facts.append(f"A person must approve each run before it begins ({hv('approve')}).")
     facts += [f"Before: {one}" for one in template.prerequisites]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -22,6 +23,7 @@ from services.executor.policy import Allowed, Policy, default_policy, load_polic
 from services.executor.runner.announcer import AgentIdentity, Announcer
 from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
+from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
 from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
@@ -190,6 +192,7 @@ async def _start_runner(
         commands=catalog,
         policy=policy,
         sealer=Sealer(key_from_file(settings.home / "seal.key")),
+        vault=vault_of(settings, policy, os.environ),
         data_dir=settings.data_dir,
         output_limit_bytes=settings.output_limit_bytes,
         hive=hive,

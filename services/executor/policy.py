@@ -22,6 +22,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.executor.policy_defaults import EVERYTHING, LOADING_VARIABLES, METADATA_HOSTS
+from services.executor.secret_rules import SecretRules
 from shared.net.addresses import Address, kind_if_not_public, unwrapped
 
 FILE_LIMIT_BYTES = 1_048_576
@@ -92,6 +93,7 @@ class Policy(_Section):
     roots: tuple[Path, ...] = Field(default=(), description="Directories the agent may touch.")
     http: HttpRules = HttpRules()
     shell: ShellRules = ShellRules()
+    secrets: SecretRules = SecretRules()
 
     @field_validator("roots")
     @classmethod
@@ -138,6 +140,16 @@ class Policy(_Section):
             patterns = () if self.executables.allow == (EVERYTHING,) else LOADING_VARIABLES
         denied = _denying("shell.deny_env", patterns, [name], f"setting the variable '{name}'")
         return denied or ALLOWED
+
+    def secret(self, name: str, command: str, template: str) -> Decision:
+        """Whether a step of this command, in a workflow of this template, may have the secret."""
+        described = f"the secret '{name}' to '{command}' in template '{template}'"
+        for index, rule in enumerate(self.secrets.deny):
+            if rule.covers(name, command, template):
+                return _denied("secrets.deny", index, ", ".join(rule.names), described)
+        if any(rule.covers(name, command, template) for rule in self.secrets.allow):
+            return ALLOWED
+        return _unlisted("secrets.allow", name, described)
 
     def script(self) -> Decision:
         """Whether `shell` may run a script."""

@@ -63,6 +63,15 @@ class ExecutorSettings(BaseSettings):
         64, ge=1, le=1_000, description="How many tasks run at once on this agent."
     )
     agent_policy: Path | None = Field(None, description="The agent's policy file (YAML).")
+    secrets_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Environment variables that steps may use as secrets, `DB_URL,API_TOKEN`."
+    )
+    secrets_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Directories with one file for each secret, separated by `:`."
+    )
+    secrets_key: Path | None = Field(
+        None, description="Key file of the encrypted store; none: `secrets.key` in `HIVE_HOME`."
+    )
     output_limit_bytes: int = Field(
         256 * 1024, ge=1_024, le=4 * 1024 * 1024, description="Largest output of one command."
     )
@@ -92,9 +101,16 @@ class ExecutorSettings(BaseSettings):
             raise ValueError("write labels as name=value, separated by commas")
         return {name.strip(): text.strip() for name, _, text in pairs}
 
-    @field_validator("agent_capabilities", mode="before")
+    @field_validator("secrets_dirs", mode="before")
     @classmethod
-    def _capabilities(cls, value: object) -> object:
+    def _directories(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part for part in value.split(os.pathsep) if part)
+
+    @field_validator("agent_capabilities", "secrets_env", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())

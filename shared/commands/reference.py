@@ -66,7 +66,7 @@ def _facts(spec: CommandSpec) -> Iterator[str]:
     needs = ", ".join(f"`{name}`" for name in spec.capabilities) or "none"
     yield f"- Capabilities an agent needs: {needs}"
     yield f"- Idempotent: {'yes' if spec.idempotent else 'no'}"
-    yield f"- Takes [sealed values](templates.md#sensitive-outputs): {_takes(spec)}"
+    yield f"- Takes secrets and [sealed values](templates.md#sensitive-outputs): {_takes(spec)}"
 
 
 def _takes(spec: CommandSpec) -> str:

@@ -41,6 +41,9 @@ class ShellParameters(BaseModel):
     (SIGTERM, then SIGKILL) and the result says how that was proven. What it leaves in the
     background when it ends is stopped too, unless `background` is `leave`; a daemon, which made a
     session of its own, stays.
+
+    `HIVE_FENCING_TOKEN` in the program's environment is a number that is higher in each later
+    attempt: hand it to what you change where that can refuse a writer with an older one.
     """
 
     model_config = ConfigDict(
@@ -126,6 +129,7 @@ SPEC = CommandSpec.of(
     effects=Effects.IRREVERSIBLE,
     capabilities=["shell"],
     takes_secrets=True,
+    arguments=["argv", "interpreter"],
     examples=[
         Example(title="Run a program", parameters={"argv": ["uname", "-sr"]}),
         Example(

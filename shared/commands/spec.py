@@ -74,6 +74,11 @@ class CommandSpec(BaseModel):
         description="Whether sealed values may be given to it: only if it keeps its parameters out "
         "of all that is stored, and tells them to nobody but whom the author names.",
     )
+    arguments: tuple[str, ...] = Field(
+        default=(),
+        description="Parameters that become arguments of a process: everybody on the host can read "
+        "them while it runs.",
+    )
     deprecated: str | None = Field(default=None, description="If set: what to use instead.")
     examples: tuple[Example, ...] = ()
 
@@ -102,6 +107,7 @@ class CommandSpec(BaseModel):
         capabilities: Sequence[str] = (),
         idempotent: bool = False,
         takes_secrets: bool = False,
+        arguments: Sequence[str] = (),
         deprecated: str | None = None,
         examples: Sequence[Example] = (),
     ) -> "CommandSpec":
@@ -121,6 +127,7 @@ class CommandSpec(BaseModel):
             capabilities=tuple(capabilities),
             idempotent=idempotent,
             takes_secrets=takes_secrets,
+            arguments=tuple(arguments),
             deprecated=deprecated,
             examples=tuple(examples),
         )

@@ -160,6 +160,14 @@ def _unstored() -> Iterator[Channel]:
         ("executor",),
     )
     yield Channel(
+        "decided",
+        subjects.control_agent(_AGENT, "decided"),
+        "claim_decisions",
+        "What became of this agent's claims: whether it may start what it claimed.",
+        ("executor",),
+        ("executor",),
+    )
+    yield Channel(
         "holds",
         subjects.control_agent(_AGENT, "holds"),
         "claim_question",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from shared.contracts import control, rpc
 from shared.contracts.agents import AgentRecord
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecisions, ClaimQuestion
 from shared.contracts.events import PublicEvent
 from shared.contracts.history import Quarantined, StoredState
 from shared.contracts.tasks import LogChunk, StopOrder, Task
@@ -86,6 +86,7 @@ _NAMED: Final[tuple[type[BaseModel], ...]] = (
     LogChunk,
     ClaimQuestion,
     ClaimAnswer,
+    ClaimDecisions,
     AgentRecord,
     Template,
     control.ControlReply,

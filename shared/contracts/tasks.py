@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.events import Requirement
+from shared.workflow.late import LateParameters
 from shared.workflow.messages import AttemptUnplaced
 
 
@@ -15,7 +16,8 @@ class Task(BaseModel):
 
     `token` is what a deferred command gave, when this is a later leg of its attempt. `offer` counts
     how often the same leg was offered before; only one of its copies can be claimed. Without
-    `must_claim` a runner may run it at once: should the runner die, running it again does no harm.
+    `must_claim` a runner may run it at once: it changes nothing, however late or often it runs.
+    `late` is there if secrets stand in the parameters: what the agent needs to put them in.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +35,7 @@ class Task(BaseModel):
     token: str | None = None
     offer: int = 0
     must_claim: bool = True
+    late: LateParameters | None = None
 
     @property
     def leg_id(self) -> str:
@@ -53,7 +56,8 @@ def unplaced(task: Task, reason: str) -> AttemptUnplaced:
 
 
 class StopOrder(BaseModel):
-    """Stop one leg of an attempt, and report with proof. Sent to all agents, or to one."""
+    """Stop one leg of an attempt, and report with proof. With an `agent` it is meant for that one:
+    another may be running the same leg by right."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,6 +65,7 @@ class StopOrder(BaseModel):
     step: str
     attempt: int
     leg: int
+    agent: str = ""
 
 
 class LogLine(BaseModel):

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from shared.contracts import subjects
 from shared.contracts.agents import AgentRecord
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 from shared.memory.clock import ManualClock
 from shared.memory.events import MemoryEvents
@@ -41,6 +41,7 @@ class Listeners:
     """Who listens to orders and answers questions."""
 
     stop: list[Callable[[StopOrder], None]] = field(default_factory=list)
+    decided: dict[str, Callable[[ClaimDecision], None]] = field(default_factory=dict)
     holds: dict[str, Holds] = field(default_factory=dict)
     claims: list[Answer] = field(default_factory=list)
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.memory.bus import MemoryBus
@@ -15,7 +16,7 @@ from shared.memory.faults import Action, OutageError
 from shared.ports.journal import TimerOrder
 from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
 
-_BEST_EFFORT: Final = frozenset({Action.CLEAR_TIMER, Action.STOP, Action.FORGET})
+_BEST_EFFORT: Final = frozenset({Action.CLEAR_TIMER, Action.STOP, Action.DECIDED, Action.FORGET})
 """Effects that are not tried again: what they leave behind is ignored by the engine."""
 
 
@@ -75,6 +76,10 @@ class MemoryEffects:
         """Tell the agents to stop an attempt."""
         self._collect(Action.STOP, order.execution_id, lambda: self._tell(order))
 
+    def decided(self, decision: ClaimDecision) -> None:
+        """Tell an agent what became of its claim."""
+        self._collect(Action.DECIDED, decision.execution_id, lambda: self._hear(decision))
+
     def withdraw(self, execution_id: str, step: str) -> None:
         """Remove a step's tasks from the queues."""
         prefix = f"t.{execution_id}.{step}."
@@ -92,8 +97,9 @@ class MemoryEffects:
             self._collect(Action.FORGET, execution_id, lambda: self._bus.tasks.forget(execution_id))
 
     def commit(self) -> Awaitable[None]:
-        """Carry out what was collected, after what earlier commits collected."""
-        collected, self._collected = self._collected, []
+        """Carry out what was collected, after what earlier commits collected; decisions last."""
+        collected = sorted(self._collected, key=lambda effect: effect.action is Action.DECIDED)
+        self._collected = []
         self._last = asyncio.ensure_future(self._carry_out(self._last, collected))
         return self._last
 
@@ -122,6 +128,11 @@ class MemoryEffects:
 
     def _append(self, execution_id: str, payload: bytes, message_id: str) -> None:
         self._bus.journal.append(execution_id, payload, message_id)
+
+    def _hear(self, decision: ClaimDecision) -> None:
+        handle = self._bus.listeners.decided.get(decision.agent)
+        if handle is not None:
+            handle(decision)
 
     def _tell(self, order: StopOrder) -> None:
         for handle in self._bus.listeners.stop:

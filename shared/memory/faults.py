@@ -19,6 +19,7 @@ class Action(Enum):
     TIMER = "timer"
     CLEAR_TIMER = "clear_timer"
     STOP = "stop"
+    DECIDED = "decided"
     FORGET = "forget"
     ACKNOWLEDGE_ENTRIES = "acknowledge_entries"
     ACKNOWLEDGE_TASK = "acknowledge_task"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from shared.contracts import subjects
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action, OutageError
+
+AGAIN_S: Final = 0.5
+"""How often a silent agent is asked again."""
 
 
 class MemoryOrders:
@@ -21,18 +26,32 @@ class MemoryOrders:
         """Call `handle` for every order to stop."""
         self._bus.listeners.stop.append(handle)
 
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims."""
+        self._bus.listeners.decided[agent] = handle
+
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
         """Answer whether this agent is running an attempt."""
         self._bus.listeners.holds[agent] = holds
 
-    async def ask_holds(self, agent: str, question: ClaimQuestion) -> bool:
+    async def ask_holds(self, agent: str, question: ClaimQuestion, *, silence_s: float = 0) -> bool:
         """True when that agent answers that it is running the attempt."""
+        until = asyncio.get_running_loop().time() + silence_s
+        while (answer := await self._asked(agent, question)) is None:
+            left_s = until - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(left_s, AGAIN_S))
+        return answer
+
+    async def _asked(self, agent: str, question: ClaimQuestion) -> bool | None:
+        """What the agent says; `None` when it says nothing."""
         try:
             await self._bus.faults.before(Action.ASK, agent)
         except OutageError:
-            return False
+            return None
         holds = self._bus.listeners.holds.get(agent)
-        return holds is not None and holds(question)
+        return None if holds is None else holds(question)
 
     async def answer_claims(
         self, answer: Callable[[int, ClaimQuestion], Awaitable[ClaimAnswer | None]]
@@ -56,3 +75,4 @@ class MemoryOrders:
     def leave(self, agent: str) -> None:
         """The agent's process is gone: nobody answers for it."""
         self._bus.listeners.holds.pop(agent, None)
+        self._bus.listeners.decided.pop(agent, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
+from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.journal import TimerOrder
@@ -39,6 +40,11 @@ class Effects(Protocol):
 
     def stop(self, order: StopOrder) -> None:
         """Tell the agents to stop an attempt (best effort; the engine repeats it)."""
+        ...
+
+    def decided(self, decision: ClaimDecision) -> None:
+        """Tell an agent what became of its claim, after the orders to stop (best effort; an agent
+        that hears nothing asks)."""
         ...
 
     def withdraw(self, execution_id: str, step: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 
 
@@ -16,12 +16,17 @@ class Orders(Protocol):
         """Call `handle` for every order to stop, from now on."""
         ...
 
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims, from now on."""
+        ...
+
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
         """Answer, for this agent, whether it is running an attempt."""
         ...
 
-    async def ask_holds(self, agent: str, question: ClaimQuestion) -> bool:
-        """True when that agent answers that it is running the attempt."""
+    async def ask_holds(self, agent: str, question: ClaimQuestion, *, silence_s: float = 0) -> bool:
+        """True when that agent answers that it is running the attempt. An agent that is silent is
+        asked again and again, for at least `silence_s`."""
         ...
 
     async def answer_claims(

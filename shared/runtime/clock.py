@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Final
 
 from shared.workflow.identity import time_sorted_id
 
@@ -14,6 +15,14 @@ class SystemClock:
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
+
+
+def elapsed_s() -> float:
+    """Seconds since some moment; they go on while the host sleeps (where the system can tell)."""
+    return time.clock_gettime(_GOES_ON)
+
+
+_GOES_ON: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class TimeSortedIds:

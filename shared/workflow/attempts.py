@@ -36,7 +36,7 @@ PLACE_AGAIN_MS: Final = 2_000
 
 _S = StepStatus
 _UNDER_WAY: Final = frozenset({_S.SCHEDULED, _S.BLOCKED, _S.RUNNING})
-"""An agent may be at it: what may run twice is run before it is claimed."""
+"""An agent may be at it: what changes nothing is run before it is claimed."""
 
 
 def started(turn: Turn, report: msg.AttemptStarted) -> None:
@@ -120,7 +120,13 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
         _start(turn, report)
     if step.status is _S.STOPPING:
         turn.emit(
-            ev.StepCancelled(step=report.step, attempt=report.attempt, reason=_stop_reason(turn))
+            ev.StepCancelled(
+                step=report.step,
+                attempt=report.attempt,
+                agent=report.agent,
+                reason=_stop_reason(turn),
+                proof=Proof(gone=True, reason="it had begun to wait, and held no agent any more"),
+            )
         )
         return
     failure = _too_large(turn, json_size(report.output))
@@ -256,6 +262,7 @@ def _start(turn: Turn, report: msg.AttemptMessage) -> None:
             leg=report.leg,
             agent=report.agent,
             host=report.host,
+            fence=turn.seq,
         )
     )
     turn.clear_timer(f"place-{report.step}")

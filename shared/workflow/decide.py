@@ -59,7 +59,7 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
 
 def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Decided:
     """What `entry` leads to. `state` is `None` before the execution's first entry."""
-    turn = Turn(program, state, entry.at_ms)
+    turn = Turn(program, state, entry.at_ms, entry.seq)
     message = entry.message
     if isinstance(message, msg.ExecutionRequested):
         if state is not None:

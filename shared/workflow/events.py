@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from shared.workflow.late import LateParameters
 from shared.workflow.messages import Actor, Failure, Instance, Parent, Proof, Signal
 
 
@@ -177,7 +178,8 @@ class StepScheduled(StepEvent):
     """One leg of an attempt is offered to agents; effect of this event: the task.
 
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
-    Where running it twice does no harm it need not be claimed before it is run.
+    What changes nothing need not be claimed before it is run (`must_claim`). Of parameters with
+    secrets in them `late` has what the agent needs to evaluate them.
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -192,6 +194,7 @@ class StepScheduled(StepEvent):
     token: str | None = None
     offer: int = 0
     must_claim: bool = True
+    late: LateParameters | None = None
 
 
 class StepBlocked(StepEvent):
@@ -203,13 +206,15 @@ class StepBlocked(StepEvent):
 
 
 class StepStarted(StepEvent):
-    """An agent runs it."""
+    """An agent runs it. `fence` is the journal sequence of what said so: the leg's fencing token,
+    higher than that of every earlier attempt at any step of this execution."""
 
     type: Literal["step.started"] = "step.started"
     attempt: int
     leg: int
     agent: str
     host: str
+    fence: int = 0
 
 
 class StepDeferred(StepEvent):

@@ -229,7 +229,7 @@ def _step_blocked(_before: StepState, event: ev.StepBlocked, _at_ms: int) -> Cha
 def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Changes:
     # A later leg goes on with an attempt that began before it waited.
     began_ms = before.started_at_ms if event.leg else at_ms
-    return {"agent": event.agent, "started_at_ms": began_ms}
+    return {"agent": event.agent, "started_at_ms": began_ms, "fence": event.fence}
 
 
 def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:

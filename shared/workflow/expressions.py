@@ -15,6 +15,8 @@ The law:
   expressions are RE2. A rendered value is at most `MAX_RENDERED_BYTES`.
 * The result is plain JSON data (`None, bool, int, float, str, list, dict`), never a library object.
 * An expression that is nothing but a declared name takes its value over as it is.
+* A text with a secret in it is not rendered here: it stays as it was written, and is evaluated on
+  the agent (`shared.workflow.late`).
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ from shared.workflow.errors import ExpressionError
 
 MAX_SOURCE: Final = 2_000
 """Longest expression, in characters."""
+
+SECRETS: Final = "secrets."
+"""Names that begin so have their values on agents only."""
 
 MAX_BUILDERS: Final = 5
 """Most calls in one expression that build new lists or texts."""
@@ -103,14 +108,14 @@ class Scope:
 class Compiled:
     """A type-checked expression that can be evaluated any number of times."""
 
-    __slots__ = ("_builds", "_expression", "_is_name", "_numeric", "needs", "source")
+    __slots__ = ("_builds", "_expression", "_is_name", "needs", "numeric", "source")
 
     def __init__(self, source: str, scope: Scope) -> None:
         """Compile `source`; raises `ExpressionError` with the reason and its position."""
         self.source = source.strip()
         if len(self.source) > MAX_SOURCE:
             raise ExpressionError(self.source[:40] + "…", f"longer than {MAX_SOURCE} characters")
-        code = _LITERAL.sub('""', self.source)
+        code = code_of(self.source)
         if _HAS.search(code):
             scope = scope.loose()
         self._builds = len(_BUILDER.findall(code))
@@ -119,11 +124,16 @@ class Compiled:
             raise ExpressionError(self.source, reason)
         self.needs = _needed(code, scope.variables)
         self._is_name = self.source in scope.variables
-        self._numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
+        self.numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
         try:
             self._expression = scope.environment.compile(self.source)
         except RuntimeError as error:
             raise ExpressionError(self.source, _reason(error)) from None
+
+    @property
+    def uses_secrets(self) -> bool:
+        """True when it has no value but on an agent."""
+        return any(name.startswith(SECRETS) for name in self.needs)
 
     @property
     def is_boolean(self) -> bool:
@@ -150,9 +160,7 @@ class Compiled:
 
     def _bound(self, data: Mapping[str, Any]) -> dict[str, Any]:
         bound = {name: data[name] for name in self.needs if name in data}
-        for name in self._numeric:
-            if type(bound.get(name)) is int:
-                bound[name] = float(bound[name])
+        bound = as_fractions(bound, self.numeric)
         limit = MAX_BUILD_ITEMS if self._builds else None
         reason = next(_unfit(bound, limit), None)
         if reason is not None:
@@ -174,20 +182,45 @@ class Rendered:
     put into the text as text (JSON for lists and maps).
     """
 
-    __slots__ = ("_parts", "needs")
+    __slots__ = ("_parts", "late", "needs")
 
     def __init__(self, value: Any, scope: Scope) -> None:
         """Compile every place in `value`; raises `ExpressionError` for the first bad one."""
         self._parts = _compile_value(value, scope)
+        self.late = tuple(_late_texts(self._parts))
         self.needs = tuple(sorted(set(_collect_needs(self._parts))))
 
     def render(self, data: Mapping[str, Any]) -> Any:
         """The value with every place filled in; raises `ExpressionError`."""
         value = _render(self._parts, data)
-        if self.needs and json_size(value) > MAX_RENDERED_BYTES:
-            limit = MAX_RENDERED_BYTES // 1024
-            raise ExpressionError(self.needs[0], f"the whole takes more than {limit} KiB")
+        if self.needs:
+            check_size(value, self.needs[0])
         return value
+
+
+def check_size(value: Any, source: str) -> None:
+    """Raise `ExpressionError`, about `source`, when a rendered value is too large."""
+    if json_size(value) > MAX_RENDERED_BYTES:
+        limit = MAX_RENDERED_BYTES // 1024
+        raise ExpressionError(source, f"the whole takes more than {limit} KiB")
+
+
+def as_fractions(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The same data, with whole numbers among these names as what they were declared to be."""
+    whole = {name: float(data[name]) for name in names if type(data.get(name)) is int}
+    return {**data, **whole}
+
+
+Place = tuple[str | int, ...]
+"""The keys and indexes that lead to a text in a JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateText:
+    """A text with a secret in it, as it was written."""
+
+    text: str
+    parts: tuple[str | Compiled, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +243,14 @@ def _compile_value(value: Any, scope: Scope) -> Any:
 def _compile_text(text: str, scope: Scope) -> Any:
     if "${{" not in text:
         return text
+    parts = split_text(text, scope)
+    if any(isinstance(part, Compiled) and part.uses_secrets for part in parts):
+        return LateText(text, parts)
+    return parts[0] if len(parts) == 1 else _Text(parts)
+
+
+def split_text(text: str, scope: Scope) -> tuple[str | Compiled, ...]:
+    """The literals and the expressions of a text in turn; raises `ExpressionError`."""
     parts: list[str | Compiled] = []
     end = 0
     for match in _PLACEHOLDER.finditer(text):
@@ -219,15 +260,26 @@ def _compile_text(text: str, scope: Scope) -> Any:
     parts.append(text[end:])
     if any(isinstance(part, str) and "${{" in part for part in parts):
         raise ExpressionError(text[:80], "`${{` is not closed by `}}`")
-    kept = tuple(part for part in parts if part != "")
-    return kept[0] if len(kept) == 1 else _Text(kept)
+    return tuple(part for part in parts if part != "")
+
+
+def codes_in(text: str) -> list[str]:
+    """The expressions in a text, without their comments and literals: what is left names things."""
+    return [code_of(match.group(1)) for match in _PLACEHOLDER.finditer(text)]
+
+
+def code_of(source: str) -> str:
+    """An expression without its comments, and with nothing in its literals."""
+    return _LITERAL.sub('""', source)
 
 
 def _render(part: Any, data: Mapping[str, Any]) -> Any:
     if isinstance(part, Compiled):
         return part.evaluate(data)
     if isinstance(part, _Text):
-        return "".join(p if isinstance(p, str) else _as_text(p.evaluate(data)) for p in part.parts)
+        return "".join(p if isinstance(p, str) else as_text(p.evaluate(data)) for p in part.parts)
+    if isinstance(part, LateText):
+        return part.text
     if isinstance(part, dict):
         return {key: _render(item, data) for key, item in part.items()}
     if isinstance(part, list):
@@ -237,8 +289,8 @@ def _render(part: Any, data: Mapping[str, Any]) -> Any:
 
 def _collect_needs(part: Any) -> Iterable[str]:
     if isinstance(part, Compiled):
-        yield from part.needs
-    elif isinstance(part, _Text):
+        yield from (name for name in part.needs if not name.startswith(SECRETS))
+    elif isinstance(part, _Text | LateText):
         for piece in part.parts:
             yield from _collect_needs(piece)
     elif isinstance(part, dict | list):
@@ -246,7 +298,19 @@ def _collect_needs(part: Any) -> Iterable[str]:
             yield from _collect_needs(item)
 
 
-def _as_text(value: Any) -> str:
+def _late_texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, LateText]]:
+    if isinstance(part, LateText):
+        yield place, part
+    elif isinstance(part, dict):
+        for key, item in part.items():
+            yield from _late_texts(item, (*place, key))
+    elif isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _late_texts(item, (*place, index))
+
+
+def as_text(value: Any) -> str:
+    """How a value is put into a longer text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or value is None:

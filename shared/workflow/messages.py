@@ -38,13 +38,16 @@ class Failure(BaseModel):
 
 
 class Proof(BaseModel):
-    """What is known about the processes of an attempt that was stopped."""
+    """What is known about the processes of an attempt that was stopped: whether they are gone,
+    which they were, what was sent to them, how the first of them ended, and how that is known."""
 
     model_config = ConfigDict(frozen=True)
 
     gone: bool
     pids: tuple[int, ...] = ()
     reason: str = ""
+    signals: tuple[str, ...] = ()
+    exit: str = ""
 
 
 class Instance(BaseModel):

@@ -14,6 +14,7 @@ What an expression may use:
 | `item`, `index`, `key` | in a step with `foreach` |
 | `data` | in `accept` of a `wait_for`: what the signal brings |
 | `failure.step`, `.code`, `.message` | in the sections `on_failure` and `finally` |
+| `secrets.<name>` | text; in a step's parameters only, evaluated on the agent that runs it |
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from shared.workflow.definition import OnLost, Parameter, Step, Template, placed
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
 from shared.workflow.graph import Graph
+from shared.workflow.late import mentions_secrets, secret_variables
 from shared.workflow.outputs import INSTANCES_OUTPUT, engine_output
 from shared.workflow.parameters import schema_problems
 
@@ -61,7 +63,8 @@ _EXECUTION: Final[Mapping[str, cel.Type]] = {
 class CompiledStep:
     """A step with its expressions compiled, and what follows from its command.
 
-    `on_lost` is the rule that applies, whether it was written or not.
+    `on_lost` is the rule that applies, whether it was written or not. `must_claim`: it changes
+    something, so that no agent may start it unless the coordinator says so.
     """
 
     step: Step
@@ -72,6 +75,7 @@ class CompiledStep:
     criteria: tuple[Compiled, ...]
     capabilities: tuple[str, ...]
     on_lost: OnLost
+    must_claim: bool
     cases: tuple[Compiled, ...] = ()
     accepts: tuple[Compiled | None, ...] = ()
     items: Compiled | None = None
@@ -154,7 +158,7 @@ class _Compiler:
         return CompiledStep(
             step=step,
             when=self._optional(f"{path}/when", step.when, outer),
-            parameters=self._rendered(f"{path}/parameters", step.parameters, scope) or nothing,
+            parameters=self._parameters(path, step, scope) or nothing,
             host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
             checks=self._conditions(
                 f"{path}/validation_checks", step.validation_checks, over_output
@@ -164,11 +168,18 @@ class _Compiler:
             ),
             capabilities=self._capabilities(step),
             on_lost=self._on_lost(step),
+            must_claim=not self._is_harmless(step) or self._on_lost(step) is not OnLost.RERUN,
             cases=self._cases(path, step, outer),
             accepts=self._accepts(path, step, outer),
             items=self._items(path, step, outer),
             until=self._until(path, step, over_output),
         )
+
+    def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
+        if not step.command:  # what the engine carries out runs on no agent
+            return self._rendered(f"{path}/parameters", step.parameters, scope)
+        with_secrets = scope.plus(secret_variables(step.parameters))
+        return self._rendered(f"{path}/parameters", step.parameters, with_secrets)
 
     def _scopes(self, step: Step) -> tuple[Scope, Scope]:
         """What the step's own expressions may use, and those that decide about it as a whole."""
@@ -211,9 +222,11 @@ class _Compiler:
     def _on_lost(self, step: Step) -> OnLost:
         if step.on_lost is not None:
             return step.on_lost
+        return OnLost.RERUN if step.idempotent or self._is_harmless(step) else OnLost.FAIL
+
+    def _is_harmless(self, step: Step) -> bool:
         signature = self._commands.get(step.command)
-        harmless = signature is not None and signature.effect_free(step.parameters)
-        return OnLost.RERUN if step.idempotent or harmless else OnLost.FAIL
+        return signature is not None and signature.effect_free(step.parameters)
 
     def _capabilities(self, step: Step) -> tuple[str, ...]:
         signature = self._commands.get(step.command)
@@ -264,6 +277,9 @@ class _Compiler:
             return None
 
     def _report(self, path: str, error: ExpressionError) -> None:
+        if mentions_secrets(error.source) and "/parameters" not in path:
+            self.problems.append(_misplaced(path, error))
+            return
         self.problems.append(
             Problem(
                 path=path,
@@ -312,6 +328,16 @@ def _typed(prefix: str, schema: Schema) -> dict[str, cel.Type]:
     return {prefix: _OUTPUT_MAP} | {
         f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
     }
+
+
+def _misplaced(path: str, error: ExpressionError) -> Problem:
+    return Problem(
+        path=path,
+        code="secret_misplaced",
+        message=f"`{error.source}` uses a secret, and only a step's parameters can: it has its "
+        "value on the agent that runs the step, and nowhere else",
+        fix="use the secret in the parameters of a step, and the output of that step here",
+    )
 
 
 def _words(value: Any) -> set[str]:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import bind, instance_values
-from shared.workflow.definition import OnLost
 from shared.workflow.errors import ExpressionError, present
 from shared.workflow.failing import fail_for_good, stops
 from shared.workflow.identity import child_id
+from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.messages import Failure
@@ -36,6 +36,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
         needs = (*compiled.parameters.needs, *compiled.host.needs)
         data = bind(needs, turn.state, local=instance_values(step))
         parameters = compiled.parameters.render(data)
+        late = late_parameters(compiled.parameters, data)
         host = compiled.host.render(data) or None
     except ExpressionError as error:
         fail_unrendered(turn, step_id, error)
@@ -59,7 +60,8 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             sensitive=compiled.step.sensitive,
             token=step.token,
             offer=offer,
-            must_claim=compiled.on_lost is not OnLost.RERUN,
+            must_claim=compiled.must_claim,
+            late=late,
         )
     )
 

@@ -37,6 +37,7 @@ class StepState(BaseModel):
     often the leg was offered again. `token` names what it waits or waited for; `woken` what
     happened before it began to wait. `dead`: its branch was not taken. `taken`: the steps that it
     sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
+    `fence` is the fencing token of the leg that was started last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +46,7 @@ class StepState(BaseModel):
     attempt: int = 0
     leg: int = 0
     offer: int = 0
+    fence: int = 0
     agent: str = ""
     scheduled_at_ms: int = 0
     started_at_ms: int = 0

@@ -12,13 +12,16 @@ from shared.workflow.state import ExecutionState, StepState
 
 
 class Turn:
-    """Program, state and time of one decision, and what was decided so far."""
+    """Program, state, journal sequence and time of one decision, and what was decided so far."""
 
-    __slots__ = ("_state", "at_ms", "ended_steps", "events", "program")
+    __slots__ = ("_state", "at_ms", "ended_steps", "events", "program", "seq")
 
-    def __init__(self, program: Program, state: ExecutionState | None, at_ms: int) -> None:
+    def __init__(
+        self, program: Program, state: ExecutionState | None, at_ms: int, seq: int = 0
+    ) -> None:
         self.program = program
         self.at_ms = at_ms
+        self.seq = seq
         self.events: list[ev.AnyEvent] = []
         self.ended_steps: list[str] = []
         self._state = state

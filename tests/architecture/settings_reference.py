@@ -41,6 +41,10 @@ TAIL = """
 | `HIVE_DEBUG` | none | any value: a defect of `hv` shows its traceback |
 | `HIVE_PYTHON` | the first that fits on `PATH` | the Python that `./hv` makes its `.venv` with |
 
+An agent also looks for secrets in `CREDENTIALS_DIRECTORY`, which systemd sets for a service with
+credentials. Programs that `shell` starts find their attempt's fencing token in
+`HIVE_FENCING_TOKEN`.
+
 The processes that a step starts find `HIVE_PROCESS_MARK` in their environment. The agent finds them
 by it when it stops the step; who removes it can outlive the step.
 """

@@ -27,6 +27,7 @@ ONLY_COORDINATORS = (
     "hive.event.execution.completed.e1",
     "hive.event.audit.key.k1",
     "hive.control.all.stop",
+    "hive.control.agent.web-1.decided",
     "$KV.leases.partition.1",
     "$JS.API.STREAM.CREATE.TASKS",
     "$JS.API.STREAM.UPDATE.JOURNAL_0",

@@ -6,8 +6,11 @@ import random
 from typing import Any
 
 from shared.workflow.definition import Template
+from shared.workflow.program import CommandSignature
 from tests.simulation.core_flow import add_flow
 
+COMMANDS = {"look": CommandSignature(output={}, effect_free=lambda _parameters: True)}
+"""`look` changes nothing, so that it need not be claimed; of `noop` nothing is known."""
 ON_LOST = (None, "fail", "rerun", "ask")
 ENDS = ("completed", "completed_with_errors", "failed", "cancelled")
 
@@ -45,7 +48,7 @@ def _step(rng: random.Random, name: str, before: list[str], known: list[str]) ->
     ancestors = [d for d in depends_on if d in known]
     return {
         "id": name,
-        "command": "noop",
+        "command": rng.choice(("noop", "noop", "look")),
         "depends_on": depends_on,
         "when": rng.choice(_conditions(ancestors)) if rng.random() < 0.4 else None,
         "parameters": {"n": rng.choice(_values(ancestors)), "plain": [1, {"a": None}]},

@@ -26,7 +26,7 @@ from shared.workflow.program import compile_template
 from shared.workflow.replay import HistoryEntry, apply, fold, redecide
 from shared.workflow.state import ExecutionState
 from tests.simulation.checked import Transition, checked_decide
-from tests.simulation.core_templates import random_template
+from tests.simulation.core_templates import COMMANDS, random_template
 
 MAX_ENTRIES = 5_000
 """More than any execution here needs: reaching it means that the engine goes round in circles."""
@@ -48,7 +48,7 @@ class CoreWorld:
     def __init__(self, seed: int, seen: set[Transition] | None = None) -> None:
         self.rng = random.Random(seed)
         self.template = random_template(self.rng)
-        self.program = compile_template(self.template)
+        self.program = compile_template(self.template, COMMANDS)
         self.state: ExecutionState | None = None
         self.history: list[HistoryEntry] = []
         self._seen = seen
@@ -183,8 +183,8 @@ class CoreWorld:
                 self._run_on_agent(event, place, claim_at=self._soon())
 
     def _run_on_agent(self, event: ev.StepScheduled, place: dict[str, Any], claim_at: int) -> None:
-        """The journal takes one claim of a leg, whichever offer of it the agent got. What may run
-        twice is often not claimed at all, and then several agents may have run it."""
+        """The journal takes one claim of a leg, whichever offer of it the agent got. What changes
+        nothing is often not claimed at all, and then several agents may have run it."""
         leg = (place["step"], place["attempt"], place["leg"])
         unclaimed = not event.must_claim and self.rng.random() < 0.6
         if not unclaimed and leg in self._claimed:

@@ -36,7 +36,7 @@ class CommandContext:
     takes a progress line for the streams `stdout`, `stderr` or `progress`; it returns at once.
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
     counts the parts of an attempt that waits: 0 runs, each later one resumes. `running` is where
-    programs are noted while they run.
+    programs are noted while they run. `fence` is the leg's fencing token, 0 where it has none.
     """
 
     execution_id: str
@@ -52,6 +52,7 @@ class CommandContext:
     deadline_s: float | None = None
     hive: HivePort | None = None
     running: RunningRecords | None = None
+    fence: int = 0
 
     @cached_property
     def workdir(self) -> Path:
@@ -65,12 +66,14 @@ class StopProof:
 
     `pids` are the processes that were found, `signals` what was sent to them, in order. `gone` is
     false only if something was still there, or could not be examined; `reason` says which and why.
+    `exit` is how the program itself ended, such as `exit code 0` or `SIGKILL`.
     """
 
     gone: bool
     reason: str
     pids: tuple[int, ...] = ()
     signals: tuple[str, ...] = ()
+    exit: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,14 @@ class Failed:
     """The command could not do it.
 
     `retryable`: the same again may work; whether it is tried is the step's retry policy to say.
+    `proof` is there if something had to be stopped, or may still be at work.
     """
 
     code: str
     message: str
     retryable: bool = False
     output: JsonObject = field(default_factory=dict)
+    proof: StopProof | None = None
 
 
 @dataclass(frozen=True)

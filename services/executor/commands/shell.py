@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ RESERVED_BYTES = 4096
 
 SHOWN_LIMIT = 200
 """Longest part of a name that a message repeats, in characters."""
+
+FENCE_VARIABLE = "HIVE_FENCING_TOKEN"
+"""Environment variable with the attempt's fencing token, for what can refuse an older one."""
 
 _START_FAILURES: dict[int, tuple[str, str, bool]] = {
     errno.ENOENT: (
@@ -73,7 +77,7 @@ class ShellCommand:
 
     async def run(self, params: ShellParameters, context: CommandContext) -> Outcome:
         """Check the policy and the host, run the program, judge how it ended."""
-        env = self._env(params)
+        env = self._env(params, context)
         cwd = context.workdir / (params.cwd or "")
         argv = params.argv if params.argv is not None else params.interpreter
         try:
@@ -97,10 +101,11 @@ class ShellCommand:
             return _not_started(argv[0], error)
         return _judge(params, result)
 
-    def _env(self, params: ShellParameters) -> dict[str, str]:
+    def _env(self, params: ShellParameters, context: CommandContext) -> dict[str, str]:
         source = os.environ if self._environment is None else self._environment
         passed = {name: source[name] for name in params.env_allow if name in source}
-        return passed | params.env
+        fence = {FENCE_VARIABLE: str(context.fence)} if context.fence else {}
+        return passed | params.env | fence
 
 
 def _prepare(
@@ -183,10 +188,10 @@ def _judge(params: ShellParameters, result: ProcessResult) -> Outcome:
     output = _output(result)
     if result.interruption:
         proof = result.proof or StopProof(False, "the program was not examined")
-        return interrupted(result.interruption, proof, output)
+        return interrupted(result.interruption, replace(proof, exit=_exit(result)), output)
     if result.proof and not result.proof.gone:
         message = f"background processes could not be stopped: {result.proof.reason}"
-        return Failed("background_left", message, output=output)
+        return Failed("background_left", message, output=output, proof=result.proof)
     if result.exit_code is None:
         return Failed("killed_by_signal", f"ended by {result.signal}", True, output)
     if result.exit_code not in params.expect_exit:
@@ -194,6 +199,12 @@ def _judge(params: ShellParameters, result: ProcessResult) -> Outcome:
         message = f"exit code {result.exit_code}, expected {expected}"
         return Failed("unexpected_exit", message, True, output)
     return _with_json(params, result, output)
+
+
+def _exit(result: ProcessResult) -> str:
+    if result.exit_code is not None:
+        return f"exit code {result.exit_code}"
+    return result.signal or "it has not ended"
 
 
 def _with_json(params: ShellParameters, result: ProcessResult, output: JsonObject) -> Outcome:

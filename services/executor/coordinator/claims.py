@@ -52,7 +52,8 @@ def _judge(stored: StoredState | None, question: ClaimQuestion) -> ClaimAnswer:
     if (step.attempt, step.leg) != (question.attempt, question.leg):
         return _DROP
     if step.status in (StepStatus.RUNNING, StepStatus.STOPPING):
-        return ClaimAnswer(verdict="running", agent=step.agent)
+        stopping = step.status is StepStatus.STOPPING
+        return ClaimAnswer(verdict="running", agent=step.agent, fence=step.fence, stopping=stopping)
     if step.status in (StepStatus.SCHEDULED, StepStatus.BLOCKED):
         return ClaimAnswer(verdict="start")
     return _DROP

@@ -8,13 +8,14 @@ from typing import Final
 from services.executor.coordinator.family import Family
 from services.executor.placement import Placement
 from shared.contracts.agents import AgentRecord
+from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import wire_event
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.messages import JOURNAL_MESSAGE, TimerFired
+from shared.workflow.messages import JOURNAL_MESSAGE, AttemptStarted, TimerFired
 from shared.workflow.state import ExecutionState
 
 Agents = Callable[[], Sequence[AgentRecord]]
@@ -77,6 +78,26 @@ class Translator:
             case _:
                 pass
 
+    def answer(self, claim: AttemptStarted, after: ExecutionState) -> None:
+        """Tell the agent what became of its claim: whatever `after` says, and that alone."""
+        step = after.steps.get(claim.step)
+        granted = (
+            step is not None
+            and step.status in (StepStatus.RUNNING, StepStatus.STOPPING)
+            and (step.attempt, step.leg, step.agent) == (claim.attempt, claim.leg, claim.agent)
+        )
+        self._effects.decided(
+            ClaimDecision(
+                execution_id=after.execution_id,
+                step=claim.step,
+                attempt=claim.attempt,
+                leg=claim.leg,
+                agent=claim.agent,
+                granted=granted,
+                fence=step.fence if granted and step is not None else 0,
+            )
+        )
+
     def _withdraw(
         self, before: ExecutionState | None, after: ExecutionState, events: Sequence[ev.AnyEvent]
     ) -> None:
@@ -110,6 +131,7 @@ class Translator:
             token=event.token,
             offer=event.offer,
             must_claim=event.must_claim,
+            late=event.late,
         )
         pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:
@@ -119,8 +141,13 @@ class Translator:
 
 
 def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:
+    """What is revoked is stopped where it was claimed: another agent may run it by right."""
     return StopOrder(
-        execution_id=state.execution_id, step=event.step, attempt=event.attempt, leg=event.leg
+        execution_id=state.execution_id,
+        step=event.step,
+        attempt=event.attempt,
+        leg=event.leg,
+        agent=event.agent if isinstance(event, ev.StepRevoked) else "",
     )
 
 

@@ -26,7 +26,13 @@ from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.decide import decide
 from shared.workflow.errors import CorruptStateError, WorkflowError
 from shared.workflow.identity import created_ms
-from shared.workflow.messages import JOURNAL_MESSAGE, Entry, ExecutionRequested, JournalMessage
+from shared.workflow.messages import (
+    JOURNAL_MESSAGE,
+    AttemptStarted,
+    Entry,
+    ExecutionRequested,
+    JournalMessage,
+)
 from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.trusted import trusted
@@ -137,6 +143,8 @@ class Turns:
             Entry, execution_id=raw.execution_id, seq=raw.seq, at_ms=raw.at_ms, message=message
         )
         decided = decide(program, before, entry)
+        if isinstance(message, AttemptStarted) and decided.state is not None:
+            self._translator.answer(message, decided.state)
         if decided.state is None or not decided.events:
             return
         now = trusted(StoredState, partition=raw.partition, seq=raw.seq, state=decided.state)

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.executor.commands.base import CommandContext, Failed, Outcome
+from services.executor.commands.base import (
+    Cancelled,
+    CommandContext,
+    Failed,
+    Outcome,
+    StopProof,
+)
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.perform import perform
 from services.executor.commands.running_records import RunningRecords
@@ -16,10 +22,12 @@ from services.executor.policy import Policy
 from services.executor.runner.identity import Held
 from services.executor.runner.progress import Progress
 from services.executor.runner.redaction import Redaction
+from services.executor.secrets.opening import opened_parameters, secret_places
+from services.executor.secrets.vault import Vault
 from shared.contracts.tasks import Task
 from shared.ports.clock import Clock
 from shared.ports.hive import HivePort
-from shared.runtime.sealing import Sealer, SealError, sealed_places
+from shared.runtime.sealing import Sealer, SealError
 
 WORK: Final = "work"
 """Name of the directory, in the agent's own, with one directory for each attempt."""
@@ -27,7 +35,7 @@ WORK: Final = "work"
 GRACE_S: Final = 20.0
 """How long a command may take to end after its deadline before the runner gives it up."""
 PLACES_NAMED: Final = 5
-"""Most places of sealed values that a refusal names."""
+"""Most places of secrets that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class Workbench:
     commands: CommandCatalog
     policy: Policy
     sealer: Sealer
+    vault: Vault
     data_dir: Path
     output_limit_bytes: int
     hive: HivePort | None
@@ -57,15 +66,32 @@ async def run_attempt(
         refused = _secrets_refused(workbench, task)
         if refused is not None:
             return refused
-        parameters = redaction.open(task.parameters)
+        parameters = await opened_parameters(workbench.vault, task, redaction)
+        if isinstance(parameters, Failed):
+            return parameters
+        kept = _kept_from_starting(held)
+        if kept is not None:
+            return kept
         async with asyncio.timeout(task.timeout_s + GRACE_S):
             return await perform(workbench.commands, task.command, parameters, context, task.token)
     except SealError as error:
         return Failed("sealed", str(error))
     except TimeoutError:
-        return Failed("command_hung", f"{task.command} did not end after its deadline")
+        message = f"{task.command} did not end after its deadline"
+        unknown = StopProof(False, f"{message}; what it had started was not examined")
+        return Failed("command_hung", message, proof=unknown)
     finally:
         await workdir.remove()
+
+
+def _kept_from_starting(held: Held) -> Outcome | None:
+    """The last look before the command begins: whether its time has passed."""
+    if held.cancelled.is_set():
+        return Cancelled(StopProof(True, "it was told to stop before it began: nothing was run"))
+    if held.grant is not None and not held.grant.is_good:
+        message = "the agent stood still between its claim and the start: nothing was run"
+        return Failed("start_too_late", message, retryable=True)
+    return None
 
 
 def _context(
@@ -85,19 +111,21 @@ def _context(
         deadline_s=held.task.timeout_s,
         hive=workbench.hive,
         running=workbench.running,
+        fence=held.grant.fence if held.grant is not None else 0,
     )
 
 
 def _secrets_refused(workbench: Workbench, task: Task) -> Failed | None:
-    """Why a command must not get what is sealed: it would store it, or tell it to others."""
+    """Why a command must not get what is secret: it would store it, or tell it to others."""
     spec = workbench.commands.registry.get(task.command)
-    places = list(sealed_places(task.parameters))
+    places = list(secret_places(task))
     if spec is None or spec.takes_secrets or not places:
         return None
     listed = ", ".join(places[:PLACES_NAMED])
     message = (
-        f"{listed}: a sealed value (a sensitive output) cannot be given to {task.command}, which "
-        "would pass it on in clear; leave it out here, and give it to the steps that use it"
+        f"{listed}: a secret or a sealed value (a sensitive output) cannot be given to "
+        f"{task.command}, which would pass it on in clear; leave it out here, and give it to the "
+        "steps that use it"
     )
     return Failed("secret_refused", message)
 

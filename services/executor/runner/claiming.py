@@ -1,11 +1,13 @@
-"""Claiming: before anything is run, the runner states in the journal that it starts it.
+"""Claiming: before anything is run, the runner states in the journal that it wants to start it, and
+waits for the coordinator's decision (its law: `grant`).
 
 The journal takes a claim once (by message id), so of two runners with the same task one starts it.
 That holds for a task that is young, offered and delivered for the first time. Anything else is a
 doubt: an earlier delivery may have started it. Then the coordinator is asked, who knows them all.
 
 * `start`: nobody claimed it. Claim it.
-* `running` by an agent: if that agent says it is at it, leave it to it; else the attempt is lost.
+* `running` by an agent: if that agent says it is at it, leave it to it; if it stays silent for
+  longer than it may rely on a grant, the attempt is lost.
 * `drop`: it is over, or not wanted any more.
 * `wait`: nobody knows now; hand the task back and see.
 """
@@ -19,16 +21,21 @@ from typing import Final
 
 import structlog
 
+from services.executor.runner.decisions import Decisions
+from services.executor.runner.grant import OUTLAST_S, Grant
 from services.executor.runner.identity import Held
 from shared.contracts.claims import ClaimQuestion
 from shared.ports.journal import Journal
 from shared.ports.orders import Orders
+from shared.runtime.clock import elapsed_s
 from shared.workflow.messages import AttemptLost, AttemptStarted
 
 log = structlog.get_logger()
 
 MOMENT_S: Final = 0.05
-"""What may run twice is claimed when it has run for so long."""
+"""What changes nothing is claimed when it has run for so long."""
+DECISION_S: Final = 2.0
+"""How long a decision about a claim may take before the runner asks for it."""
 ASK_AGAIN_S: Final = 1.0
 LEAVE_S: Final = 10.0
 
@@ -54,7 +61,10 @@ class Claims:
         host: str,
         *,
         on_lost: Callable[[], None] = lambda: None,
+        elapsed_s: Callable[[], float] = elapsed_s,
     ) -> None:
+        self.decisions = Decisions()
+        self._elapsed_s = elapsed_s
         self._journal = journal
         self._orders = orders
         self._agent = agent
@@ -62,12 +72,47 @@ class Claims:
         self._on_lost = on_lost
 
     async def claim(self, held: Held) -> Verdict:
-        """Decide whether this runner may start a task, and claim it."""
+        """Find out whether this runner may start a task, and claim it."""
         if held.in_doubt:
             return await self._resolve(held, duplicate=False)
-        if await self._state(held):
-            return Verdict.RUN
-        return await self._resolve(held, duplicate=True)
+        return await self._claimed(held) or await self._resolve(held, duplicate=True)
+
+    async def _claimed(self, held: Held) -> Verdict | None:
+        """Claim it, and wait for the decision; `None` when it was claimed before."""
+        held.claimed = True
+        since_s = self._elapsed_s()
+        with self.decisions.awaited(held.key) as decision:
+            if not await self._state(held):
+                held.claimed = False
+                return None
+            await asyncio.wait({decision}, timeout=DECISION_S)
+            if decision.done():
+                decided = decision.result()
+                if not decided.granted:
+                    return Verdict.DONE
+                if self._grant(held, decided.fence, since_s):
+                    return Verdict.RUN
+        return await self._ask_for_decision(held)
+
+    async def _ask_for_decision(self, held: Held) -> Verdict:
+        """The decision went astray, or came too late to rely on."""
+        while True:
+            since_s = self._elapsed_s()
+            answer = await self._orders.ask_claim(_question(held))
+            if answer.verdict == "start":  # the claim itself could not be applied
+                await held.delivery.hand_back(ASK_AGAIN_S)
+                return Verdict.BACK
+            if answer.verdict != "wait" and answer.agent != self._agent:
+                return Verdict.DONE
+            if answer.verdict == "running" and self._grant(held, answer.fence, since_s):
+                if answer.stopping:
+                    held.cancelled.set()
+                return Verdict.RUN
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    def _grant(self, held: Held, fence: int, since_s: float) -> bool:
+        held.grant = Grant(fence, since_s, self._elapsed_s)
+        return held.grant.is_good
 
     async def _state(self, held: Held) -> bool:
         task = held.task
@@ -81,17 +126,15 @@ class Claims:
         return await self._journal.append(task.execution_id, started, f"s.{held.name}")
 
     async def _resolve(self, held: Held, *, duplicate: bool) -> Verdict:
-        task = held.task
-        question = ClaimQuestion(
-            execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
-        )
+        question = _question(held)
         answer = await self._orders.ask_claim(question)
         log.debug("task in doubt", task=held.name, verdict=answer.verdict, agent=answer.agent)
         if answer.verdict == "drop":
             return Verdict.DONE
         if answer.verdict == "start" and not duplicate:
-            if await self._state(held):
-                return Verdict.RUN
+            verdict = await self._claimed(held)
+            if verdict is not None:
+                return verdict
         elif answer.verdict == "running":
             return await self._who_runs(held, answer.agent, question, duplicate=duplicate)
         await held.delivery.hand_back(ASK_AGAIN_S)
@@ -103,11 +146,21 @@ class Claims:
         delivery = held.delivery
         if delivery.deliveries == 1 and delivery.resent and not duplicate:
             return Verdict.DONE  # a second copy of a task that is under way
-        if agent != self._agent and await self._orders.ask_holds(agent, question):
+        if await self._is_at_it(agent, question):
             await delivery.hand_back(LEAVE_S)
+            return Verdict.BACK
+        now = await self._orders.ask_claim(question)
+        if now.agent != agent:
+            await delivery.hand_back(ASK_AGAIN_S)
             return Verdict.BACK
         await self._lost(held, agent)
         return Verdict.DONE
+
+    async def _is_at_it(self, agent: str, question: ClaimQuestion) -> bool:
+        """Whether its agent says so; one that is silent is given time to let its grant run out."""
+        if agent == self._agent:
+            return False
+        return await self._orders.ask_holds(agent, question, silence_s=OUTLAST_S)
 
     async def _lost(self, held: Held, agent: str) -> None:
         task = held.task
@@ -119,11 +172,18 @@ class Claims:
         await self._journal.append(task.execution_id, lost, f"l.{held.name}")
 
 
+def _question(held: Held) -> ClaimQuestion:
+    task = held.task
+    return ClaimQuestion(
+        execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
+    )
+
+
 class LateClaim:
     """The claim of a task that is being run already: stated when it has run for a moment.
 
-    Most of what may run twice is over by then, and its report says all that a claim would have. If
-    the claim fails, what runs is stopped.
+    Most of what changes nothing is over by then, and its report says all that a claim would have.
+    If the claim fails, what runs is stopped.
     """
 
     def __init__(self, claims: Claims, held: Held) -> None:

@@ -6,14 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.contracts.claims import ClaimQuestion
+from services.executor.runner.grant import Grant
+from shared.contracts.claims import ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.tasks import TaskDelivery
 
 Key = tuple[str, str, int, int]
 
 
-def key_of(about: Task | StopOrder | ClaimQuestion) -> Key:
+def key_of(about: Task | StopOrder | ClaimQuestion | ClaimDecision) -> Key:
     """Execution, step, attempt and leg."""
     return about.execution_id, about.step, about.attempt, about.leg
 
@@ -29,6 +30,10 @@ class Held:
     delivery: TaskDelivery
     task: Task
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    claimed: bool = False
+    """A claim of it is stated or about to be: whoever asks hears that it is held here."""
+    grant: Grant | None = None
+    """Leave to start it; what changes nothing needs none."""
     running: bool = False
     shutting_down: bool = False
     key: Key = field(init=False)

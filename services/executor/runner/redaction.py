@@ -1,6 +1,7 @@
-"""Redaction: a step that was given sealed values must not give them away.
+"""Redaction: a step that was given secrets or sealed values must not give them away.
 
-What was opened for an attempt is remembered for as long as it runs. In progress lines and failure
+What was opened for an attempt, the secrets of its agent that it was given and what expressions made
+of them are remembered for as long as it runs. In progress lines and failure
 messages it is replaced by `***`; a text in the output that holds it is sealed as a whole, so that
 later steps can still use it. What counts as holding it is in `secret_texts`.
 
@@ -28,6 +29,7 @@ class Redaction:
         self._sealer = sealer
         self._named = tuple(sensitive)
         self._sensitive = secret_fields(self._named)
+        self._known: list[Any] = []
         self._given = _NOTHING
         self._made = _NOTHING
 
@@ -35,8 +37,15 @@ class Redaction:
         """Open what is sealed, and remember it; raises `SealError`."""
         opened: list[Any] = []
         clear: dict[str, Any] = self._sealer.open(parameters, opened.append)
-        self._given = SecretTexts(opened) if opened else _NOTHING
+        self.learn(opened)
         return clear
+
+    def learn(self, values: Iterable[Any]) -> None:
+        """From now on these must not be said either: secrets, and what was made of them."""
+        known = len(self._known)
+        self._known += values
+        if len(self._known) > known:
+            self._given = SecretTexts(self._known)
 
     def hides(self, stream: str) -> bool:
         """True when nothing of a stream may be shown."""

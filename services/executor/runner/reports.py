@@ -91,7 +91,8 @@ def _what(
             failure = Failure(
                 code=outcome.code, message=outcome.message, retryable=outcome.retryable
             )
-            return {"outcome": "failed", "failure": failure}
+            proof = None if outcome.proof is None else _proof(outcome.proof, redaction)
+            return {"outcome": "failed", "failure": failure, "proof": proof}
         case TimedOut():
             message = f"did not end within {held.task.timeout_s:g} s"
             failure = Failure(code="timed_out", message=message)
@@ -110,4 +111,10 @@ def _what(
 
 
 def _proof(proof: StopProof, redaction: Redaction) -> Proof:
-    return Proof(gone=proof.gone, pids=proof.pids, reason=redaction.masked(proof.reason))
+    return Proof(
+        gone=proof.gone,
+        pids=proof.pids,
+        reason=redaction.masked(proof.reason),
+        signals=proof.signals,
+        exit=proof.exit,
+    )

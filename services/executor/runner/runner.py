@@ -1,7 +1,7 @@
 """The runner of one agent.
 
-The story of a task: delivered, claimed in the journal, run, reported to the journal, acknowledged.
-One that may run twice without harm is claimed only when it has run for a moment already.
+The story of a task: delivered, claimed in the journal, granted by the coordinator, run, reported to
+the journal, acknowledged. One that changes nothing is claimed only when it has run for a moment.
 While it is held, the queue hears every few seconds that it is being worked on; a runner that dies
 falls silent, and its tasks go to others, who find the claim and report them lost.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -30,6 +30,7 @@ from shared.ports.journal import Journal
 from shared.ports.logs import LogSink
 from shared.ports.orders import Orders
 from shared.ports.tasks import TaskDelivery, TaskFeed
+from shared.runtime.clock import elapsed_s
 from shared.runtime.meters import RunnerMeter
 from shared.workflow.messages import AttemptDeferred, AttemptFinished
 
@@ -53,6 +54,7 @@ class Runner:
         logs: LogSink,
         slots: int,
         meter: RunnerMeter,
+        elapsed_s: Callable[[], float] = elapsed_s,
     ) -> None:
         self._workbench = workbench
         self._feed = feed
@@ -61,7 +63,12 @@ class Runner:
         self._logs = logs
         self._meter = meter
         self._claims = Claims(
-            journal, orders, workbench.agent, workbench.host, on_lost=meter.lost.inc
+            journal,
+            orders,
+            workbench.agent,
+            workbench.host,
+            on_lost=meter.lost.inc,
+            elapsed_s=elapsed_s,
         )
         self._reporter = Reporter(workbench.agent, workbench.host, workbench.output_limit_bytes)
         self._free = asyncio.Semaphore(slots)
@@ -83,11 +90,12 @@ class Runner:
     def holds(self, question: ClaimQuestion) -> bool:
         """Whether this runner is at that attempt."""
         held = self._held.get(key_of(question))
-        return held is not None and held.running
+        return held is not None and (held.running or held.claimed)
 
     async def start(self) -> None:
         """Begin to take tasks."""
         await self._orders.on_stop(self._stop)
+        await self._orders.on_decided(self._workbench.agent, self._claims.decisions.take)
         await self._orders.answer_holds(self._workbench.agent, self.holds)
         self._loops = [
             asyncio.create_task(self._take(), name="take"),
@@ -158,7 +166,7 @@ class Runner:
             await held.delivery.acknowledge()
 
     async def _run_unclaimed(self, held: Held) -> Verdict:
-        """Run what may run twice without asking; claim it only if it takes a while.
+        """Run what changes nothing without asking; claim it only if it takes a while.
 
         Of two runners that got it, one is told by its claim to leave it, or its report comes
         second and is ignored.
@@ -192,7 +200,7 @@ class Runner:
 
     def _stop(self, order: StopOrder) -> None:
         held = self._held.get(key_of(order))
-        if held is not None:
+        if held is not None and order.agent in ("", self._workbench.agent):
             held.cancelled.set()
 
     async def _heartbeat(self) -> None:

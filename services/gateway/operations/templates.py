@@ -9,6 +9,7 @@ import structlog
 from services.gateway import problems
 from services.gateway.operations.calls import call_problems
 from services.gateway.operations.checking import check_definition
+from services.gateway.operations.secret_uses import secret_warnings
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.commands.signatures import signatures
@@ -25,6 +26,7 @@ from shared.templates.content import content_hash
 from shared.templates.document import TemplateFileError
 from shared.templates.loader import dump_yaml, load
 from shared.workflow.definition import Template
+from shared.workflow.late import secrets_in
 from shared.workflow.program import CommandSignature
 
 log = structlog.get_logger()
@@ -53,6 +55,7 @@ class TemplateOperations:
             summary=summary(stored),
             definition=stored.template,
             parameters_schema=stored.template.parameters_schema(),
+            secrets=_secrets_of(stored.template),
         )
 
     async def find(self, template_id: str, version: str | None = None) -> StoredTemplate:
@@ -137,8 +140,15 @@ class TemplateOperations:
         there = await self.find(template.id, template.version)
         created = outcome is PutOutcome.CREATED
         return TemplateStored(
-            outcome="created" if created else "unchanged", template=summary(there)
+            outcome="created" if created else "unchanged",
+            template=summary(there),
+            warnings=tuple(secret_warnings(template, self._parts.commands)),
         )
+
+
+def _secrets_of(template: Template) -> tuple[str, ...]:
+    used = {name for step in template.steps for _, name in secrets_in(step.parameters)}
+    return tuple(sorted(used))
 
 
 def summary(stored: StoredTemplate) -> TemplateSummary:

@@ -19,8 +19,10 @@ import structlog
 from nats.errors import Error as NatsError
 
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.orders import DECIDED
 from shared.adapters.nats.publisher import RESENT, Publisher, RefusedError, Stored
 from shared.contracts import subjects
+from shared.contracts.claims import ClaimDecision, ClaimDecisions
 from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.journal import TimerOrder
@@ -59,6 +61,7 @@ class NatsEffects:
         self._published: list[_Publication] = []
         self._purges: list[_Purge] = []
         self._orders: list[StopOrder] = []
+        self._decisions: dict[str, list[ClaimDecision]] = {}
 
     def task(self, pool: str, task: Task, *, again: bool) -> None:
         """Offer a task to a pool of agents; `again` marks it as perhaps not the first copy."""
@@ -118,6 +121,10 @@ class NatsEffects:
         """Tell the agents to stop an attempt."""
         self._orders.append(order)
 
+    def decided(self, decision: ClaimDecision) -> None:
+        """Tell an agent what became of its claim."""
+        self._decisions.setdefault(decision.agent, []).append(decision)
+
     def withdraw(self, execution_id: str, step: str) -> None:
         """Remove a step's tasks from the queues."""
         self._purge(subjects.TASKS, f"hive.task.*.*.{execution_id}.{step}.>")
@@ -137,13 +144,21 @@ class NatsEffects:
         published, self._published = self._published, []
         purges, self._purges = self._purges, []
         orders, self._orders = self._orders, []
-        return asyncio.ensure_future(self._sent(published, purges, orders))
+        decisions, self._decisions = self._decisions, {}
+        return asyncio.ensure_future(self._sent(published, purges, orders, decisions))
 
     async def _sent(
-        self, published: list[_Publication], purges: list[_Purge], orders: list[StopOrder]
+        self,
+        published: list[_Publication],
+        purges: list[_Purge],
+        orders: list[StopOrder],
+        decisions: dict[str, list[ClaimDecision]],
     ) -> None:
         for order in orders:
             await self._tell(subjects.control_all("stop"), order.model_dump_json())
+        for agent, decided in decisions.items():  # after the orders: what is stopped never starts
+            together = ClaimDecisions(decisions=tuple(decided)).model_dump_json()
+            await self._tell(subjects.control_agent(agent, DECIDED), together)
         for publication in published:
             await _durable(publication)
         for purge in purges:

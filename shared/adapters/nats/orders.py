@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,13 +13,16 @@ from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
-from shared.contracts.claims import ClaimAnswer, ClaimQuestion
+from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimDecisions, ClaimQuestion
 from shared.contracts.tasks import StopOrder
 
 log = structlog.get_logger()
 
 HOLDS_S: Final = 2.0
 CLAIM_S: Final = 5.0
+AGAIN_S: Final = 0.5
+"""How often a silent agent is asked again."""
+DECIDED: Final = "decided"
 _HOLDS: Final = "holds"
 _CLAIMS: Final = "claims"
 
@@ -41,6 +45,20 @@ class NatsOrders:
 
         await self._bus.client.subscribe(subjects.control_all("stop"), cb=receive)
 
+    async def on_decided(self, agent: str, handle: Callable[[ClaimDecision], None]) -> None:
+        """Call `handle` for every decision about this agent's claims."""
+
+        async def receive(message: Msg) -> None:
+            try:
+                decided = ClaimDecisions.model_validate_json(message.data)
+            except ValidationError as error:
+                log.warning("decisions about claims cannot be read", reason=str(error)[:300])
+                return
+            for decision in decided.decisions:
+                handle(decision)
+
+        await self._bus.client.subscribe(subjects.control_agent(agent, DECIDED), cb=receive)
+
     async def answer_holds(self, agent: str, holds: Callable[[ClaimQuestion], bool]) -> None:
         """Answer whether this agent is running an attempt."""
 
@@ -50,16 +68,28 @@ class NatsOrders:
 
         await self._bus.client.subscribe(subjects.control_agent(agent, _HOLDS), cb=receive)
 
-    async def ask_holds(self, agent: str, question: ClaimQuestion) -> bool:
+    async def ask_holds(self, agent: str, question: ClaimQuestion, *, silence_s: float = 0) -> bool:
         """True when that agent answers that it is running the attempt."""
+        now_s = asyncio.get_running_loop().time
+        until = now_s() + silence_s
+        wait_s = min(HOLDS_S, silence_s) or HOLDS_S
+        while (answer := await self._asked(agent, question, wait_s)) is None:
+            left_s = until - now_s()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(left_s, AGAIN_S))
+        return answer
+
+    async def _asked(self, agent: str, question: ClaimQuestion, wait_s: float) -> bool | None:
+        """What the agent says; `None` when it says nothing, or nobody of that name is there."""
         try:
             reply = await self._bus.client.request(
                 subjects.control_agent(agent, _HOLDS),
                 question.model_dump_json().encode(),
-                timeout=HOLDS_S,
+                timeout=wait_s,
             )
         except (NatsError, TimeoutError):
-            return False
+            return None
         return bool(reply.data == b"yes")
 
     async def answer_claims(

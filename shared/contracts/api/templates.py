@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.contracts.api.problems import FieldProblem
 from shared.workflow.definition import Template
 
 
@@ -46,19 +47,23 @@ class TemplateVersions(BaseModel):
 
 
 class TemplateView(BaseModel):
-    """One template version with its definition, and the JSON Schema of its parameters."""
+    """One template version with its definition, and the JSON Schema of its parameters. `secrets`
+    are those that the agents must have that run its steps."""
 
     model_config = ConfigDict(frozen=True)
 
     summary: TemplateSummary
     definition: Template
     parameters_schema: dict[str, Any]
+    secrets: tuple[str, ...] = ()
 
 
 class TemplateStored(BaseModel):
-    """The answer to storing a template: `created`, or `unchanged` when exactly it was there."""
+    """The answer to storing a template: `created`, or `unchanged` when exactly it was there.
+    `warnings` are about what works, and could be better."""
 
     model_config = ConfigDict(frozen=True)
 
     outcome: Literal["created", "unchanged"]
     template: TemplateSummary
+    warnings: tuple[FieldProblem, ...] = ()

@@ -69,6 +69,9 @@ async def test_cancel_ends_the_whole_family(world: World) -> None:
     assert state.steps["b"].status == "cancelled"
     assert pids <= _proven(state, "a")
     assert _marked(mark) == []
+    proof = state.steps["a"].attempts[-1].proof
+    assert proof is not None
+    assert (proof.signals[:1], proof.exit) == (("SIGTERM",), "SIGTERM")
 
 
 async def test_what_waits_for_a_slot_never_starts_after_a_cancel(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Steps that may run twice without harm: claimed only when they take a while."""
+"""Steps that change nothing: claimed only when they take a while."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ async def _said(world: World, state: ExecutionState, step: str) -> list[type]:
 
 
 async def test_only_what_must_be_is_claimed_first(world: World) -> None:
-    """A quick step without effects, or one that is declared idempotent, is told of by its report
-    alone; one that says what a loss means is claimed; each is started, run and ended once."""
+    """A quick step without effects is told of by its report alone; one that says what a loss means
+    or that changes something, be it idempotent, is claimed; each is started, run and ended once."""
     await _world(world)
     steps: list[dict[str, Any]] = [
         noop("free"),
@@ -42,7 +42,7 @@ async def test_only_what_must_be_is_claimed_first(world: World) -> None:
     assert state.status == "completed"
     claimed = [AttemptStarted, AttemptFinished]
     assert await _said(world, state, "free") == [AttemptFinished]
-    for name in ("asked", "slow", "mutates"):
+    for name in ("asked", "quick", "slow", "mutates"):
         assert await _said(world, state, name) == claimed, name
     for ended in state.steps.values():
         (attempt,) = ended.attempts

@@ -73,3 +73,20 @@ def test_who_watches_learns_how_to_approve(monkeypatch: pytest.MonkeyPatch, call
     assert hint in drawn(rendering.tree(Progress.of(stored), 2_000))
     progress.apply(granted)
     assert hint not in drawn(rendering.tree(progress, 2_000))
+
+
+def test_how_an_attempt_was_stopped_is_told() -> None:
+    """With signals, exit and processes; what could not be proven says so, with the reason."""
+    gone = {"gone": True, "pids": [7, 8], "reason": "none alive", "signals": ["SIGTERM"]}
+    unknown = {"gone": False, "reason": "agent a1 did not confirm within 60 s"}
+    steps = [one.model_dump() for one in view().steps]
+    steps[0]["attempts"] = [
+        {"number": 1, "outcome": "cancelled", "proof": gone | {"exit": "SIGTERM"}},
+        {"number": 2, "outcome": "lost", "proof": unknown},
+        {"number": 3, "outcome": "completed"},
+    ]
+    text = "".join(drawn(part) for part in described(view(steps=steps), OUTPUT_LIMIT))
+    name = steps[0]["id"]
+    assert f"{name}, attempt 1: gone (SIGTERM, SIGTERM, processes 7 8): none alive" in text
+    assert f"{name}, attempt 2: not proven to be gone: agent a1 did not confirm" in text
+    assert "attempt 3:" not in text

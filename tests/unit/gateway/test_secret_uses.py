@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.gateway.operations.secret_uses import secret_uses
+from services.gateway.operations.secret_uses import secret_uses, secret_warnings
 from shared.commands.registry import CommandRegistry
 from shared.workflow.definition import Template
 
@@ -59,3 +59,30 @@ def test_a_sensitive_field_must_exist() -> None:
     assert found(login(sensitive=["stdout", "sdterr"])) == [
         ("steps/0/sensitive/1", "unknown_output")
     ]
+
+
+def test_a_secret_is_not_for_the_hive() -> None:
+    """A command that would pass a secret on is named with the place, in a rollback too; one that
+    uses secrets may have it."""
+    text = "it is ${{ secrets.TOKEN }}"
+    undo = {"command": "hv-broadcast", "parameters": {"message": text}}
+    assert found(login(), use("remember", content=text, tags=["a", text])) == [
+        ("steps/1/parameters/content", "secret_refused"),
+        ("steps/1/parameters/tags/1", "secret_refused"),
+    ]
+    assert found(login(), use("shell", env={"A": text}) | {"rollback": undo}) == [
+        ("steps/1/rollback/parameters/message", "secret_refused")
+    ]
+
+
+def test_a_secret_among_arguments_is_warned_of() -> None:
+    """A secret that everybody on the host could read while the program runs is named with what to
+    do; in the environment, on standard input or in a script's text it is not seen."""
+    text = "${{ 'Bearer ' + secrets.TOKEN }}"
+    hidden = use("shell", script=f"x {text}", env={"A": text}, stdin=text)
+    seen = use("shell", argv=["curl", "-H", text])
+    steps = {"id": "t", "name": "t", "steps": [login(), hidden | {"id": "hidden"}, seen]}
+    (warning,) = secret_warnings(Template.model_validate(steps), COMMANDS)
+    assert (warning.field, warning.code) == ("steps/2/parameters/argv/2", "secret_in_arguments")
+    assert "secrets.TOKEN" in warning.message
+    assert "env" in warning.fix

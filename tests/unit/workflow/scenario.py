@@ -8,7 +8,7 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.definition import Template
 from shared.workflow.messages import Entry, JournalMessage
-from shared.workflow.program import Program, compile_template
+from shared.workflow.program import CommandSignature, Program, compile_template
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState, StepState
 from tests.simulation.checked import Transition, checked_decide
@@ -16,6 +16,8 @@ from tests.simulation.checked import Transition, checked_decide
 E = TypeVar("E", bound=ev.Event)
 
 START_MS = 1_000_000
+COMMANDS = {"look": CommandSignature(output={}, effect_free=lambda _parameters: True)}
+"""`look` changes nothing; any other command may."""
 
 
 def step(name: str, *depends_on: str, **fields: Any) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class Run:
 
     def __init__(self, *steps: dict[str, Any], **fields: Any) -> None:
         self.template = template(*steps, **fields)
-        self.program: Program = compile_template(self.template)
+        self.program: Program = compile_template(self.template, COMMANDS)
         self.now = START_MS
         self.history: list[HistoryEntry] = []
         self.events: tuple[ev.AnyEvent, ...] = ()

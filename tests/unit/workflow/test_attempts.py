@@ -399,22 +399,6 @@ def test_a_report_about_an_earlier_offer_is_late() -> None:
     assert run.tell(msg.AttemptUnplaced(step="a", attempt=1, reason="nobody fits")) == []
 
 
-def test_what_may_run_twice_need_not_be_claimed() -> None:
-    """An idempotent step is offered without a claim, and its report alone starts and ends it; any
-    other step must be claimed first."""
-    run = Run(step("a", idempotent=True), step("b", "a"))
-    run.request()
-    assert not run.the(ev.StepScheduled).must_claim
-    assert run.finish("a", agent="a7", host="h7") == [
-        "step.started",
-        "step.completed",
-        "step.scheduled",
-    ]
-    started = run.the(ev.StepStarted)
-    assert (started.agent, started.host) == ("a7", "h7")
-    assert run.the(ev.StepScheduled).must_claim
-
-
 def test_the_second_report_of_what_ran_twice_is_ignored() -> None:
     """Of two agents that ran an unclaimed leg the first report counts."""
     run = Run(step("a", idempotent=True))

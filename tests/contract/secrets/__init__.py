@@ -1,0 +1,1 @@
+"""One contract for every place in which an agent looks for secrets."""
