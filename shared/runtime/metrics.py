@@ -296,40 +296,10 @@ WEBHOOK_DELIVERIES: Final = Metric(
     (Label("outcome", DELIVERY_OUTCOMES),),
 )
 
-TABLE: Final[tuple[Metric, ...]] = (
-    BUILD_INFO,
-    ERRORS,
-    STEPS_ENDED,
-    STEP_DURATION,
-    STEP_QUEUE,
-    EXECUTIONS_STARTED,
-    EXECUTIONS_ENDED,
-    EXECUTION_DURATION,
-    BATCH,
-    TURN,
-    COMMIT,
-    FLUSH,
-    PARTITION_OWNED,
-    JOURNAL_LAG,
-    EFFECTS_PENDING,
-    QUARANTINED,
-    QUARANTINE,
-    EXECUTIONS_OPEN,
-    EXECUTION_OLDEST,
-    STREAM_MESSAGES,
-    STREAM_BYTES,
-    TASK_QUEUE,
-    AGENTS_LIVE,
-    SLOTS,
-    RUNNING,
-    COMMANDS_ENDED,
-    COMMAND_DURATION,
-    RUNNER_LOST,
-    REQUESTS,
-    REQUEST_DURATION,
-    WEBSOCKETS,
-    WEBHOOK_DELIVERIES,
+TABLE: Final[tuple[Metric, ...]] = tuple(
+    value for value in tuple(globals().values()) if isinstance(value, Metric)
 )
+"""All of the above, in their order: none can be forgotten."""
 
 
 def series_names(metric: Metric) -> tuple[str, ...]:
