@@ -7,7 +7,7 @@
 * Every turn ends settled: whatever is ready has been scheduled, and what is over has ended.
 
 The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
-`scheduling` (what starts), `failing`, `stopping`, `ending`.
+`scheduling` (what starts), `gates` and `gate_answers` (approvals), `failing`, `stopping`, `ending`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.PauseRequested: lifecycle.pause_requested,
     msg.ResumeRequested: lifecycle.resume_requested,
     msg.ApprovalAnswered: lifecycle.approval_answered,
+    msg.ApprovalDelegated: lifecycle.approval_delegated,
 }
 
 

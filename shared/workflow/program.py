@@ -10,6 +10,7 @@ What an expression may use:
 | `params.<name>` | the parameter's type |
 | `steps.<id>.status`, `.output`, `.output.<field>`, `.error`, `.attempts` | of steps before it |
 | `execution.id`, `.template`, `.version`, `.requested_by`, `.created_at_ms` | of this run |
+| `approvals.<gate>.input.<name>` | what an approver filled in, of gates before or at this step |
 | `output`, `output.<field>` | in checks and criteria: what the step's command returned |
 """
 
@@ -27,8 +28,9 @@ from shared.workflow import graph as graphs
 from shared.workflow.definition import OnLost, Parameter, Step, Template
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
+from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.graph import Graph
-from shared.workflow.parameters import schema_problems
+from shared.workflow.parameters import declaration_problems, schema_problems
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -93,7 +95,7 @@ def compile_template(
     if graph is None:
         raise DefinitionError(problems)
     compiler = _Compiler(template, graph, commands or {})
-    compiler.problems += schema_problems(template)
+    compiler.problems += schema_problems(template) + gate_problems(template)
     program = compiler.compile()
     if compiler.problems:
         raise DefinitionError(compiler.problems)
@@ -112,11 +114,15 @@ class _Compiler:
         self.problems: list[Problem] = []
         self._base = Scope({**_EXECUTION, **_parameter_variables(template.parameters)})
         self._step_variables = {s.id: self._variables_of(s) for s in template.steps}
+        self._inputs = input_variables(template)
+        self._base = self._base.plus(self._inputs.get(WORKFLOW_GATE, {}))
 
     def compile(self) -> Program:
         template = self._template
         steps = {step.id: self._step(index, step) for index, step in enumerate(template.steps)}
-        everything = self._scope(self._step_variables, template.outputs)
+        everything = self._filled_in(
+            self._scope(self._step_variables, template.outputs), self._inputs
+        )
         outputs = self._rendered("outputs", template.outputs, everything)
         self._triggers()
         return Program(
@@ -130,13 +136,17 @@ class _Compiler:
         path = f"steps/{index}"
         checks = (*step.validation_checks, *step.success_criteria)
         sources = (step.when, step.parameters, step.target.host, checks)
-        scope = self._scope(self._graph.ancestors[step.id], sources)
+        before = self._graph.ancestors[step.id]
+        condition_scope = self._filled_in(self._scope(before, sources), before)
+        scope = self._filled_in(condition_scope, (step.id,))
         over_output = scope.plus(self._output_variables(step.command, "output"))
         nothing = Rendered({}, scope)
         when = step.when
         return CompiledStep(
             step=step,
-            when=self._condition(f"{path}/when", when, scope) if when is not None else None,
+            when=self._condition(f"{path}/when", when, condition_scope)
+            if when is not None
+            else None,
             parameters=self._rendered(f"{path}/parameters", step.parameters, scope) or nothing,
             host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
             checks=self._conditions(
@@ -224,6 +234,11 @@ class _Compiler:
                 variables |= self._step_variables[word]
         return self._base.plus(variables)
 
+    def _filled_in(self, scope: Scope, gates: Iterable[str]) -> Scope:
+        """The scope with what approvers fill in at these gates."""
+        known = [self._inputs[gate] for gate in gates if gate in self._inputs]
+        return scope.plus({n: t for one in known for n, t in one.items()}) if known else scope
+
     def _variables_of(self, step: Step) -> dict[str, cel.Type]:
         prefix = f"steps.{step.id}"
         return {
@@ -245,6 +260,41 @@ class _Compiler:
         }
 
 
+def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
+    """By gate, the variables of its form."""
+    forms = {s.id: s.approval.form for s in template.steps if s.approval is not None}
+    if template.policies.approval is not None:
+        forms[WORKFLOW_GATE] = template.policies.approval.form
+    return {
+        gate: _parameter_variables(form, f"approvals.{gate}.input")
+        for gate, form in forms.items()
+        if form
+    }
+
+
+def gate_problems(template: Template) -> list[Problem]:
+    """What is wrong with gates: impossible forms, a step's gate named as the workflow's."""
+    rules = {"policies/approval": template.policies.approval}
+    rules |= {f"steps/{i}/approval": step.approval for i, step in enumerate(template.steps)}
+    problems = [
+        problem
+        for path, rule in rules.items()
+        if rule is not None
+        for problem in declaration_problems(rule.form, f"{path}/form")
+    ]
+    problems += [
+        Problem(
+            path=f"steps/{index}/id",
+            code="gate_name_taken",
+            message=f"the gate before step {step.id!r} has the name of the workflow's own gate",
+            fix="rename the step",
+        )
+        for index, step in enumerate(template.steps)
+        if step.approval is not None and step.id == WORKFLOW_GATE
+    ]
+    return problems
+
+
 def _words(value: Any) -> set[str]:
     """All words in all texts of a value: among them every step that an expression mentions."""
     if isinstance(value, str):
@@ -256,10 +306,12 @@ def _words(value: Any) -> set[str]:
     return set()
 
 
-def _parameter_variables(parameters: Mapping[str, Parameter]) -> dict[str, cel.Type]:
-    """`params` as a whole is not declared: a misspelt name must not pass."""
+def _parameter_variables(
+    parameters: Mapping[str, Parameter], prefix: str = "params"
+) -> dict[str, cel.Type]:
+    """The prefix as a whole is not declared: a misspelt name must not pass."""
     return {
-        f"params.{name}": cel_type(p.json_schema())
+        f"{prefix}.{name}": cel_type(p.json_schema())
         if p.is_required or (p.has_default and p.default is not None)
         else cel.Type.DYN
         for name, p in parameters.items()

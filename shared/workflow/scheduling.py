@@ -18,6 +18,7 @@ from shared.workflow.definition import OnLost
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
 from shared.workflow.failing import fail_for_good
+from shared.workflow.gates import holds, open_gates, tend
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -27,6 +28,7 @@ from shared.workflow.turn import Turn
 
 def settle(turn: Turn) -> None:
     """Close a turn: see the module's law."""
+    tend(turn)
     advance(turn)
     end_if_over(turn)
     if not turn.state.ended:
@@ -56,10 +58,15 @@ def offer_again(turn: Turn, step_id: str) -> None:
 
 
 def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer: int = 0) -> None:
-    """Schedule one leg of an attempt, or fail the step if it cannot be rendered."""
+    """Schedule one leg of an attempt, or fail the step if it cannot be rendered.
+
+    A new attempt that a gate holds back is not scheduled: it is when the gate is granted.
+    """
     step = turn.step(step_id)
     compiled = turn.compiled(step_id)
     try:
+        if leg == 0 and offer == 0 and holds(turn, step_id):
+            return
         data = bind((*compiled.parameters.needs, *compiled.host.needs), turn.state)
         parameters = compiled.parameters.render(data)
         host = compiled.host.render(data) or None
@@ -118,7 +125,8 @@ def _fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
 
 def _say_whether_waiting(turn: Turn) -> None:
     state = turn.state
-    only_outside = state.busy == 0 and state.outside > 0
+    asked = [name for name, _ in open_gates(state)]
+    only_outside = state.busy == 0 and (state.outside > 0 or bool(asked))
     if state.status is ExecutionStatus.RUNNING and only_outside:
         turn.emit(ev.ExecutionWaiting(reason=_what_is_awaited(turn)))
     elif state.status is ExecutionStatus.WAITING and state.busy > 0:
@@ -130,7 +138,7 @@ def _what_is_awaited(turn: Turn) -> str:
         f"{step_id} ({step.status.value})"
         for step_id, step in turn.state.steps.items()
         if step.status in (StepStatus.WAITING, StepStatus.LOST)
-    ]
+    ] + [f"{name} (approval)" for name, _ in open_gates(turn.state)]
     return "waits for: " + ", ".join(names[:10])
 
 

@@ -54,7 +54,9 @@ STEP: Final = Machine(
         "step.woken": {status: status for status in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING)},
         "step.deferred": each(_S.RUNNING, to=_S.WAITING),
         "step.completed": each(_S.RUNNING, _S.STOPPING, _S.LOST, to=_S.COMPLETED),
-        "step.failed": each(_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.LOST, to=_S.FAILED),
+        "step.failed": each(
+            _S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.RETRYING, _S.LOST, to=_S.FAILED
+        ),
         "step.retrying": each(_S.RUNNING, _S.LOST, to=_S.RETRYING),
         "step.lost": each(_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING, to=_S.LOST),
         "step.skipped": each(_S.PENDING, to=_S.SKIPPED),
