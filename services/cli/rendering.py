@@ -52,6 +52,9 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
     "approval.requested": "waiting",
     "approval.granted": "completed",
     "approval.rejected": "failed",
+    "approval.expired": "failed",
+    "approval.voided": "cancelled",
+    "approval.voted": "waiting",
 }
 _WORDLESS: Final = ("completed", "pending")
 

@@ -236,7 +236,7 @@ def _step(one: Step) -> tuple[object, ...]:
 
 def _facts(template: Template) -> list[str]:
     facts = []
-    if template.policies.approval_required:
+    if template.policies.asks_first:
         facts.append(f"A person must approve each run before it begins ({hv('approve')}).")
     facts += [f"Before: {one}" for one in template.prerequisites]
     if template.estimated_duration_s is not None:

@@ -25,6 +25,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -198,6 +199,14 @@ class Approval(Model):
         "reject", description="`escalate` asks `escalate_to` for the same time again, once."
     )
 
+    @field_serializer("form")
+    def _as_declared(self, form: dict[str, Parameter]) -> dict[str, Any]:
+        """A field that is not declared stays so: whether one is required depends on that."""
+        return {
+            name: p.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            for name, p in form.items()
+        }
+
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         named = self.approvers
@@ -274,6 +283,11 @@ class Policies(Model):
     rollback_enabled: bool = True
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
+
+    @property
+    def asks_first(self) -> bool:
+        """True when somebody must approve before anything starts."""
+        return self.approval_required or self.approval is not None
 
 
 class TriggerKind(StrEnum):

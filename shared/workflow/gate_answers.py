@@ -125,11 +125,12 @@ def _why_unfit(gate: GateState, answer: msg.ApprovalAnswered) -> str | None:
 
 
 def filled_in(gate: GateState, given: dict[str, Any]) -> dict[str, Any]:
-    """The complete input of an approval; raises `ParameterError`. Who leaves it out after somebody
-    else has filled it in approves that."""
+    """The complete input of an approval, with null for what may be left out; raises
+    `ParameterError`. Who gives none after somebody else has filled it in approves that."""
     if gate.votes and not given:
         return gate.input
-    return prepare_values(gate.rule.form, given, "input")
+    values = prepare_values(gate.rule.form, given, "input")
+    return {name: values.get(name) for name in gate.rule.form}
 
 
 def _approve(turn: Turn, gate: GateState, answer: msg.ApprovalAnswered) -> None:

@@ -113,6 +113,11 @@ def open_gates(state: ExecutionState) -> Iterator[tuple[str, GateState]]:
             yield name, gate
 
 
+def is_asking(state: ExecutionState) -> bool:
+    """True while anybody is asked."""
+    return not state.ended and any(True for _ in open_gates(state))
+
+
 def clear_timers(turn: Turn, name: str) -> None:
     """A round is closed: nobody is reminded, and nothing expires."""
     for what in TIMERS:

@@ -18,7 +18,7 @@ from shared.workflow.definition import OnLost
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
 from shared.workflow.failing import fail_for_good
-from shared.workflow.gates import holds, open_gates, tend
+from shared.workflow.gates import holds, is_asking, open_gates, tend
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -125,8 +125,7 @@ def _fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
 
 def _say_whether_waiting(turn: Turn) -> None:
     state = turn.state
-    asked = [name for name, _ in open_gates(state)]
-    only_outside = state.busy == 0 and (state.outside > 0 or bool(asked))
+    only_outside = state.busy == 0 and (state.outside > 0 or is_asking(state))
     if state.status is ExecutionStatus.RUNNING and only_outside:
         turn.emit(ev.ExecutionWaiting(reason=_what_is_awaited(turn)))
     elif state.status is ExecutionStatus.WAITING and state.busy > 0:

@@ -75,7 +75,7 @@ def _transitions(state: ExecutionState, event: ev.AnyEvent) -> list[Transition]:
         return [("timer", "set" if event.timer in state.timers else "unset", event.type)]
     if isinstance(event, ev.GateEvent):
         before = gate_of(state, event.gate).status
-        taken = [("approval", before.value, event.type)]
+        taken: list[Transition] = [("approval", before.value, event.type)]
         if event.gate == WORKFLOW_GATE and APPROVAL.next(before, event.type) is not before:
             taken.append(("execution", state.status.value, event.type))
         return taken

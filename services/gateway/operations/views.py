@@ -6,6 +6,7 @@ from shared.contracts.api.executions import ExecutionView, StepView
 from shared.contracts.publishing import masked
 from shared.workflow import graph as graphs
 from shared.workflow.definition import Step, Template
+from shared.workflow.gates import open_gates
 from shared.workflow.state import ExecutionState, StepState
 
 
@@ -26,6 +27,7 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         labels=state.labels,
         approval=state.approval.value,
         approved_by=state.approved_by,
+        awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
         steps=tuple(
             _step(name, step, known.get(name), waits.get(name, ()))
             for name, step in state.steps.items()

@@ -83,6 +83,7 @@ class ExecutionView(BaseModel):
     labels: dict[str, str]
     approval: str
     approved_by: Actor | None = None
+    awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
     steps: tuple[StepView, ...]
     outputs: dict[str, Any]
     failure: Failure | None = None
@@ -135,14 +136,6 @@ class ReasonBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: str = Field("", max_length=1_000)
-
-
-class CommentBody(BaseModel):
-    """What the approver says about the decision."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    comment: str = Field("", max_length=1_000)
 
 
 class ResolveBody(BaseModel):

@@ -8,9 +8,14 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.gate_state import MAX_REFUSALS
 from shared.workflow.messages import Actor
+from shared.workflow.state import ExecutionState
 from tests.unit.workflow.scenario import Run, step
 
-FORM = {"window": {"type": "integer", "minimum": 1}, "note": {"type": "string", "default": "-"}}
+FORM = {
+    "window": {"type": "integer", "minimum": 1},
+    "note": {"type": "string", "default": "-"},
+    "extra": {"type": "string", "required": False},
+}
 
 
 def asked(*, requested_by: str = "ryan", author: str = "anna", **rule: Any) -> Run:
@@ -151,7 +156,7 @@ def test_what_is_filled_in_reaches_the_steps() -> None:
     assert "input/window" in reason(run)
     run.vote("bob", input={"window": 5})
     assert run.the(ev.StepScheduled).parameters == {"w": 5}
-    assert run.gate().input == {"window": 5, "note": "-"}
+    assert run.gate().input == {"window": 5, "note": "-", "extra": None}
 
 
 def test_who_comes_later_approves_what_was_filled_in() -> None:
@@ -166,6 +171,14 @@ def test_who_comes_later_approves_what_was_filled_in() -> None:
     assert reason(run) == "alice has filled in something else; reject, or approve that"
     assert run.vote("bob")[0] == "approval.granted"
     assert run.the(ev.StepScheduled).parameters == {"w": 5}
+
+
+def test_a_form_stays_as_it_was_declared() -> None:
+    """What must be filled in must be so, too, after the rule was stored and read again."""
+    run = asked(form=FORM)
+    read = ExecutionState.model_validate_json(run.state.model_dump_json())
+    form = read.gates["workflow"].rule.form
+    assert [form[name].is_required for name in FORM] == [True, False, False]
 
 
 # Delegation
