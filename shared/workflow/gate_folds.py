@@ -51,7 +51,7 @@ def gate_of(state: ExecutionState, name: str) -> GateState:
 
 
 def _requested(before: GateState, event: ev.ApprovalRequested, at_ms: int) -> Changes:
-    """A round begins: of the one before only who is barred stays."""
+    """A round begins: of the one before it stays who is barred, and who answers for whom."""
     return {
         **GateState().__dict__,
         "round": event.round,
@@ -61,6 +61,7 @@ def _requested(before: GateState, event: ev.ApprovalRequested, at_ms: int) -> Ch
         "subject_hash": event.subject_hash,
         "requested_at_ms": at_ms,
         "barred": before.barred,
+        "delegated": before.delegated,
     }
 
 
