@@ -25,12 +25,13 @@ from typing import Any, Final, TypeVar
 from cel_expr_python import cel
 
 from shared.workflow import graph as graphs
-from shared.workflow.definition import OnLost, Parameter, Step, Template
+from shared.workflow.definition import OnLost, Step, Template
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
+from shared.workflow.gate_forms import gate_problems, input_variables, value_variables
 from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.graph import Graph
-from shared.workflow.parameters import declaration_problems, schema_problems
+from shared.workflow.parameters import schema_problems
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class _Compiler:
         self._graph = graph
         self._commands = commands
         self.problems: list[Problem] = []
-        self._base = Scope({**_EXECUTION, **_parameter_variables(template.parameters)})
+        self._base = Scope({**_EXECUTION, **value_variables(template.parameters, "params")})
         self._step_variables = {s.id: self._variables_of(s) for s in template.steps}
         self._inputs = input_variables(template)
         self._base = self._base.plus(self._inputs.get(WORKFLOW_GATE, {}))
@@ -260,41 +261,6 @@ class _Compiler:
         }
 
 
-def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
-    """By gate, the variables of its form."""
-    forms = {s.id: s.approval.form for s in template.steps if s.approval is not None}
-    if template.policies.approval is not None:
-        forms[WORKFLOW_GATE] = template.policies.approval.form
-    return {
-        gate: _parameter_variables(form, f"approvals.{gate}.input")
-        for gate, form in forms.items()
-        if form
-    }
-
-
-def gate_problems(template: Template) -> list[Problem]:
-    """What is wrong with gates: impossible forms, a step's gate named as the workflow's."""
-    rules = {"policies/approval": template.policies.approval}
-    rules |= {f"steps/{i}/approval": step.approval for i, step in enumerate(template.steps)}
-    problems = [
-        problem
-        for path, rule in rules.items()
-        if rule is not None
-        for problem in declaration_problems(rule.form, f"{path}/form")
-    ]
-    problems += [
-        Problem(
-            path=f"steps/{index}/id",
-            code="gate_name_taken",
-            message=f"the gate before step {step.id!r} has the name of the workflow's own gate",
-            fix="rename the step",
-        )
-        for index, step in enumerate(template.steps)
-        if step.approval is not None and step.id == WORKFLOW_GATE
-    ]
-    return problems
-
-
 def _words(value: Any) -> set[str]:
     """All words in all texts of a value: among them every step that an expression mentions."""
     if isinstance(value, str):
@@ -304,15 +270,3 @@ def _words(value: Any) -> set[str]:
     if isinstance(value, list | tuple):
         return set().union(*map(_words, value))
     return set()
-
-
-def _parameter_variables(
-    parameters: Mapping[str, Parameter], prefix: str = "params"
-) -> dict[str, cel.Type]:
-    """The prefix as a whole is not declared: a misspelt name must not pass."""
-    return {
-        f"{prefix}.{name}": cel_type(p.json_schema())
-        if p.is_required or (p.has_default and p.default is not None)
-        else cel.Type.DYN
-        for name, p in parameters.items()
-    }
