@@ -10,7 +10,7 @@ from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_refused
 from shared.workflow.gate_timers import fire
 from shared.workflow.gates import TIMERS as GATE_TIMERS
-from shared.workflow.gates import ask, workflow_rule
+from shared.workflow.gates import ask, tend, workflow_rule
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -56,7 +56,9 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
 
 
 def approval_answered(turn: Turn, answer: msg.ApprovalAnswered) -> None:
-    """A person approved or rejected."""
+    """A person approved or rejected. What has changed since it was asked is asked anew first, so
+    that the answer does not count for it."""
+    tend(turn)
     answered(turn, answer)
     _follow_gate(turn, answer.gate)
 
