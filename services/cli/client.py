@@ -37,6 +37,8 @@ TIMEOUT_S = 30.0
 
 PAGE = 100
 _TEMPLATES = "/api/v1/workflows/templates"
+_INBOX_PAGE = 50
+"""Executions on one page of the inbox, each with everything that would run."""
 _EXECUTIONS = "/api/v1/workflows/executions"
 _LISTS = {
     _TEMPLATES: "templates",
@@ -44,6 +46,7 @@ _LISTS = {
     "/api/v1/agents": "agents",
     "/api/v1/delegations": "delegations",
     "/api/v1/webhooks": "webhooks",
+    "/api/v1/keys": "keys",
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -208,7 +211,7 @@ class Gateway:
         from shared.contracts.api.approvals import ApprovalPage
 
         query = {"everybody": everybody}
-        for page in self._pages("/api/v1/approvals", ApprovalPage, query, limit=None):
+        for page in self._pages("/api/v1/approvals", ApprovalPage, query, limit=_INBOX_PAGE):
             yield from page.items
 
     # The hive
