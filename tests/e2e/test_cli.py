@@ -229,7 +229,7 @@ def test_a_gate_is_shown_and_approved_by_another_person(hv: Hv, tmp_path: Path) 
     as_gwen = ("--key-file", str(key_file))
     assert hv("approvals").out.strip() == "Nothing waits for you."
     assert "asked for the run" in hv("approvals", "--all").out
-    assert hv("approvals", "-q", *as_gwen).out.split() == [identity]
+    assert identity in hv("approvals", "-q", *as_gwen).out.split()
     shown = hv("approvals", "show", identity, *as_gwen).out
     assert "echo hello" in shown
     assert "effects: irreversible, no rollback" in shown
@@ -238,7 +238,7 @@ def test_a_gate_is_shown_and_approved_by_another_person(hv: Hv, tmp_path: Path) 
     assert (without.code, f"--yes --hash {asked}" in without.err) == (2, True)
     assert hv("approve", identity, "--yes", "--hash", "0" * 64, *as_gwen).code == 2
     mine = hv("approve", identity, "--yes", "--hash", asked)
-    assert (mine.code, "would not count" in mine.err) == (2, True)
+    assert (mine.code, "would not count" in mine.err) == (3, True)
     assert hv("approve", identity, "--yes", "--hash", asked, *as_gwen).code == 0
     assert hv("watch", identity).code == 0
     assert hv("approvals", "show", identity).out.count("approved so far: gwen") == 1

@@ -126,6 +126,16 @@ def test_a_cancelled_execution_asks_nobody() -> None:
     assert run.state.approval is ApprovalStatus.VOIDED
 
 
+def test_an_answer_during_a_cancel_changes_nothing() -> None:
+    """While what runs is being stopped an answer is recorded as too late, and starts nothing."""
+    run = Run(step("a", **GATE), step("b"))
+    run.request()
+    run.start("b")
+    run.cancel()
+    assert run.vote("alice", "a") == ["approval.refused"]
+    assert run.statuses == {"a": "cancelled", "b": "stopping"}
+
+
 def test_what_changes_voids_an_open_round() -> None:
     """A change of what will run asks anew under another hash; the old hash does not count."""
     policies = {"approval": {"quorum": 2}}
