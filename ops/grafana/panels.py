@@ -153,6 +153,11 @@ OVERVIEW: Final = Row(
             stacked=True,
         ),
         Panel(
+            "Approvals",
+            "What happened at gates, in the last hour: asked, granted, rejected, expired, refused.",
+            (Query("sum by (event) (increase(hive_approvals_total[1h]))", "{{event}}"),),
+        ),
+        Panel(
             "Errors by kind",
             "Handled and reported errors per second, over all services.",
             (Query(f"sum by (kind) (rate(hive_errors_total{_RATE}))", "{{kind}}"),),

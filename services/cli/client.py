@@ -16,6 +16,7 @@ from services.cli.outcome import CliError, ExitCode
 from shared.contracts.api.problems import ProblemDetails
 
 if TYPE_CHECKING:  # each method imports what it answers with: the models take long to build
+    from shared.contracts.api.approvals import ApprovalView
     from shared.contracts.api.collective import Fleet, NewMemory, NewParticipant
     from shared.contracts.api.executions import (
         ExecuteRequest,
@@ -36,6 +37,8 @@ TIMEOUT_S = 30.0
 
 PAGE = 100
 _TEMPLATES = "/api/v1/workflows/templates"
+_INBOX_PAGE = 50
+"""Executions on one page of the inbox, each with everything that would run."""
 _EXECUTIONS = "/api/v1/workflows/executions"
 _LISTS = {
     _TEMPLATES: "templates",
@@ -43,6 +46,7 @@ _LISTS = {
     "/api/v1/agents": "agents",
     "/api/v1/delegations": "delegations",
     "/api/v1/webhooks": "webhooks",
+    "/api/v1/keys": "keys",
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -194,6 +198,21 @@ class Gateway:
 
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/{request}"
         return self.post(path, RequestAccepted, body)
+
+    def approvals(self, execution_id: str) -> tuple[ApprovalView, ...]:
+        """Every gate of an execution, open ones first."""
+        from shared.contracts.api.approvals import ExecutionApprovals
+
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}/approvals"
+        return self.get(path, ExecutionApprovals).items
+
+    def inbox(self, *, everybody: bool = False) -> Iterator[ApprovalView]:
+        """Every open gate that this key may answer, or all."""
+        from shared.contracts.api.approvals import ApprovalPage
+
+        query = {"everybody": everybody}
+        for page in self._pages("/api/v1/approvals", ApprovalPage, query, limit=_INBOX_PAGE):
+            yield from page.items
 
     # The hive
 

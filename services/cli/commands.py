@@ -70,13 +70,23 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {
             "executions": "List executions, newest first.",
             "show": "Show an execution: steps, attempts, agents, durations, outputs.",
-            "approve": "Approve an execution that waits for it.",
-            "reject": "Reject an execution that waits for approval.",
             "cancel": "Stop an execution; what runs is stopped, with proof.",
             "pause": "Start nothing new of an execution; what runs may finish.",
             "resume": "Let a paused execution go on.",
             "resolve": "Say what became of a step whose worker died midway.",
         },
+    ),
+    CommandModule(
+        "services.cli.approvals",
+        RUN,
+        {
+            "approvals": "List what waits for approval, with exactly what would run.",
+            "approve": "Approve what a gate asks about: it is shown first.",
+            "reject": "Reject what a gate asks about.",
+        },
+    ),
+    CommandModule(
+        "services.cli.keys", HIVE, {"keys": "List, make and revoke API keys, and their groups."}
     ),
     CommandModule(
         "services.cli.hive",

@@ -1,6 +1,4 @@
-"""`hv executions`, `show`, and what can be asked of an execution: approve, reject, cancel, pause,
-resume.
-"""
+"""`hv executions`, `show`, and what can be asked of one: cancel, pause, resume, resolve."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from rich.text import Text
 from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.faces import now_ms
-from services.cli.options import AsJson, ExecutionId, KeyFile, Quiet, Url, WaitingId, open_gateway
+from services.cli.options import AsJson, ExecutionId, KeyFile, Quiet, Url, open_gateway
 from services.cli.outcome import print_ids, print_json, told
 from services.cli.progress import Progress
 from services.cli.stops import stops
@@ -43,15 +41,12 @@ class Verdict(StrEnum):
 
 
 Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the history.")]
-Comment = Annotated[str, typer.Option("--comment", "-c", help="It stands in the history.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(executions)
     app.command()(show)
-    app.command()(approve)
-    app.command()(reject)
     app.command()(cancel)
     app.command()(pause)
     app.command()(resume)
@@ -125,30 +120,6 @@ def show(
 
 
 @told
-def approve(
-    execution: WaitingId,
-    comment: Comment = "",
-    url: Url = None,
-    key_file: KeyFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Approve an execution that waits for it."""
-    _ask(execution, "approve", {"comment": comment}, url, key_file, as_json=as_json)
-
-
-@told
-def reject(
-    execution: WaitingId,
-    comment: Comment = "",
-    url: Url = None,
-    key_file: KeyFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Reject an execution that waits for approval."""
-    _ask(execution, "reject", {"comment": comment}, url, key_file, as_json=as_json)
-
-
-@told
 def cancel(
     execution: ExecutionId,
     reason: Why = "",
@@ -203,6 +174,8 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
     )
     if view.approved_by is not None:
         parts.append(Text(f"approval {view.approval} by {view.approved_by.id}"))
+    for gate in view.awaits_approval:
+        parts.append(Text(f"waits at gate {gate}: {hv('approve')} {view.id} --gate {gate}"))
     parts += _mapping("Parameters", view.parameters, limit)
     parts.append(Text("\nSteps", style="bold"))
     columns = ("STEP", "STATUS", "AGENT", "ATTEMPTS", "TOOK", "STARTED")

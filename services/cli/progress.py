@@ -88,8 +88,8 @@ class Progress:
 
     @property
     def waits_for_approval(self) -> bool:
-        """Whether it begins as soon as somebody approves."""
-        return self.note == _FOR_APPROVAL
+        """Whether it begins, or goes on, as soon as somebody approves."""
+        return self.note == _FOR_APPROVAL or self.note.endswith(_AT_A_GATE)
 
     def describe(self, execution: ExecutionView) -> None:
         """Take over what never changes and no event tells: commands and dependencies."""
@@ -108,6 +108,8 @@ class Progress:
             self._step(what, event)
         elif kind == "execution":
             self._execution(what, event)
+        elif event.data.get("gate") is not None:
+            pass  # a gate before a step: `execution.waiting` tells where nothing else goes on
         elif event.type == "approval.requested":
             self.status, self.note = ExecutionStatus.WAITING, _FOR_APPROVAL
         elif event.type == "approval.granted":
@@ -158,7 +160,9 @@ def _note_of(execution: ExecutionView) -> str:
     if execution.failure:
         return execution.failure.message
     waits = execution.approval == ApprovalStatus.REQUESTED and not execution.ended
-    return _FOR_APPROVAL if waits else execution.stop_reason
+    if waits or execution.ended or not execution.awaits_approval:
+        return _FOR_APPROVAL if waits else execution.stop_reason
+    return f"waits for: {', '.join(execution.awaits_approval)}{_AT_A_GATE}"
 
 
 def _words(data: Mapping[str, Any]) -> str:
@@ -185,6 +189,7 @@ def _earlier(attempt: int, why: str) -> str:
 
 
 _FOR_APPROVAL: Final = "waits for approval"
+_AT_A_GATE: Final = " (approval)"
 _EXECUTION: Final[Mapping[str, str]] = {
     "started": ExecutionStatus.RUNNING,
     "continued": ExecutionStatus.RUNNING,

@@ -52,6 +52,9 @@ _STATUS_AFTER: Final[Mapping[str, str]] = {
     "approval.requested": "waiting",
     "approval.granted": "completed",
     "approval.rejected": "failed",
+    "approval.expired": "failed",
+    "approval.voided": "cancelled",
+    "approval.voted": "waiting",
 }
 _WORDLESS: Final = ("completed", "pending")
 
@@ -89,7 +92,10 @@ def tree(progress: Progress, now_ms: int) -> Tree:
 def event_line(event: PublicEvent) -> Text:
     """One event as one line, for terminals that cannot be redrawn."""
     data = event.data
-    who = " ".join(filter(None, (data.get("step"), _on(data.get("agent", "")))))
+    named = data.get("by") if event.type.startswith("approval.") else None
+    person = str(named.get("id", "")) if isinstance(named, Mapping) else ""
+    where = data.get("step") or data.get("gate")
+    who = " ".join(filter(None, (where, person, _on(data.get("agent", "")))))
     failure = data.get("failure")
     why = failure.get("message", "") if isinstance(failure, Mapping) else data.get("reason", "")
     attempt = f"attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""

@@ -242,7 +242,7 @@ def _facts(view: TemplateView) -> list[str]:
     if view.secrets:
         listed = ", ".join(view.secrets)
         facts.append(f"Its agents must have these secrets: {listed} ({hv('secrets')}).")
-    if template.policies.approval_required:
+    if template.policies.asks_first:
         facts.append(f"A person must approve each run before it begins ({hv('approve')}).")
     facts += [f"Before: {one}" for one in template.prerequisites]
     if template.estimated_duration_s is not None:

@@ -39,6 +39,14 @@ DeliveryId = Annotated[
     str, typer.Argument(metavar="ID", help="A delivery, see `hv webhooks dead-letters`.")
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="Most lines.")]
+Events = Annotated[
+    list[str] | None,
+    typer.Option("--event", "-e", help="Events by type, `execution.*`; repeatable."),
+]
+Templates = Annotated[
+    list[str] | None, typer.Option("--template", "-t", help="Only these; repeatable.")
+]
+Categories = Annotated[list[str] | None, typer.Option("--category", help="Only these; repeatable.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -76,16 +84,9 @@ def list_webhooks(url: Url = None, key_file: KeyFile = None, as_json: AsJson = F
 @told
 def create(
     target: Annotated[str, typer.Argument(metavar="URL", help="Where to POST: https://…")],
-    event: Annotated[
-        list[str] | None,
-        typer.Option("--event", "-e", help="Events by type, `execution.*`; repeatable."),
-    ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option("--template", "-t", help="Only these; repeatable.")
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option("--category", help="Only these; repeatable.")
-    ] = None,
+    event: Events = None,
+    template: Templates = None,
+    category: Categories = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     url: Url = None,
     key_file: KeyFile = None,
@@ -110,16 +111,9 @@ def update(
     target: Annotated[
         str | None, typer.Option("--to", metavar="URL", help="Where to POST from now on.")
     ] = None,
-    event: Annotated[
-        list[str] | None,
-        typer.Option("--event", "-e", help="Events by type, `execution.*`; repeatable."),
-    ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option("--template", "-t", help="Only these; repeatable.")
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option("--category", help="Only these; repeatable.")
-    ] = None,
+    event: Events = None,
+    template: Templates = None,
+    category: Categories = None,
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     url: Url = None,
     key_file: KeyFile = None,

@@ -25,6 +25,7 @@ from services.gateway.middleware.observation import READING, Observation
 from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
+    approvals,
     broadcasts,
     delegations,
     docs,
@@ -44,6 +45,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     executions.router,
     steering.router,
+    approvals.router,
     agents.router,
     delegations.router,
     memories.router,

@@ -42,7 +42,13 @@ BODIES: Final[dict[str, Any]] = {
         "labels": {"team": "web"},
     },
     "cancel_execution": {"reason": "started by mistake"},
-    "approve_execution": {"comment": "the change window is open"},
+    "approve_execution": {
+        "gate": "deploy",
+        "subject_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "comment": "the change window is open",
+        "input": {"window_min": 20},
+    },
+    "delegate_approval": {"to": "dave", "gate": "deploy", "comment": "on holiday until Monday"},
     "reject_execution": {"comment": "not during business hours"},
     "pause_execution": {"reason": "waiting for the database team"},
     "resolve_lost_step": {"verdict": "failed", "reason": "the host was replaced"},
@@ -74,5 +80,5 @@ BODIES: Final[dict[str, Any]] = {
     },
     "update_webhook": {"filter": {"events": ["execution.failed"]}},
     "rotate_webhook_secret": {"overlap_s": 3600},
-    "issue_key": {"name": "ci", "role": "operator"},
+    "issue_key": {"name": "ci", "role": "operator", "groups": ["ops"]},
 }

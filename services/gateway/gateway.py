@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from services.gateway.audit import Audit
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
+from services.gateway.operations.approvals import ApprovalOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.requests import ExecutionRequests
@@ -37,6 +38,7 @@ class Gateway:
     executions: ExecutionOperations
     requests: ExecutionRequests
     steering: Steering
+    approvals: ApprovalOperations
     delegations: DelegationOperations
     fleet: FleetOperations
     memories: MemoryOperations
@@ -51,17 +53,19 @@ class Gateway:
         hub = EventHub(parts.events)
         templates = TemplateOperations(parts)
         executions = ExecutionOperations(parts, templates, hub)
+        keys = KeyRing(parts.keys, parts.clock, parts.ids)
         return cls(
             parts=parts,
             settings=settings,
             hub=hub,
-            keys=KeyRing(parts.keys, parts.clock, parts.ids),
+            keys=keys,
             audit=Audit(parts.sink, parts.clock, parts.ids),
             limiter=RateLimiter(settings.gateway_rate_per_s, settings.gateway_rate_burst),
             templates=templates,
             executions=executions,
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
+            approvals=ApprovalOperations(parts, executions, keys),
             delegations=DelegationOperations(parts),
             fleet=FleetOperations(parts),
             memories=MemoryOperations(parts),

@@ -68,7 +68,7 @@ class KeyRing:
         if key is None or key.revoked_at_ms:
             return None
         await self._remember_use(digest, key)
-        return Principal(key.id, key.name, key.role)
+        return Principal(key.id, key.name, key.role, key.groups)
 
     async def issue(self, wanted: NewKey, by: str) -> IssuedKey:
         """Make a key; its secret is in the answer and nowhere else."""
@@ -77,6 +77,7 @@ class KeyRing:
             id=self._ids.new("key"),
             name=wanted.name,
             role=wanted.role,
+            groups=wanted.groups,
             created_at_ms=self._clock.now_ms(),
             created_by=by,
         )

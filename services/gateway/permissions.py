@@ -39,11 +39,12 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request: a key, by its id, name and role."""
+    """Who makes a request: a key, by its id, name, role and groups."""
 
     key_id: str
     name: str
     role: Role
+    groups: tuple[str, ...] = ()
 
     @property
     def actor(self) -> Actor:

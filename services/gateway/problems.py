@@ -27,6 +27,7 @@ _TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "upgrade-required": (426, "This is a WebSocket"),
     "method-not-allowed": (405, "That cannot be done here"),
     "conflict": (409, "The current state does not allow it"),
+    "subject-changed": (409, "What would run has changed"),
     "too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body has the wrong type"),
     "invalid-definition": (422, "The workflow definition is not valid"),

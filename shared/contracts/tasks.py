@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.contracts.claims import ClaimQuestion
 from shared.workflow.events import Requirement
 from shared.workflow.late import LateParameters
 from shared.workflow.messages import AttemptUnplaced
@@ -46,6 +47,13 @@ class Task(BaseModel):
     def offer_id(self) -> str:
         """Names this offer of this leg, the basis of message ids."""
         return f"{self.leg_id}.{self.offer}"
+
+    @property
+    def claim_question(self) -> ClaimQuestion:
+        """What a coordinator is asked about this leg."""
+        return ClaimQuestion(
+            execution_id=self.execution_id, step=self.step, attempt=self.attempt, leg=self.leg
+        )
 
 
 def unplaced(task: Task, reason: str) -> AttemptUnplaced:

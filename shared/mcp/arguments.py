@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.contracts.api.approvals import SUBJECT_HASH
 from shared.contracts.api.executions import ExecuteRequest, ExecutionEvents, ExecutionSummary
 from shared.contracts.delegations import DelegationStatus
 from shared.workflow.definition import Template
@@ -123,7 +124,27 @@ class AnswerApproval(Arguments):
 
     execution_id: ExecutionId
     decision: Literal["approve", "reject"]
+    subject_hash: str | None = Field(
+        None,
+        pattern=SUBJECT_HASH,
+        description="From workflow_approvals: names exactly what is approved.",
+    )
+    gate: str | None = Field(None, max_length=200, description="Needed where several are open.")
     comment: str = Field("", max_length=1_000)
+    input: dict[str, Any] = Field(
+        default_factory=dict, description="What the gate's form asks for, by name."
+    )
+
+
+class ListApprovals(Arguments):
+    """With `execution_id`: every gate of that execution. Without: what waits for you."""
+
+    execution_id: ExecutionId | None = None
+    everybody: bool = Field(
+        False, description="Also what others must answer. Without `execution_id` only."
+    )
+    cursor: Cursor = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Executions that are looked at.")] = 20
 
 
 class ListTasks(Arguments):

@@ -1,6 +1,7 @@
 """Templates and executions as resources: JSON documents with an address.
 
-`hive://templates/{id}` (with `?version=` for another than the newest) and `hive://executions/{id}`.
+`hive://templates/{id}` (with `?version=` for another than the newest), `hive://executions/{id}`,
+and `hive://approvals`: what waits for an answer of the key that reads it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from mcp import MCPError, types
 
+from shared.contracts.api.approvals import ApprovalPage
 from shared.contracts.api.executions import ExecutionPage, ExecutionSummary, ExecutionView
 from shared.contracts.api.templates import TemplatePage, TemplateSummary, TemplateView
 from shared.mcp.api import GatewayApi, RefusedError, segment
@@ -38,10 +40,21 @@ TEMPLATES: Final[tuple[types.ResourceTemplate, ...]] = (
 )
 
 
+INBOX: Final = types.Resource(
+    name="approvals",
+    title="Approvals that wait for you",
+    uri="hive://approvals",
+    description="Open gates that your key may answer, with exactly what would run.",
+    mime_type=JSON,
+)
+
+
 async def listed(api: GatewayApi, cursor: str | None) -> types.ListResourcesResult:
     """The newest executions and, page by page, every template."""
     executions: list[types.Resource] = []
+    inbox: list[types.Resource] = []
     if cursor is None:
+        inbox = [INBOX]
         query = {"limit": NEWEST_EXECUTIONS}
         newest = await api.get("/api/v1/workflows/executions", ExecutionPage, query)
         executions = [_execution(summary) for summary in newest.items]
@@ -50,7 +63,7 @@ async def listed(api: GatewayApi, cursor: str | None) -> types.ListResourcesResu
     )
     templates = [_template(summary) for summary in page.items]
     return types.ListResourcesResult(
-        resources=[*templates, *executions], next_cursor=page.next_cursor
+        resources=[*inbox, *templates, *executions], next_cursor=page.next_cursor
     )
 
 
@@ -74,6 +87,8 @@ async def _text(api: GatewayApi, uri: str) -> str:
         path = f"/api/v1/workflows/templates/{segment(name)}"
         view = await api.get(path, TemplateView, {"version": version})
         return view.model_dump_json(by_alias=True, exclude_unset=True)
+    if parts.scheme == "hive" and parts.netloc == "approvals" and not name:
+        return (await api.get("/api/v1/approvals", ApprovalPage)).model_dump_json()
     if parts.scheme == "hive" and name and parts.netloc == "executions":
         path = f"/api/v1/workflows/executions/{segment(name)}"
         return (await api.get(path, ExecutionView)).model_dump_json()

@@ -24,7 +24,8 @@ ApiOf = Callable[[Context], GatewayApi]
 INSTRUCTIONS: Final = (
     "Runs workflows durably on a fleet of agents. Find one with workflow_list, read its "
     "parameters at hive://templates/{id}, run it with workflow_execute (wait_s to see it end) and "
-    "look at it with workflow_status. A workflow that awaits approval needs workflow_approve. "
+    "look at it with workflow_status. What awaits approval is in workflow_approvals, and answered "
+    "by workflow_approve. "
     "Tasks that workflows give to you are in task_list; what the hive knows is found with "
     "memory_recall."
 )

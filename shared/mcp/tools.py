@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from mcp import types
 from pydantic import BaseModel
 
+from shared.contracts.api.approvals import ApprovalPage, ExecutionApprovals
 from shared.contracts.api.collective import DelegationPage, NewMemory, RecalledMemories
 from shared.contracts.api.executions import (
     ExecutionAccepted,
@@ -25,6 +26,7 @@ from shared.mcp.api import GatewayApi, segment
 from shared.mcp.waiting import Report, wait_for_end
 
 WORKFLOWS: Final = "/api/v1/workflows"
+APPROVALS: Final = "/api/v1/approvals"
 DELEGATIONS: Final = "/api/v1/delegations"
 MEMORIES: Final = "/api/v1/memories"
 
@@ -122,7 +124,16 @@ async def _history(api: GatewayApi, given: a.ShowHistory, _report: Report) -> a.
 
 async def _approve(api: GatewayApi, given: a.AnswerApproval, _report: Report) -> RequestAccepted:
     path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/{given.decision}"
-    return await api.post(path, RequestAccepted, {"comment": given.comment})
+    body = given.model_dump(mode="json", exclude={"execution_id", "decision"}, exclude_none=True)
+    return await api.post(path, RequestAccepted, body)
+
+
+async def _approvals(api: GatewayApi, given: a.ListApprovals, _report: Report) -> ApprovalPage:
+    if given.execution_id is not None:
+        path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/approvals"
+        return ApprovalPage(items=(await api.get(path, ExecutionApprovals)).items)
+    query = given.model_dump(exclude={"execution_id"})
+    return await api.get(APPROVALS, ApprovalPage, query)
 
 
 async def _tasks(api: GatewayApi, given: a.ListTasks, _report: Report) -> DelegationPage:
@@ -224,10 +235,22 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         reads_only=True,
     ),
     Tool(
+        "workflow_approvals",
+        "List approvals",
+        "Lists what waits for your approval, with the commands, parameters and targets that would "
+        "run, their predicted effects, and the `subject_hash` that an approval names; with "
+        "`execution_id` every gate of that execution and who answered what.",
+        a.ListApprovals,
+        ApprovalPage,
+        _approvals,
+        reads_only=True,
+    ),
+    Tool(
         "workflow_approve",
         "Approve or reject",
-        "Answers the approval that an execution waits for: approved it runs, rejected it ends. "
-        "The first answer counts.",
+        "Answers a gate that an execution waits at: approved, what is behind it runs; rejected, "
+        "it does not. Read workflow_approvals first: an approval names the `subject_hash` of "
+        "exactly what would run, and counts for nothing else.",
         a.AnswerApproval,
         RequestAccepted,
         _approve,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
+from shared.workflow.gates import is_asking
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
 
@@ -53,6 +54,7 @@ def _fits(state: ExecutionState, query: ExecutionQuery) -> bool:
         and query.category in (None, state.category)
         and query.requested_by in (None, state.requested_by.id)
         and (query.label is None or state.labels.get(query.label[0]) == query.label[1])
+        and (not query.awaits_approval or is_asking(state))
         and (query.since_ms is None or created >= query.since_ms)
         and (query.until_ms is None or created <= query.until_ms)
         and (query.before is None or _position(state) < query.before)

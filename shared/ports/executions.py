@@ -15,7 +15,8 @@ from shared.workflow.state import ExecutionState
 class ExecutionQuery:
     """Which executions to list; all conditions hold together. Times in epoch milliseconds.
 
-    `before` is the creation time and id of the last one on the page before.
+    `awaits_approval`: only those in which a gate is open. `before` is the creation time and id of
+    the last one on the page before.
     """
 
     statuses: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class ExecutionQuery:
     category: str | None = None
     requested_by: str | None = None
     label: tuple[str, str] | None = None
+    awaits_approval: bool = False
     since_ms: int | None = None
     until_ms: int | None = None
     before: tuple[int, str] | None = None

@@ -115,8 +115,10 @@ class CoordinatorMeter:
         self.errors = errors
         steps = Labelled(_counter(m.STEPS_ENDED, registry), m.STEPS_ENDED.labels, {})
         ends = Labelled(_counter(m.EXECUTIONS_ENDED, registry), m.EXECUTIONS_ENDED.labels, {})
+        gates = Labelled(_counter(m.APPROVALS, registry), m.APPROVALS.labels, {})
         self._by_event: dict[str, Callable[[], None]] = {
             "execution.created": _counter(m.EXECUTIONS_STARTED, registry).inc,
+            **{f"approval.{event}": gates(event).inc for event in m.APPROVAL_EVENTS},
             **{f"step.{outcome}": steps(outcome).inc for outcome in m.STEP_OUTCOMES},
             **{f"execution.{status}": ends(status).inc for status in m.EXECUTION_ENDS},
         }

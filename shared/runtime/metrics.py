@@ -67,6 +67,15 @@ class Metric:
 
 STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
 EXECUTION_ENDS: Final = ("completed", "completed_with_errors", "failed", "cancelled")
+APPROVAL_EVENTS: Final = (
+    "requested",
+    "granted",
+    "rejected",
+    "expired",
+    "escalated",
+    "voided",
+    "refused",
+)
 OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
 ERROR_KINDS: Final = (
@@ -152,6 +161,14 @@ EXECUTION_DURATION: Final = Metric(
     _CO,
     "From the creation of an execution to its final status, waiting for people included.",
     buckets=_WORK_S,
+)
+APPROVALS: Final = Metric(
+    "hive_approvals_total",
+    _C,
+    _CO,
+    "What happened at gates. Many `expired`: people are not asked where they look, or too late; "
+    "`refused`: answers that did not count.",
+    (Label("event", APPROVAL_EVENTS),),
 )
 BATCH: Final = Metric(
     "hive_coordinator_batch_messages",
@@ -296,40 +313,10 @@ WEBHOOK_DELIVERIES: Final = Metric(
     (Label("outcome", DELIVERY_OUTCOMES),),
 )
 
-TABLE: Final[tuple[Metric, ...]] = (
-    BUILD_INFO,
-    ERRORS,
-    STEPS_ENDED,
-    STEP_DURATION,
-    STEP_QUEUE,
-    EXECUTIONS_STARTED,
-    EXECUTIONS_ENDED,
-    EXECUTION_DURATION,
-    BATCH,
-    TURN,
-    COMMIT,
-    FLUSH,
-    PARTITION_OWNED,
-    JOURNAL_LAG,
-    EFFECTS_PENDING,
-    QUARANTINED,
-    QUARANTINE,
-    EXECUTIONS_OPEN,
-    EXECUTION_OLDEST,
-    STREAM_MESSAGES,
-    STREAM_BYTES,
-    TASK_QUEUE,
-    AGENTS_LIVE,
-    SLOTS,
-    RUNNING,
-    COMMANDS_ENDED,
-    COMMAND_DURATION,
-    RUNNER_LOST,
-    REQUESTS,
-    REQUEST_DURATION,
-    WEBSOCKETS,
-    WEBHOOK_DELIVERIES,
+TABLE: Final[tuple[Metric, ...]] = tuple(
+    value for value in tuple(globals().values()) if isinstance(value, Metric)
 )
+"""All of the above, in their order: none can be forgotten."""
 
 
 def series_names(metric: Metric) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ def bind(
             data[name] = state.parameters.get(rest)
         elif root == "steps":
             _bind_step(name, rest, state, data)
+        elif root == "approvals":
+            _bind_input(name, rest, state, data)
         elif root == "execution":
             data[name] = _execution_value(rest, state)
         elif root == "failure":
@@ -51,6 +53,13 @@ def _bind_step(name: str, rest: str, state: ExecutionState, data: dict[str, Any]
         _bind_output(name, output_field, step.output, data)
     else:
         data[name] = _step_value(part, step)
+
+
+def _bind_input(name: str, rest: str, state: ExecutionState, data: dict[str, Any]) -> None:
+    gate_name, _, field = rest.partition(".input.")
+    gate = state.gates.get(gate_name)
+    if gate is not None and field in gate.input:
+        data[name] = gate.input[field]
 
 
 def _bind_output(name: str, field: str, output: Mapping[str, Any], data: dict[str, Any]) -> None:

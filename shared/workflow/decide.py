@@ -7,9 +7,9 @@
 * Every turn ends settled: whatever is ready has been scheduled, and what is over has ended.
 
 The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
-`settling` and `routing` (what becomes ready), `scheduling` (how it starts), `instances` (loops),
-`calling` (sub-workflows), `choosing` (waits), `regions`, `failing`, `stopping`, `sections` and
-`ending`.
+`settling` and `routing` (what becomes ready), `scheduling` (how it starts), `gates` and
+`gate_answers` (approvals), `instances` (loops), `calling` (sub-workflows), `choosing` (waits),
+`regions`, `failing`, `stopping`, `sections` and `ending`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.SignalReceived: choosing.signal_received,
     msg.InstancesAdded: instances.instances_added,
     msg.RegionCancelRequested: regions.region_cancel_requested,
+    msg.ApprovalDelegated: lifecycle.approval_delegated,
 }
 
 

@@ -15,11 +15,11 @@ types of expressions) is checked where the definition becomes a program: `shared
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from shared.workflow.flow import Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
@@ -125,6 +125,80 @@ class RollbackAction(Model):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
+class Approvers(Model):
+    """Who may answer: whoever has one of the roles, is in one of the groups, or is named.
+
+    Empty: everybody whose key may approve.
+    """
+
+    roles: tuple[Literal["operator", "admin"], ...] = ()
+    groups: tuple[Slug, ...] = Field((), max_length=50)
+    users: tuple[Slug, ...] = Field((), max_length=50)
+
+    @property
+    def anybody(self) -> bool:
+        """True when nobody is singled out."""
+        return not (self.roles or self.groups or self.users)
+
+
+class Approval(Model):
+    """A gate: what lies behind it runs only after people have approved exactly that.
+
+    Times in seconds. An expired gate is rejected or escalated, never approved.
+    """
+
+    approvers: Approvers = Field(default_factory=Approvers)
+    quorum: int = Field(1, ge=1, le=20, description="How many different people must approve.")
+    allow_self_approval: bool = Field(
+        False,
+        description="Whether who asked for the run, or wrote or changed what runs, may answer.",
+    )
+    comment_required: bool = False
+    form: dict[Identifier, Parameter] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="What the approver fills in: `approvals.<gate>.input.<name>` in expressions.",
+    )
+    remind_every_s: float | None = Field(None, ge=1, le=30 * 86_400)
+    escalate_after_s: float | None = Field(None, gt=0, le=30 * 86_400)
+    escalate_to: Approvers | None = Field(None, description="Who may answer, too, from then on.")
+    expires_after_s: float | None = Field(None, gt=0, le=30 * 86_400)
+    on_expiry: Literal["reject", "escalate"] = Field(
+        "reject", description="`escalate` asks `escalate_to` for the same time again, once."
+    )
+
+    @field_serializer("form")
+    def _as_declared(self, form: dict[str, Parameter]) -> dict[str, Any]:
+        """A field that is not declared stays so: whether one is required depends on that."""
+        return {
+            name: p.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            for name, p in form.items()
+        }
+
+    @model_validator(mode="after")
+    def _can_be_answered(self) -> Self:
+        named = self.approvers
+        if named.users and not (named.roles or named.groups) and self.quorum > len(named.users):
+            raise ValueError(
+                f"quorum is {self.quorum}, but only {len(named.users)} users may answer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _escalates_once(self) -> Self:
+        wanted = self.escalate_after_s is not None or self.on_expiry == "escalate"
+        if wanted != (self.escalate_to is not None):
+            raise ValueError("escalate_to goes with escalate_after_s or with `on_expiry: escalate`")
+        if self.on_expiry == "escalate" and self.escalate_after_s is not None:
+            raise ValueError("escalate either after a delay or on expiry, not both")
+        if self.on_expiry == "escalate" and self.expires_after_s is None:
+            raise ValueError("`on_expiry: escalate` goes with expires_after_s")
+        after_s, expires_s = self.escalate_after_s, self.expires_after_s
+        if after_s is not None and expires_s is not None and after_s >= expires_s:
+            raise ValueError("escalate_after_s must come before expires_after_s")
+        return self
+
+
 class Step(Flow):
     """One node of the template's graph: a command that an agent runs, a sub-workflow, or what the
     engine decides by itself, a switch or a wait."""
@@ -137,6 +211,9 @@ class Step(Flow):
     depends_on: tuple[Identifier, ...] = Field((), description="Step ids or parallel groups.")
     parallel_group: Identifier | None = None
     when: Expression | None = None
+    approval: Approval | None = Field(
+        None, description="A gate before the step: it asks when the step is ready to run."
+    )
     required_capabilities: tuple[Slug, ...] = ()
     target: Target = Field(default_factory=Target)
     timeout_s: float = Field(300.0, gt=0, le=30 * 86_400)
@@ -173,6 +250,10 @@ class Step(Flow):
         for field in ("foreach", "until", "parameters"):
             if given[0] in ("switch", "wait_for") and getattr(self, field):
                 raise ValueError(f"a {given[0]} has no `{field}`")
+        if self.approval is not None and (not self.command or self.foreach is not None):
+            raise ValueError(
+                "`approval` goes with a command without `foreach`; let a step before ask"
+            )
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")
         return self
@@ -189,10 +270,18 @@ class Notification(Model):
 class Policies(Model):
     """How an execution of this template is governed."""
 
-    approval_required: bool = False
+    approval_required: bool = Field(
+        False, description="One answer of anybody who may approve; `approval` says more."
+    )
+    approval: Approval | None = Field(None, description="A gate before anything starts.")
     rollback_enabled: bool = True
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
+
+    @property
+    def asks_first(self) -> bool:
+        """True when somebody must approve before anything starts."""
+        return self.approval_required or self.approval is not None
 
 
 class TriggerKind(StrEnum):
@@ -264,12 +353,17 @@ class Template(Model):
 
     def parameters_schema(self) -> dict[str, Any]:
         """The JSON Schema object that the parameters of a run must satisfy."""
-        return {
-            "type": "object",
-            "properties": {name: p.json_schema() for name, p in self.parameters.items()},
-            "required": [name for name, p in self.parameters.items() if p.is_required],
-            "additionalProperties": False,
-        }
+        return object_schema(self.parameters)
+
+
+def object_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The JSON Schema object that values for these parameters must satisfy."""
+    return {
+        "type": "object",
+        "properties": {name: p.json_schema() for name, p in parameters.items()},
+        "required": [name for name, p in parameters.items() if p.is_required],
+        "additionalProperties": False,
+    }
 
 
 def placed_steps(template: Template) -> Iterator[tuple[str, Step]]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.errors import CorruptStateError
-from shared.workflow.machines.approval import APPROVAL
+from shared.workflow.gate_folds import GATE_FOLDS
 from shared.workflow.machines.execution import EXECUTION
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP, STEP_ENDED, StepStatus
 from shared.workflow.machines.timer import TIMER, TimerStatus
@@ -56,6 +56,7 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
         version=1,
         parameters=event.parameters,
         requested_by=event.requested_by,
+        template_author=event.template_author,
         labels=event.labels,
         steps={step: StepState() for step in event.steps},
         open=len(event.steps),
@@ -105,17 +106,6 @@ def _completed(
 
 def _failed(state: ExecutionState, event: ev.ExecutionFailed, at_ms: int) -> Changes:
     return _over(state, event, at_ms) | {"failure": event.failure}
-
-
-def _approval(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
-    approval = APPROVAL.next(state.approval, event.type)
-    return _status(state, event, at_ms) | {"approval": approval}
-
-
-def _answered(
-    state: ExecutionState, event: ev.ApprovalGranted | ev.ApprovalRejected, at_ms: int
-) -> Changes:
-    return _approval(state, event, at_ms) | {"approved_by": event.by}
 
 
 def _nothing(_state: ExecutionState, _event: ev.AnyEvent, _at_ms: int) -> Changes:
@@ -347,9 +337,7 @@ _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
     ev.ExecutionCompletedWithErrors: _completed,
     ev.ExecutionFailed: _failed,
     ev.ExecutionCancelled: _over,
-    ev.ApprovalRequested: _approval,
-    ev.ApprovalGranted: _answered,
-    ev.ApprovalRejected: _answered,
+    **GATE_FOLDS,
     ev.NotificationRaised: _nothing,
     ev.TimerSet: _timer_set,
     ev.TimerCleared: _timer_cleared,

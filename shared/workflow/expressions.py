@@ -197,6 +197,11 @@ class Rendered:
             check_size(value, self.needs[0])
         return value
 
+    def known(self, data: Mapping[str, Any]) -> Any:
+        """The value with those places filled in for which `data` has all it takes; the others
+        stay as they were written. Raises `ExpressionError`."""
+        return _render(_known_parts(self._parts, data), data)
+
 
 def check_size(value: Any, source: str) -> None:
     """Raise `ExpressionError`, about `source`, when a rendered value is too large."""
@@ -284,6 +289,18 @@ def _render(part: Any, data: Mapping[str, Any]) -> Any:
         return {key: _render(item, data) for key, item in part.items()}
     if isinstance(part, list):
         return [_render(item, data) for item in part]
+    return part
+
+
+def _known_parts(part: Any, data: Mapping[str, Any]) -> Any:
+    if isinstance(part, Compiled):
+        return part if data.keys() >= set(part.needs) else f"${{{{ {part.source} }}}}"
+    if isinstance(part, _Text):
+        return _Text(tuple(_known_parts(piece, data) for piece in part.parts))
+    if isinstance(part, dict):
+        return {key: _known_parts(item, data) for key, item in part.items()}
+    if isinstance(part, list):
+        return [_known_parts(item, data) for item in part]
     return part
 
 

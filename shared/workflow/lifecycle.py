@@ -7,7 +7,15 @@ from shared.workflow import messages as msg
 from shared.workflow.calling import relay
 from shared.workflow.choosing import delay_over
 from shared.workflow.errors import ParameterError
+from shared.workflow.failing import fail_for_good
+from shared.workflow.gate_answers import answered, delegated
+from shared.workflow.gate_folds import gate_of
+from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_refused
+from shared.workflow.gate_timers import fire
+from shared.workflow.gates import TIMERS as GATE_TIMERS
+from shared.workflow.gates import ask, tend, workflow_rule
 from shared.workflow.instances import go_on
+from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.parameters import prepare_parameters
@@ -51,31 +59,33 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
             category=template.category,
             parameters=parameters,
             requested_by=request.requested_by,
+            template_author=request.template_author,
             labels=request.labels,
             steps=turn.program.graph.order,
             parent=request.parent,
             timeout_s=_shorter(template.policies.timeout_s, request.timeout_s),
         ),
     )
+    rule = workflow_rule(turn)
     if problem:
         _refuse(turn, problem)
-    elif template.policies.approval_required:
-        turn.emit(ev.ApprovalRequested())
+    elif rule is not None:
+        ask(turn, WORKFLOW_GATE, rule)
     else:
         _start(turn)
 
 
 def approval_answered(turn: Turn, answer: msg.ApprovalAnswered) -> None:
-    """A person approved or rejected; only the first answer counts."""
-    if not awaits_approval(turn):
-        return
-    if answer.approved:
-        turn.emit(ev.ApprovalGranted(by=answer.by, comment=answer.comment))
-        _start(turn)
-        return
-    turn.emit(ev.ApprovalRejected(by=answer.by, comment=answer.comment))
-    reason = f"rejected by {answer.by.id}" + (f": {answer.comment}" if answer.comment else "")
-    _cancel(turn, answer.by, reason)
+    """A person approved or rejected. What has changed since it was asked is asked anew first, so
+    that the answer does not count for it."""
+    tend(turn)
+    answered(turn, answer)
+    _follow_gate(turn, answer.gate)
+
+
+def approval_delegated(turn: Turn, wish: msg.ApprovalDelegated) -> None:
+    """A person hands the vote to somebody else."""
+    delegated(turn, wish)
 
 
 def cancel_requested(turn: Turn, request: msg.CancelRequested) -> None:
@@ -118,7 +128,37 @@ def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
     elif fired.timer == STOP_LIMIT_TIMER:
         give_up_stopping(turn)
     else:
-        _step_timer_fired(turn, *fired.timer.split("-", 1))
+        kind, name = fired.timer.split("-", 1)
+        if kind in GATE_TIMERS:
+            fire(turn, kind, name)
+            _follow_gate(turn, name)
+        else:
+            _step_timer_fired(turn, kind, name)
+
+
+def _follow_gate(turn: Turn, name: str) -> None:
+    """What comes of a gate that was just closed; of one that is open, or long closed, nothing."""
+    gate = gate_of(turn.state, name)
+    if turn.state.stop is not None:
+        return
+    if name == WORKFLOW_GATE:
+        if turn.state.status is ExecutionStatus.PENDING:
+            _start(turn)
+        elif is_refused(gate):
+            _cancel(turn, *closing_words(gate))
+    elif gate.status is ApprovalStatus.GRANTED:
+        _start_behind(turn, gate.step)
+    elif is_refused(gate) and not turn.step(gate.step).ended:
+        _by, reason = closing_words(gate)
+        failure = msg.Failure(code="approval_" + gate.status, message=reason, retryable=False)
+        fail_for_good(turn, gate.step, failure)
+
+
+def _start_behind(turn: Turn, step_id: str) -> None:
+    """Start what a granted gate held back; during a pause that waits for its end."""
+    start_ready(turn, (step_id,))
+    if turn.state.status is not ExecutionStatus.PAUSED:
+        _start_overdue(turn, step_id)
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:

@@ -86,6 +86,7 @@ class ExecutionRequested(Message):
     category: str = "custom"
     parameters: dict[str, Any] = Field(default_factory=dict)
     requested_by: Actor = Actor()
+    template_author: str = Field("", description="Who wrote this version of the template.")
     labels: dict[str, str] = Field(default_factory=dict)
     parent: Parent | None = None
     timeout_s: float | None = None
@@ -210,13 +211,32 @@ class ResumeRequested(Message):
     by: Actor = Actor()
 
 
-class ApprovalAnswered(Message):
-    """A person approved or rejected the execution."""
+class ApprovalMessage(Message):
+    """Base of what people say to a gate. `role`, `groups` and `key` are those of the API key by
+    which the gateway knew them; `subject_hash` names what the answer is about."""
+
+    gate: str = "workflow"
+    subject_hash: str = ""
+    by: Actor = Actor()
+    role: str = ""
+    groups: tuple[str, ...] = ()
+    key: str = ""
+    comment: str = ""
+
+
+class ApprovalAnswered(ApprovalMessage):
+    """A person approved or rejected."""
 
     type: Literal["approval_answered"] = "approval_answered"
     approved: bool
-    by: Actor = Actor()
-    comment: str = ""
+    input: dict[str, Any] = Field(default_factory=dict)
+
+
+class ApprovalDelegated(ApprovalMessage):
+    """A person hands the vote to somebody else, or, to themselves, takes it back."""
+
+    type: Literal["approval_delegated"] = "approval_delegated"
+    to: str
 
 
 class ChildEnded(Message):
@@ -287,6 +307,7 @@ JournalMessage = Annotated[
     | PauseRequested
     | ResumeRequested
     | ApprovalAnswered
+    | ApprovalDelegated
     | ChildEnded
     | SignalReceived
     | InstancesAdded

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
-from shared.workflow.definition import Parameter, Template
+from shared.workflow.definition import Parameter, Template, object_schema
 from shared.workflow.errors import ParameterError, Problem
 from shared.workflow.expressions import json_size, json_text
 
@@ -22,12 +22,18 @@ def prepare_parameters(template: Template, given: Mapping[str, Any]) -> dict[str
     A parameter that is neither given nor has a default is left out; `null` for one that may be
     absent counts as not given.
     """
-    parameters = template.parameters
+    return prepare_values(template.parameters, given, "parameters")
+
+
+def prepare_values(
+    parameters: Mapping[str, Parameter], given: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """The same for any declared values; problems name them `<where>/<name>`."""
     optional = {name for name, p in parameters.items() if not p.is_required}
     present = {n: v for n, v in given.items() if not (v is None and n in optional)}
     values = {n: p.default for n, p in parameters.items() if p.has_default} | present
     stated = {n: v for n, v in values.items() if v is not None or n in present}
-    problems = _problems(template, stated)
+    problems = _problems(parameters, stated, where)
     if problems:
         raise ParameterError(problems)
     return values
@@ -35,19 +41,24 @@ def prepare_parameters(template: Template, given: Mapping[str, Any]) -> dict[str
 
 def schema_problems(template: Template) -> list[Problem]:
     """What is wrong with the declarations: impossible schemas, defaults that do not fit."""
+    return declaration_problems(template.parameters, "parameters")
+
+
+def declaration_problems(parameters: Mapping[str, Parameter], where: str) -> list[Problem]:
+    """The same for any declared values."""
     problems: list[Problem] = []
-    for name, parameter in template.parameters.items():
+    for name, parameter in parameters.items():
         schema = parameter.json_schema()
-        path = f"parameters/{name}"
+        path = f"{where}/{name}"
         try:
             Draft202012Validator.check_schema(
                 schema, format_checker=Draft202012Validator.FORMAT_CHECKER
             )
         except SchemaError as error:
-            where = "/".join([path, *(str(part) for part in error.absolute_path)])
+            place = "/".join([path, *(str(part) for part in error.absolute_path)])
             problems.append(
                 Problem(
-                    path=where,
+                    path=place,
                     code="invalid_schema",
                     message=error.message[:500],
                     fix="write it as JSON Schema (draft 2020-12)",
@@ -76,36 +87,43 @@ def _sample_problems(path: str, parameter: Parameter, schema: dict[str, Any]) ->
     ]
 
 
-def _problems(template: Template, values: Mapping[str, Any]) -> list[Problem]:
-    validator = Draft202012Validator(template.parameters_schema())
+def _problems(
+    parameters: Mapping[str, Parameter], values: Mapping[str, Any], where: str
+) -> list[Problem]:
+    validator = Draft202012Validator(object_schema(parameters))
     problems = [
-        problem for error in validator.iter_errors(values) for problem in _explain(template, error)
+        problem
+        for error in validator.iter_errors(values)
+        for problem in _explain(parameters, error, where)
     ]
     for name, value in values.items():
-        problems += [_unstorable(name, reason) for reason in sorted(set(_oddities(value)))]
+        path = f"{where}/{name}"
+        problems += [_unstorable(path, reason) for reason in sorted(set(_oddities(value)))]
     if not problems and json_size(values) > MAX_PARAMETERS_BYTES:
         problems = [
             Problem(
-                path="parameters",
+                path=where,
                 code="too_large",
-                message=f"parameters take more than {MAX_PARAMETERS_BYTES // 1024} KiB as JSON",
+                message=f"{where} take more than {MAX_PARAMETERS_BYTES // 1024} KiB as JSON",
                 fix="put large content where the steps can fetch it, and pass its address",
             )
         ]
     return list(dict.fromkeys(problems))
 
 
-def _explain(template: Template, error: ValidationError) -> list[Problem]:
-    path = "/".join(["parameters", *(str(part) for part in error.absolute_path)])
+def _explain(
+    parameters: Mapping[str, Parameter], error: ValidationError, where: str
+) -> list[Problem]:
+    path = "/".join([where, *(str(part) for part in error.absolute_path)])
     instance: Any = error.instance
     if error.validator == "required":
         required: Any = error.validator_value
         return [_missing(f"{path}/{name}", name) for name in required if name not in instance]
     if error.validator == "additionalProperties" and not error.absolute_path:
         return [
-            _unknown(f"{path}/{name}", name, template)
+            _unknown(f"{path}/{name}", name, parameters)
             for name in instance
-            if name not in template.parameters
+            if name not in parameters
         ]
     return [
         Problem(
@@ -127,8 +145,8 @@ def _missing(path: str, name: str) -> Problem:
     )
 
 
-def _unknown(path: str, name: str, template: Template) -> Problem:
-    known = ", ".join(template.parameters) or "none"
+def _unknown(path: str, name: str, parameters: Mapping[str, Parameter]) -> Problem:
+    known = ", ".join(parameters) or "none"
     return Problem(
         path=path,
         code="unknown_parameter",
@@ -137,9 +155,9 @@ def _unknown(path: str, name: str, template: Template) -> Problem:
     )
 
 
-def _unstorable(name: str, reason: str) -> Problem:
+def _unstorable(path: str, reason: str) -> Problem:
     return Problem(
-        path=f"parameters/{name}",
+        path=path,
         code="invalid_parameter",
         message=f"holds {reason}",
         fix="pass it as plain text",

@@ -10,6 +10,7 @@ What an expression may use:
 | `params.<name>` | the parameter's type |
 | `steps.<id>.status`, `.output`, `.output.<field>`, `.error`, `.attempts` | of steps before it |
 | `execution.id`, `.template`, `.version`, `.requested_by`, `.created_at_ms` | of this run |
+| `approvals.<gate>.input.<name>` | what an approver filled in, of gates before or at this step |
 | `output`, `output.<field>` | in checks, criteria and `until`: what the step's command returned |
 | `item`, `index`, `key` | in a step with `foreach` |
 | `data` | in `accept` of a `wait_for`: what the signal brings |
@@ -29,9 +30,11 @@ from cel_expr_python import cel
 
 from shared.workflow import graph as graphs
 from shared.workflow.binding import base
-from shared.workflow.definition import OnLost, Parameter, Step, Template, placed_steps
+from shared.workflow.definition import OnLost, Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
+from shared.workflow.gate_forms import gate_problems, input_variables, value_variables
+from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.graph import Graph
 from shared.workflow.late import mentions_secrets, secret_variables
 from shared.workflow.outputs import INSTANCES_OUTPUT, engine_output
@@ -118,7 +121,7 @@ def compile_template(
     if graph is None:
         raise DefinitionError(problems)
     compiler = _Compiler(template, graph, commands or {})
-    compiler.problems += schema_problems(template)
+    compiler.problems += schema_problems(template) + gate_problems(template)
     program = compiler.compile()
     if compiler.problems:
         raise DefinitionError(compiler.problems)
@@ -135,13 +138,17 @@ class _Compiler:
         self._graph = graph
         self._commands = commands
         self.problems: list[Problem] = []
-        self._base = Scope({**_EXECUTION, **_parameter_variables(template.parameters)})
+        self._base = Scope({**_EXECUTION, **value_variables(template.parameters, "params")})
         self._step_variables = {s.id: self._variables_of(s) for s in template.every_step}
+        self._inputs = input_variables(template)
+        self._base = self._base.plus(self._inputs.get(WORKFLOW_GATE, {}))
 
     def compile(self) -> Program:
         template = self._template
         steps = {step.id: self._step(path, step) for path, step in placed_steps(template)}
-        everything = self._scope(self._step_variables, template.outputs)
+        everything = self._filled_in(
+            self._scope(self._step_variables, template.outputs), self._inputs
+        )
         outputs = self._rendered("outputs", template.outputs, everything)
         self._triggers()
         return Program(
@@ -184,10 +191,12 @@ class _Compiler:
     def _scopes(self, step: Step) -> tuple[Scope, Scope]:
         """What the step's own expressions may use, and those that decide about it as a whole."""
         routes = self._graph.routes
-        outer = self._scope(self._graph.ancestors[step.id], step.model_dump(mode="json"))
+        before = self._graph.ancestors[step.id]
+        outer = self._filled_in(self._scope(before, step.model_dump(mode="json")), before)
         if step.id in routes.on_failure or step.id in routes.always:
             outer = outer.plus(_FAILURE)
-        return (outer.plus(_INSTANCE) if step.foreach is not None else outer), outer
+        inner = self._filled_in(outer, (step.id,))
+        return (inner.plus(_INSTANCE) if step.foreach is not None else inner), outer
 
     def _optional(self, path: str, source: str | None, scope: Scope) -> Compiled | None:
         return self._condition(path, source, scope) if source is not None else None
@@ -299,6 +308,11 @@ class _Compiler:
                 variables |= self._step_variables[word]
         return self._base.plus(variables)
 
+    def _filled_in(self, scope: Scope, gates: Iterable[str]) -> Scope:
+        """The scope with what approvers fill in at these gates."""
+        known = [self._inputs[gate] for gate in gates if gate in self._inputs]
+        return scope.plus({n: t for one in known for n, t in one.items()}) if known else scope
+
     def _variables_of(self, step: Step) -> dict[str, cel.Type]:
         prefix = f"steps.{step.id}"
         return {
@@ -349,13 +363,3 @@ def _words(value: Any) -> set[str]:
     if isinstance(value, list | tuple):
         return set().union(*map(_words, value))
     return set()
-
-
-def _parameter_variables(parameters: Mapping[str, Parameter]) -> dict[str, cel.Type]:
-    """`params` as a whole is not declared: a misspelt name must not pass."""
-    return {
-        f"params.{name}": cel_type(p.json_schema())
-        if p.is_required or (p.has_default and p.default is not None)
-        else cel.Type.DYN
-        for name, p in parameters.items()
-    }

@@ -11,6 +11,7 @@ from shared.workflow import events as ev
 from shared.workflow.binding import bind, instance_values
 from shared.workflow.errors import ExpressionError, present
 from shared.workflow.failing import fail_for_good, stops
+from shared.workflow.gates import holds
 from shared.workflow.identity import child_id
 from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
@@ -29,10 +30,15 @@ def offer_again(turn: Turn, step_id: str) -> None:
 
 
 def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer: int = 0) -> None:
-    """Schedule one leg of an attempt, or fail the step if it cannot be rendered."""
+    """Schedule one leg of an attempt, or fail the step if it cannot be rendered.
+
+    A new attempt that a gate holds back is not scheduled: it is when the gate is granted.
+    """
     step = turn.step(step_id)
     compiled = turn.compiled(step_id)
     try:
+        if leg == 0 and offer == 0 and holds(turn, step_id):
+            return
         needs = (*compiled.parameters.needs, *compiled.host.needs)
         data = bind(needs, turn.state, local=instance_values(step))
         parameters = compiled.parameters.render(data)

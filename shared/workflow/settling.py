@@ -16,6 +16,7 @@ from shared.workflow.binding import base, bind
 from shared.workflow.choosing import await_first
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
+from shared.workflow.gates import is_asking, open_gates, tend
 from shared.workflow.instances import expand, instance_ended
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -27,6 +28,7 @@ from shared.workflow.turn import Turn
 
 def settle(turn: Turn) -> None:
     """Close a turn: see the module's law."""
+    tend(turn)
     while True:
         advance(turn)
         begun = end_if_over(turn)
@@ -102,7 +104,7 @@ def _begin(turn: Turn, step_id: str) -> None:
 
 def _say_whether_waiting(turn: Turn) -> None:
     state = turn.state
-    only_outside = state.busy == 0 and state.outside > 0
+    only_outside = state.busy == 0 and (state.outside > 0 or is_asking(state))
     if state.status is ExecutionStatus.RUNNING and only_outside:
         turn.emit(ev.ExecutionWaiting(reason=_what_is_awaited(turn)))
     elif state.status is ExecutionStatus.WAITING and state.busy > 0:
@@ -114,5 +116,5 @@ def _what_is_awaited(turn: Turn) -> str:
         f"{step_id} ({step.status.value})"
         for step_id, step in turn.state.steps.items()
         if step.status in (StepStatus.WAITING, StepStatus.LOST)
-    ]
+    ] + [f"{name} (approval)" for name, _ in open_gates(turn.state)]
     return "waits for: " + ", ".join(names[:10])

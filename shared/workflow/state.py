@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.workflow.gate_state import GateState
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
@@ -96,8 +97,9 @@ class ExecutionState(BaseModel):
     """One execution.
 
     `version` counts its events. `open`, `busy` and `outside` count the steps that have not ended,
-    that we or an agent move, and that only something outside moves. `section` is `on_failure` or
-    `finally` once those steps may start.
+    that we or an agent move, and that only something outside moves. `approval` is that of the gate
+    before everything; `gates` has all of them, by name. `section` is `on_failure` or `finally` once
+    those steps may start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +112,7 @@ class ExecutionState(BaseModel):
     version: int = 0
     parameters: dict[str, Any] = Field(default_factory=dict)
     requested_by: Actor = Actor()
+    template_author: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     steps: dict[str, StepState] = Field(default_factory=dict)
     open: int = 0
@@ -119,6 +122,7 @@ class ExecutionState(BaseModel):
     outputs: dict[str, Any] = Field(default_factory=dict)
     approval: ApprovalStatus = ApprovalStatus.NONE
     approved_by: Actor | None = None
+    gates: dict[str, GateState] = Field(default_factory=dict)
     timers: dict[str, TimerState] = Field(default_factory=dict)
     stop: Stop | None = None
     section: str = ""

@@ -57,6 +57,14 @@ steps:
   - {id: act, command: noop}
 policies: {approval_required: true}
 """
+GATED = """\
+id: gated
+name: Gated
+steps:
+  - {id: act, command: shell, parameters: {argv: [sh, -c, "echo hello"]}}
+policies:
+  approval: {approvers: {groups: [ops]}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +215,36 @@ def test_approval(hv: Hv) -> None:
     assert hv("reject", other).code == 0
     assert hv("watch", other).code == 4
     assert hv("approve", other).code == 2
+
+
+def test_a_gate_is_shown_and_approved_by_another_person(hv: Hv, tmp_path: Path) -> None:
+    """Who asked cannot approve; another key's owner sees what runs, and names its hash."""
+    template = tmp_path / "gated.yaml"
+    template.write_text(GATED, encoding="utf-8")
+    assert hv("templates", "create", str(template)).code == 0
+    identity = accepted(hv, "gated")
+    key = hv("keys", "create", "gwen", "--group", "ops", "--json").json()
+    key_file = tmp_path / "gwen.key"
+    key_file.write_text(key["secret"], encoding="utf-8")
+    as_gwen = ("--key-file", str(key_file))
+    assert hv("approvals").out.strip() == "Nothing waits for you."
+    assert "asked for the run" in hv("approvals", "--all").out
+    assert identity in hv("approvals", "-q", *as_gwen).out.split()
+    shown = hv("approvals", "show", identity, *as_gwen).out
+    assert "echo hello" in shown
+    assert "effects: irreversible, no rollback" in shown
+    asked = hv("approvals", "show", identity, "--json").json()[0]["subject_hash"]
+    without = hv("approve", identity, *as_gwen)
+    assert (without.code, f"--yes --hash {asked}" in without.err) == (2, True)
+    assert hv("approve", identity, "--yes", "--hash", "0" * 64, *as_gwen).code == 2
+    mine = hv("approve", identity, "--yes", "--hash", asked)
+    assert (mine.code, "would not count" in mine.err) == (3, True)
+    assert hv("approve", identity, "--yes", "--hash", asked, *as_gwen).code == 0
+    assert hv("watch", identity).code == 0
+    assert hv("approvals", "show", identity).out.count("approved so far: gwen") == 1
+    assert "gwen" in hv("keys").out
+    assert hv("keys", "revoke", key["key"]["id"]).code == 0
+    assert hv("approvals", *as_gwen).code == 3
 
 
 def test_pause_and_resume(hv: Hv) -> None:

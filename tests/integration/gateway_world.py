@@ -35,9 +35,11 @@ class World:
     client: httpx.AsyncClient
     home: Path
 
-    async def as_role(self, role: str, name: str = "") -> httpx.AsyncClient:
+    async def as_role(
+        self, role: str, name: str = "", groups: tuple[str, ...] = ()
+    ) -> httpx.AsyncClient:
         """A client that acts with a new key of this role."""
-        wanted = NewKey(name=name or f"test-{role}", role=Role(role))
+        wanted = NewKey(name=name or f"test-{role}", role=Role(role), groups=groups)
         issued = await self.gateway.keys.issue(wanted, by="test")
         return client_of(self.app, issued.secret)
 

@@ -9,7 +9,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from ops.grafana import dashboard
 from shared.runtime import meters
-from shared.runtime.metrics import EXECUTION_ENDS, STEP_OUTCOMES, TABLE, series_names
+from shared.runtime.metrics import (
+    APPROVAL_EVENTS,
+    EXECUTION_ENDS,
+    STEP_OUTCOMES,
+    TABLE,
+    series_names,
+)
 from tests.dashboard_queries import DASHBOARD, filled_in, load
 from tests.prometheus_server import Prometheus, run_prometheus
 from tests.promql import metric_names
@@ -100,6 +106,8 @@ class BusySystem:
     def work(self) -> None:
         for event in ("created", *EXECUTION_ENDS):
             self.coordinator.event(f"execution.{event}")
+        for event in APPROVAL_EVENTS:
+            self.coordinator.event(f"approval.{event}")
         for outcome in STEP_OUTCOMES:
             self.coordinator.event(f"step.{outcome}")
         timings = ("step_duration", "step_queue", "execution_duration", "turn", "commit", "flush")

@@ -48,6 +48,16 @@ async def reach(world: World, execution_id: str, *statuses: str) -> dict[str, An
     raise AssertionError(f"{execution_id} stays {view}")
 
 
+async def reach_step(world: World, execution_id: str, step_id: str, status: str) -> None:
+    """Wait until a step has this status."""
+    for _ in range(300):
+        view: dict[str, Any] = (await world.client.get(f"{EXECUTIONS}/{execution_id}")).json()
+        if any((step["id"], step["status"]) == (step_id, status) for step in view["steps"]):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"step {step_id} of {execution_id} stays {view}")
+
+
 async def ask(world: World, execution_id: str, request: str, **body: Any) -> tuple[int, str]:
     """Status and detail of the answer to a request about an execution."""
     answer = await world.client.post(f"{EXECUTIONS}/{execution_id}/{request}", json=body)
@@ -147,6 +157,7 @@ async def test_pause_resume_cancel(world: World) -> None:
     assert (await ask(world, execution_id, "pause"))[0] == 409
     assert (await ask(world, execution_id, "resume"))[0] == 202
     await reach(world, execution_id, "running")
+    await reach_step(world, execution_id, "long", "running")
     assert (await ask(world, execution_id, "approve"))[0] == 409
     assert (await ask(world, execution_id, "cancel", reason="enough"))[0] == 202
     view = await reach(world, execution_id, "cancelled")

@@ -9,9 +9,12 @@ from __future__ import annotations
 from shared.workflow import events as ev
 from shared.workflow.decide import Decided, decide
 from shared.workflow.evolve import create, evolve
+from shared.workflow.gate_folds import gate_of
+from shared.workflow.gate_state import WORKFLOW_GATE
+from shared.workflow.machines.approval import APPROVAL
 from shared.workflow.machines.execution import ENDED
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP_ENDED
-from shared.workflow.messages import AttemptStarted, Entry
+from shared.workflow.messages import ApprovalMessage, AttemptStarted, Entry
 from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
 
@@ -70,11 +73,12 @@ def _transitions(state: ExecutionState, event: ev.AnyEvent) -> list[Transition]:
         return [("step", state.steps[event.step].status.value, event.type)]
     if isinstance(event, ev.TimerSet | ev.TimerCleared):
         return [("timer", "set" if event.timer in state.timers else "unset", event.type)]
-    if isinstance(event, ev.ApprovalRequested | ev.ApprovalGranted | ev.ApprovalRejected):
-        return [
-            ("approval", state.approval.value, event.type),
-            ("execution", state.status.value, event.type),
-        ]
+    if isinstance(event, ev.GateEvent):
+        before = gate_of(state, event.gate).status
+        taken: list[Transition] = [("approval", before.value, event.type)]
+        if event.gate == WORKFLOW_GATE and APPROVAL.next(before, event.type) is not before:
+            taken.append(("execution", state.status.value, event.type))
+        return taken
     if isinstance(event, ev.NotificationRaised):
         return []
     return [("execution", state.status.value, event.type)]
@@ -101,10 +105,17 @@ def _check_history(before: ExecutionState | None, after: ExecutionState) -> None
 
 
 def _check_repetition(program: Program, state: ExecutionState, entry: Entry) -> None:
-    """The same message once more changes nothing (a stale claim is refused once more)."""
-    repeated = decide(program, state, entry.model_copy(update={"seq": entry.seq + 1})).events
+    """The same message once more changes nothing (a stale claim is refused once more; an answer to
+    a round that is over is recorded as one that does not count, once)."""
+    again = decide(program, state, entry.model_copy(update={"seq": entry.seq + 1}))
+    repeated = again.events
     if isinstance(entry.message, AttemptStarted):
         assert all(isinstance(event, ev.StepRevoked) for event in repeated)
+    elif isinstance(entry.message, ApprovalMessage) and repeated:
+        assert [event.type for event in repeated] == ["approval.refused"]
+        assert decide(program, again.state, entry.model_copy(update={"seq": entry.seq + 2})) == (
+            Decided(again.state, ())
+        )
     else:
         assert repeated == (), f"a repeated {entry.message.type} led to {repeated}"
 

@@ -17,7 +17,7 @@ def add_flow(rng: random.Random, made: Definition) -> None:
 
 
 def _commands(made: Definition) -> list[dict[str, Any]]:
-    return [step for step in made["steps"] if "command" in step]
+    return [step for step in made["steps"] if "command" in step and not step.get("approval")]
 
 
 def _loop(rng: random.Random, made: Definition) -> None:
@@ -33,12 +33,13 @@ def _loop(rng: random.Random, made: Definition) -> None:
 
 
 def _repeat(rng: random.Random, made: Definition) -> None:
-    step = rng.choice(_commands(made))
-    step["until"] = {
-        "condition": "output.n > 1",
-        "max_rounds": rng.choice((1, 2, 5)),
-        "delay_s": rng.choice((0, 1)),
-    }
+    step = rng.choice(made["steps"])
+    if "command" in step:
+        step["until"] = {
+            "condition": "output.n > 1",
+            "max_rounds": rng.choice((1, 2, 5)),
+            "delay_s": rng.choice((0, 1)),
+        }
 
 
 def _call(rng: random.Random, made: Definition) -> None:

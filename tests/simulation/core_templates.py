@@ -12,6 +12,8 @@ from tests.simulation.core_flow import add_flow
 COMMANDS = {"look": CommandSignature(output={}, effect_free=lambda _parameters: True)}
 """`look` changes nothing, so that it need not be claimed; of `noop` nothing is known."""
 ON_LOST = (None, "fail", "rerun", "ask")
+PEOPLE = ("alice", "bob", "carol", "dave")
+"""All in the group `ops`; dave in `bosses`, too."""
 ENDS = ("completed", "completed_with_errors", "failed", "cancelled")
 
 
@@ -52,6 +54,7 @@ def _step(rng: random.Random, name: str, before: list[str], known: list[str]) ->
         "depends_on": depends_on,
         "when": rng.choice(_conditions(ancestors)) if rng.random() < 0.4 else None,
         "parameters": {"n": rng.choice(_values(ancestors)), "plain": [1, {"a": None}]},
+        "approval": random_approval(rng) if rng.random() < 0.12 else None,
         "start_timeout_s": rng.choice((1, 3, 60)),
         "retry": {
             "max_attempts": rng.choice((1, 1, 2, 4)),
@@ -64,6 +67,24 @@ def _step(rng: random.Random, name: str, before: list[str], known: list[str]) ->
         "validation_checks": ["has(output.n)"] if rng.random() < 0.15 else [],
         "success_criteria": ["output.n >= params.n"] if rng.random() < 0.15 else [],
     }
+
+
+def random_approval(rng: random.Random) -> dict[str, Any]:
+    """A gate that the people of `PEOPLE` can open, whoever of them asked for the run."""
+    rule: dict[str, Any] = {
+        "quorum": rng.choice((1, 1, 2)),
+        "allow_self_approval": rng.random() < 0.3,
+        "comment_required": rng.random() < 0.2,
+        "approvers": rng.choice(({}, {"users": list(PEOPLE)}, {"groups": ["ops"]})),
+        "form": rng.choice(({}, {}, {"n": {"type": "integer", "default": 3}})),
+        "remind_every_s": rng.choice((None, 1)),
+        "expires_after_s": rng.choice((None, 2, 8)),
+    }
+    if rng.random() < 0.3:
+        bosses = {"groups": ["bosses"]}
+        late = {"escalate_after_s": 1} if rng.random() < 0.5 else {"on_expiry": "escalate"}
+        rule |= {"escalate_to": bosses, "expires_after_s": 8, **late}
+    return rule
 
 
 def _conditions(ancestors: list[str]) -> list[str]:
@@ -101,6 +122,7 @@ def _outputs(rng: random.Random, steps: list[str]) -> dict[str, Any]:
 def _policies(rng: random.Random) -> dict[str, Any]:
     return {
         "approval_required": rng.random() < 0.2,
+        "approval": random_approval(rng) if rng.random() < 0.1 else None,
         "timeout_s": rng.choice((None, None, 5, 60)),
         "notifications": [{"on": [rng.choice(ENDS)]}],
     }

@@ -18,15 +18,18 @@ from typing import Any
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.approval_subject import subject_of
 from shared.workflow.binding import base
 from shared.workflow.definition import OnLost
+from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Entry, JournalMessage
 from shared.workflow.program import compile_template
 from shared.workflow.replay import HistoryEntry, apply, fold, redecide
 from shared.workflow.state import ExecutionState
 from tests.simulation.checked import Transition, checked_decide
-from tests.simulation.core_templates import COMMANDS, random_template
+from tests.simulation.core_templates import COMMANDS, PEOPLE, random_template
+from tests.simulation.gate_checks import check_granted
 
 MAX_ENTRIES = 5_000
 """More than any execution here needs: reaching it means that the engine goes round in circles."""
@@ -64,6 +67,7 @@ class CoreWorld:
         self._due: dict[str, int] = {}
         self._verdicts: set[str] = set()
         self._may_lose = self.rng.random() < 0.7
+        self._requester = self.rng.choice(PEOPLE)
 
     def run(self) -> ExecutionState:
         """Deliver until the inbox is empty, and check what must then be true."""
@@ -81,7 +85,10 @@ class CoreWorld:
     def _request(self) -> msg.ExecutionRequested:
         parameters = {"flag": self._flag(), "n": 1}
         return msg.ExecutionRequested(
-            template_id="random", template_version="1.0.0", parameters=parameters
+            template_id="random",
+            template_version="1.0.0",
+            parameters=parameters,
+            requested_by=msg.Actor(id=self._requester),
         )
 
     def _flag(self) -> bool:
@@ -154,6 +161,7 @@ class CoreWorld:
         if isinstance(delivery.message, msg.LostResolved):
             self._verdicts.add(delivery.message.step)
         for event in decided.events:
+            self._check_gate(event, delivery.message)
             self._check_event(event)
             react = _REACTIONS.get(type(event))
             if react is not None:
@@ -304,13 +312,37 @@ class CoreWorld:
                 self._soon(), msg.InstancesAdded(step=event.step, after=count, items=("more",))
             )
 
-    def _approval_requested(self, _event: ev.ApprovalRequested) -> None:
-        approved = self.rng.random() < 0.8
-        comment = self.rng.choice(("", "fine"))
-        self._send(self._soon(), msg.ApprovalAnswered(approved=approved, comment=comment))
-        if self.rng.random() < 0.3:
-            self._send(self._soon(), msg.PauseRequested())
-            self._send(2_000, msg.ResumeRequested())
+    def _gate_moved(self, event: ev.ApprovalRequested | ev.ApprovalVoted) -> None:
+        """Everybody says something, sooner or later; in the end somebody answers what it is now."""
+        hashes = [event.subject_hash, "0" * 64]
+        if isinstance(event, ev.ApprovalVoted):
+            hashes.append(event.bound or event.subject_hash)
+        for person in PEOPLE:
+            if self.rng.random() < 0.7:
+                self._send(self._soon(), self._say(person, event.gate, self.rng.choice(hashes)))
+            if self.rng.random() < 0.1:
+                to = self.rng.choice((*PEOPLE, "erin"))
+                said = self._principal(person, event.gate)
+                self._send(self._soon(), msg.ApprovalDelegated(**said, to=to))
+        if isinstance(event, ev.ApprovalRequested):
+            for person in (*PEOPLE, "erin"):
+                self._send(30_000, self._say(person, event.gate, ""))
+            if event.gate == WORKFLOW_GATE and self.rng.random() < 0.3:
+                self._send(self._soon(), msg.PauseRequested())
+                self._send(2_000, msg.ResumeRequested())
+
+    def _say(self, person: str, gate: str, subject_hash: str) -> msg.ApprovalAnswered:
+        return msg.ApprovalAnswered(
+            **self._principal(person, gate),
+            approved=bool(subject_hash) and self.rng.random() < 0.85,
+            subject_hash=subject_hash,
+            comment=self.rng.choice(("", "fine")) if subject_hash else "nobody answered",
+            input=self.rng.choice(({}, {}, {"n": 4})),
+        )
+
+    def _principal(self, person: str, gate: str) -> dict[str, Any]:
+        groups = ("ops", "bosses") if person == "dave" else ("ops",)
+        return {"gate": gate, "by": msg.Actor(id=person), "groups": groups, "key": f"key_{person}"}
 
     # What must be true
 
@@ -334,6 +366,25 @@ class CoreWorld:
                 assert handler or not self._failing, "an attempt began after a failure"
                 assert not self._paused, "an attempt began during a pause"
                 assert self._now >= self._due.get(event.step, 0), "tried again too early"
+
+    def _check_gate(self, event: ev.AnyEvent, message: JournalMessage) -> None:
+        """Only people approve, enough of them and none of whom it is kept from; and what starts is
+        what they approved."""
+        assert self.state is not None
+        if isinstance(event, ev.ApprovalGranted):
+            assert isinstance(message, msg.ApprovalAnswered), f"granted by {message.type}"
+            check_granted(self.state, event.gate)
+        policies = self.template.policies
+        if isinstance(event, ev.ExecutionStarted) and (
+            policies.approval is not None or policies.approval_required
+        ):
+            check_granted(self.state, WORKFLOW_GATE)
+        if isinstance(event, ev.StepScheduled) and self.program.step(event.step).step.approval:
+            check_granted(self.state, event.step)
+            gate = self.state.gates[event.step]
+            approved = subject_of(self.program, self.state, event.step, gate)
+            assert approved.digest == gate.subject_hash, "something else was approved"
+            assert approved.steps[0].parameters == event.parameters, "something else runs"
 
     def _check_order(self, event: ev.StepScheduled) -> None:
         """Everything that the author wrote into `depends_on` ended before."""
@@ -432,7 +483,8 @@ _REACTIONS: dict[type, Callable[[CoreWorld, Any], None]] = {
     ev.StepStopping: CoreWorld._stopping,
     ev.StepLost: CoreWorld._lost,
     ev.TimerSet: CoreWorld._timer_set,
-    ev.ApprovalRequested: CoreWorld._approval_requested,
+    ev.ApprovalRequested: CoreWorld._gate_moved,
+    ev.ApprovalVoted: CoreWorld._gate_moved,
     ev.StepCalled: CoreWorld._called,
     ev.StepRecalled: CoreWorld._recalled,
     ev.StepExpanded: CoreWorld._expanded,

@@ -23,7 +23,6 @@ import structlog
 
 from services.executor.placement import served_pools
 from shared.contracts.agents import AgentRecord
-from shared.contracts.claims import ClaimQuestion
 from shared.contracts.tasks import Task
 from shared.ports.journal import Journal
 from shared.ports.orders import Orders
@@ -91,9 +90,7 @@ class Orphans:
         if task is None:
             await delivery.acknowledge()  # said in the log where it was read
             return
-        question = ClaimQuestion(
-            execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
-        )
+        question = task.claim_question
         answer = await self._orders.ask_claim(question)
         if answer.verdict == "wait":
             await delivery.hand_back(ASK_AGAIN_S)

@@ -126,7 +126,7 @@ class Claims:
         return await self._journal.append(task.execution_id, started, f"s.{held.name}")
 
     async def _resolve(self, held: Held, *, duplicate: bool) -> Verdict:
-        question = _question(held)
+        question = held.task.claim_question
         answer = await self._orders.ask_claim(question)
         log.debug("task in doubt", task=held.name, verdict=answer.verdict, agent=answer.agent)
         if answer.verdict == "drop":

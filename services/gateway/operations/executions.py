@@ -31,6 +31,7 @@ from shared.contracts.publishing import masked, public_event
 from shared.ports.executions import ExecutionQuery
 from shared.ports.idempotency import Remembered
 from shared.ports.logs import SequencedLog
+from shared.ports.templates import StoredTemplate
 from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
 from shared.workflow.identity import created_ms
@@ -72,8 +73,9 @@ class ExecutionOperations:
         known = await self._parts.idempotency.find(key) if key else None
         _check_same(known, body_hash)
         version = known.template_version if known is not None else request.version
-        template = (await self._templates.find(request.template_id, version)).template
-        message = _requested(template, request, principal)
+        stored = await self._templates.find(request.template_id, version)
+        template = stored.template
+        message = _requested(stored, request, principal)
         execution_id = known.execution_id if known else self._parts.ids.execution_id()
         if key is not None and known is None:
             now_ms = self._parts.clock.now_ms()
@@ -249,8 +251,9 @@ def log_records(kept: SequencedLog) -> list[LogRecord]:
 
 
 def _requested(
-    template: Template, request: ExecuteRequest, principal: Principal
+    stored: StoredTemplate, request: ExecuteRequest, principal: Principal
 ) -> ExecutionRequested:
+    template = stored.template
     try:
         parameters = prepare_parameters(template, request.parameters)
     except ParameterError as error:
@@ -261,6 +264,7 @@ def _requested(
         category=template.category,
         parameters=parameters,
         requested_by=principal.actor,
+        template_author=stored.created_by,
         labels=request.labels,
     )
 

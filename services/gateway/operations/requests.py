@@ -18,7 +18,6 @@ from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import (
-    ApprovalAnswered,
     CancelRequested,
     JournalMessage,
     LostResolved,
@@ -27,12 +26,12 @@ from shared.workflow.messages import (
 )
 from shared.workflow.state import ExecutionState
 
-Request = Literal["cancel", "approve", "reject", "pause", "resume", "resolve"]
+Request = Literal["cancel", "pause", "resume", "resolve"]
 _S = ExecutionStatus
 
 
 class ExecutionRequests:
-    """Cancel, approve, reject, pause, resume, resolve. Each raises 404 and 409."""
+    """Cancel, pause, resume, resolve. Each raises 404 and 409."""
 
     def __init__(self, parts: Parts, executions: ExecutionOperations) -> None:
         self._parts = parts
@@ -45,24 +44,6 @@ class ExecutionRequests:
         state = await self._open(execution_id, "cancelled")
         message = CancelRequested(by=principal.actor, reason=reason, force=force)
         return await self._send(state, "cancel", message)
-
-    async def answer_approval(
-        self, execution_id: str, comment: str, principal: Principal, *, approved: bool
-    ) -> RequestAccepted:
-        """Approve or reject it; the first answer counts."""
-        word = "approved" if approved else "rejected"
-        state = await self._open(execution_id, word)
-        if state.approval is not ApprovalStatus.REQUESTED:
-            given = {
-                ApprovalStatus.NONE: "it asks for no approval",
-                ApprovalStatus.GRANTED: "it was approved already",
-                ApprovalStatus.REJECTED: "it was rejected already",
-            }
-            raise problems.conflict(
-                f"Execution {execution_id} cannot be {word}: {given[state.approval]}."
-            )
-        message = ApprovalAnswered(approved=approved, by=principal.actor, comment=comment)
-        return await self._send(state, "approve" if approved else "reject", message)
 
     async def pause(self, execution_id: str, reason: str, principal: Principal) -> RequestAccepted:
         """Start nothing new; what runs may finish."""

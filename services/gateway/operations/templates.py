@@ -162,7 +162,7 @@ def summary(stored: StoredTemplate) -> TemplateSummary:
         category=template.category,
         tags=template.tags,
         steps=len(template.every_step),
-        approval_required=template.policies.approval_required,
+        approval_required=template.policies.asks_first,
         estimated_duration_s=template.estimated_duration_s,
         content_hash=stored.content_hash,
         created_at_ms=stored.created_at_ms,

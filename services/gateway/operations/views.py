@@ -9,6 +9,7 @@ from shared.contracts.publishing import masked
 from shared.workflow import graph as graphs
 from shared.workflow.binding import base
 from shared.workflow.definition import Step, Template
+from shared.workflow.gates import open_gates
 from shared.workflow.state import ExecutionState, StepState
 
 
@@ -30,6 +31,7 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         approved_by=state.approved_by,
         parent=state.parent,
         section=state.section,
+        awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
         steps=tuple(
             _step(name, step, known.get(base(name)), waits.get(name, ()))
             for name, step in state.steps.items()

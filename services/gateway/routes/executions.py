@@ -10,12 +10,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway import problems
-from services.gateway.access import Approver, Gate, Reader, Runner
+from services.gateway.access import Gate, Reader, Runner
 from services.gateway.operations.executions import log_records
 from services.gateway.routes.paging import MAX_NUMBER, MAX_PAGE, time_and_id
 from shared.contracts.api.executions import (
     CancelBody,
-    CommentBody,
     ExecuteRequest,
     ExecutionAccepted,
     ExecutionEvents,
@@ -187,24 +186,6 @@ async def cancel_execution(
     """Stop it; what runs is stopped with proof. Its `finally` steps still run, without `force`."""
     asked = body or CancelBody()
     return await gate.requests.cancel(execution_id, asked.reason, runner, force=asked.force)
-
-
-@router.post("/executions/{execution_id}/approve", status_code=202)
-async def approve_execution(
-    gate: Gate, approver: Approver, execution_id: str, body: CommentBody | None = None
-) -> RequestAccepted:
-    """Let an execution that awaits approval run."""
-    comment = body.comment if body else ""
-    return await gate.requests.answer_approval(execution_id, comment, approver, approved=True)
-
-
-@router.post("/executions/{execution_id}/reject", status_code=202)
-async def reject_execution(
-    gate: Gate, approver: Approver, execution_id: str, body: CommentBody | None = None
-) -> RequestAccepted:
-    """End an execution that awaits approval before it began."""
-    comment = body.comment if body else ""
-    return await gate.requests.answer_approval(execution_id, comment, approver, approved=False)
 
 
 @router.post("/executions/{execution_id}/pause", status_code=202)

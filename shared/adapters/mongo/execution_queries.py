@@ -32,6 +32,10 @@ class MongoExecutionQueries:
         await self._executions.create_index(_NEWEST)
         for field in ("status", "template_id", "category", "requested_by"):
             await self._executions.create_index([(field, ASCENDING), *_NEWEST])
+        await self._executions.create_index(
+            [("awaits_approval", ASCENDING), *_NEWEST],
+            partialFilterExpression={"awaits_approval": True},
+        )
 
     async def get(self, execution_id: str) -> ExecutionState | None:
         """The state as last stored."""
@@ -91,6 +95,8 @@ def _conditions(query: ExecutionQuery) -> dict[str, Any]:
     conditions = {name: value for name, value in fields.items() if value is not None}
     if query.statuses:
         conditions["status"] = {"$in": list(query.statuses)}
+    if query.awaits_approval:
+        conditions["awaits_approval"] = True
     if query.label is not None:
         name, value = query.label
         # A label's name may hold dots, which a path in a query must not; both may begin with `$`.

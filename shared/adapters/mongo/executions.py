@@ -23,6 +23,7 @@ from pymongo.errors import BulkWriteError
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.store import Loaded, StateWrite
+from shared.workflow.gates import is_asking
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
 
@@ -148,6 +149,7 @@ def _state_update(stored: StoredState) -> UpdateOne:
         "status": state.status.value,
         "updated_at_ms": state.updated_at_ms,
         "ended_at_ms": state.ended_at_ms,
+        "awaits_approval": is_asking(state),
         "state": state.model_dump_json(exclude_defaults=True),
     }
     constant = {

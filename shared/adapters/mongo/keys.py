@@ -58,5 +58,5 @@ class MongoKeyStore:
 
 
 def _key(document: Mapping[str, Any]) -> ApiKey:
-    fields = {name: document[name] for name in ApiKey.model_fields if name != "id"}
+    fields = {name: document[name] for name in ApiKey.model_fields if name in document}
     return ApiKey(id=document["_id"], **fields)

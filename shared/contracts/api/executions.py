@@ -90,6 +90,7 @@ class ExecutionView(BaseModel):
     approved_by: Actor | None = None
     parent: Parent | None = None
     section: str = ""
+    awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
     steps: tuple[StepView, ...]
     outputs: dict[str, Any]
     failure: Failure | None = None
@@ -148,14 +149,6 @@ class CancelBody(ReasonBody):
     """Why, and whether `finally` steps are stopped as well."""
 
     force: bool = False
-
-
-class CommentBody(BaseModel):
-    """What the approver says about the decision."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    comment: str = Field("", max_length=1_000)
 
 
 class ResolveBody(BaseModel):

@@ -30,6 +30,7 @@ class ApiKey(BaseModel):
     id: str
     name: Slug
     role: Role
+    groups: tuple[Slug, ...] = ()
     created_at_ms: int
     created_by: str = ""
     last_used_at_ms: int = 0
@@ -43,6 +44,9 @@ class NewKey(BaseModel):
 
     name: Slug = Field(description="Who acts with this key, for example `alice` or `ci`.")
     role: Role
+    groups: tuple[Slug, ...] = Field(
+        (), max_length=50, description="Groups that approvals may name, for example `ops`."
+    )
 
 
 class IssuedKey(BaseModel):

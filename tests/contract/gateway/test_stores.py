@@ -14,6 +14,8 @@ from shared.ports.templates import PutOutcome, StoredTemplate, TemplateQuery
 from shared.templates.content import content_hash
 from shared.workflow.definition import Template
 from shared.workflow.events import ExecutionStarted
+from shared.workflow.gate_state import GateState
+from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.messages import Actor, CancelRequested
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
@@ -76,7 +78,9 @@ class TestTemplates:
 
 
 def key(key_id: str, name: str, created_at_ms: int = 1) -> ApiKey:
-    return ApiKey(id=key_id, name=name, role=Role.VIEWER, created_at_ms=created_at_ms)
+    return ApiKey(
+        id=key_id, name=name, role=Role.VIEWER, groups=("ops",), created_at_ms=created_at_ms
+    )
 
 
 class TestKeys:
@@ -152,6 +156,19 @@ class TestExecutions:
         assert await found(ExecutionQuery(since_ms=102, until_ms=102)) == ["ex_5", "ex_4"]
         assert await found(ExecutionQuery(statuses=("running",))) == []
         assert await found(ExecutionQuery(statuses=("pending",), template_id="t")) == newest
+
+    async def test_executions_that_wait_for_approval_are_found(self, stores: Stores) -> None:
+        """Only those with an open gate, for as long as it is open and they have not ended."""
+        gate = GateState(status=ApprovalStatus.REQUESTED, round=1, step="a")
+        await stores.write(state(1), (), 1)
+        await stores.write(state(2, gates={"a": gate}), (), 1)
+        await stores.write(state(3, gates={"a": gate}, status="cancelled"), (), 1)
+        await stores.write(state(4, approval="requested"), (), 1)
+        query = ExecutionQuery(awaits_approval=True)
+        assert [item.id for item in await stores.executions.find(query)] == ["ex_4", "ex_2"]
+        granted = gate.model_copy(update={"status": ApprovalStatus.GRANTED})
+        await stores.write(state(2, gates={"a": granted}), (), 2)
+        assert [item.id for item in await stores.executions.find(query)] == ["ex_4"]
 
     async def test_a_history_is_read_once_and_in_order(self, stores: Stores) -> None:
         """What a crash made the coordinator write twice, cut differently, comes once."""

@@ -12,6 +12,7 @@ from tests.integration.executor.world import World, noop, shell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
+ONE = {"host": "one"}
 POLICY = """
 commands: {deny: [http]}
 executables: {deny: [id]}
@@ -22,6 +23,14 @@ shell: {allow_scripts: false}
 async def _both(world: World) -> None:
     if "one" not in world.executors:
         await world.executor("one", agent_labels="zone=a")
+
+
+async def _strict(world: World) -> None:
+    """An agent beside the first, with a policy that forbids much."""
+    if "strict" not in world.executors:
+        policy = world.home / "policy.yaml"
+        policy.write_text(POLICY, encoding="utf-8")
+        await world.executor("strict", role="runner", agent_labels="zone=b", agent_policy=policy)
 
 
 async def _quarantined(world: World, execution: str) -> list[dict[str, Any]]:
@@ -41,7 +50,9 @@ async def test_poison_is_put_aside_with_its_reason(world: World) -> None:
     """Garbage, an unknown type and an unknown template go to the quarantine; executions of the same
     partition go on, also the one that was poisoned."""
     await _both(world)
-    template = await world.template("slow", [shell("a", "sleep 1"), noop("b", depends_on=["a"])])
+    template = await world.template(
+        "slow", [shell("a", "sleep 1", target=ONE), noop("b", depends_on=["a"])]
+    )
     execution = await world.request(template)
     await world.step_when(execution, "a", "running")
     await world.publish_raw(execution, b"\x00\xffnot json")
@@ -78,7 +89,7 @@ async def test_the_same_request_twice_is_one_execution(world: World) -> None:
     again."""
     await _both(world)
     book = world.home / "book"
-    template = await world.template("book", [shell("a", f"echo line >> {book}")])
+    template = await world.template("book", [shell("a", f"echo line >> {book}", target=ONE)])
     execution = await world.request(template, message_id="first")
     await world.request(template, execution, message_id="second")
     state = await world.ended(execution)
@@ -92,7 +103,9 @@ async def test_the_same_request_twice_is_one_execution(world: World) -> None:
 async def test_a_request_counts_once_by_its_message_id(world: World) -> None:
     """A pause sent again with its message id after the resumption does not pause again."""
     await _both(world)
-    execution = await world.start("pausing", [shell("a", "sleep 1"), noop("b", depends_on=["a"])])
+    execution = await world.start(
+        "pausing", [shell("a", "sleep 1", target=ONE), noop("b", depends_on=["a"])]
+    )
     await world.step_when(execution, "a", "running")
     await world.journal.append(execution, PauseRequested(), "pause.1")
     await world.state_when(execution, lambda state: state.status == "paused")
@@ -107,7 +120,8 @@ async def test_no_agent_of_that_name(world: World) -> None:
     step = noop("a", target={"host": "nowhere"}, start_timeout_s=3)
     execution = await world.start("nowhere", [step])
     blocked = await world.step_when(execution, "a", "blocked")
-    assert blocked.reason == "no live agent has host 'nowhere' (live agents: one)"
+    live = ", ".join(sorted(world.executors))
+    assert blocked.reason == f"no live agent has host 'nowhere' (live agents: {live})"
     state = await world.ended(execution)
     assert state.status == "failed"
     failure = state.steps["a"].failure
@@ -121,21 +135,20 @@ async def test_labels_choose_the_agent(world: World) -> None:
     after the step was blocked."""
     await _both(world)
     here = noop("here", target={"labels": {"zone": "a"}})
-    there = noop("there", target={"labels": {"zone": "b"}}, start_timeout_s=40)
+    there = noop("there", target={"labels": {"zone": "c"}}, start_timeout_s=40)
     execution = await world.start("labels", [here, there])
     await world.step_when(execution, "there", "blocked")
-    policy = world.home / "policy.yaml"
-    policy.write_text(POLICY, encoding="utf-8")
-    await world.executor("strict", role="runner", agent_labels="zone=b", agent_policy=policy)
+    await world.executor("late", role="runner", agent_labels="zone=c")
     state = await world.ended(execution)
     assert state.status == "completed"
     assert state.steps["here"].agent == "one"
-    assert state.steps["there"].agent == "strict"
+    assert state.steps["there"].agent == "late"
 
 
 async def test_an_agent_refuses_by_a_rule_that_it_names(world: World) -> None:
     """What the agent's policy forbids fails at once, with the rule and what would permit it."""
     await _both(world)
+    await _strict(world)
     target = {"host": "strict"}
     retry = {"max_attempts": 5}
     command = {"id": "a", "target": target, "retry": retry, "continue_on_failure": True}
@@ -163,6 +176,7 @@ async def test_an_agent_refuses_by_a_rule_that_it_names(world: World) -> None:
 async def test_a_forbidden_command_finds_no_agent_of_its_capability(world: World) -> None:
     """An agent whose policy forbids a command does not offer its capability."""
     await _both(world)
+    await _strict(world)
     steps = [
         {
             "id": "a",

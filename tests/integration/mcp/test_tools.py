@@ -23,6 +23,7 @@ TOOLS = {
     "workflow_status",
     "workflow_cancel",
     "workflow_history",
+    "workflow_approvals",
     "workflow_approve",
     "task_list",
     "task_accept",
@@ -115,8 +116,19 @@ async def test_approval_and_cancellation(connect: Connect) -> None:
         accepted = await called(client, "workflow_execute", template_id=name)
         execution_id = accepted["execution_id"]
         await reach(client, execution_id, "waiting")
+        (shown,) = (await called(client, "workflow_approvals", execution_id=execution_id))["items"]
+        assert (shown["gate"], shown["subject"]["steps"][0]["command"]) == ("workflow", "shell")
+        (inbox,) = (await client.read_resource("hive://approvals")).contents
+        assert shown["subject_hash"] in inbox.model_dump_json()
+        listed = await called(client, "workflow_approvals")
+        assert execution_id in [item["execution_id"] for item in listed["items"]]
         approved = await called(
-            client, "workflow_approve", execution_id=execution_id, decision="approve", comment="go"
+            client,
+            "workflow_approve",
+            execution_id=execution_id,
+            decision="approve",
+            comment="go",
+            subject_hash=shown["subject_hash"],
         )
         assert approved["request"] == "approve"
         await reach(client, execution_id, "running")
@@ -221,7 +233,14 @@ async def test_roles_are_respected(connect: Connect, served: Served) -> None:
         assert "operator" in text
 
 
-READS = {"workflow_list", "workflow_status", "workflow_history", "task_list", "memory_recall"}
+READS = {
+    "workflow_list",
+    "workflow_status",
+    "workflow_history",
+    "workflow_approvals",
+    "task_list",
+    "memory_recall",
+}
 AGENTS = {"task_accept", "task_complete", "memory_remember"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_create": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},

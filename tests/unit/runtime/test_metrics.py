@@ -62,12 +62,16 @@ def test_two_services_in_one_process_do_not_mix() -> None:
 
 
 def test_events_are_counted_by_what_they_mean() -> None:
-    """Starts, ends and steps' ends count; an event that is neither changes nothing."""
+    """Starts, ends, steps' ends and what happens at gates count; other events change nothing."""
     registry = CollectorRegistry()
     meter = meters.CoordinatorMeter(registry, meters.ErrorMeter(registry))
     for event_type in ("execution.created", "step.completed", "step.lost", "timer.set"):
         meter.event(event_type)
     meter.event("execution.completed_with_errors")
+    for event_type in ("approval.granted", "approval.voted"):
+        meter.event(event_type)
+    assert value(registry, "hive_approvals_total", event="granted") == 1
+    assert value(registry, "hive_approvals_total", event="expired") == 0
     assert value(registry, "hive_executions_started_total") == 1
     assert value(registry, "hive_steps_ended_total", outcome="completed") == 1
     assert value(registry, "hive_steps_ended_total", outcome="lost") == 1

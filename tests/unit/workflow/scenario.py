@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.definition import Template
+from shared.workflow.gate_state import GateState
 from shared.workflow.messages import Entry, JournalMessage
 from shared.workflow.program import CommandSignature, Program, compile_template
 from shared.workflow.replay import HistoryEntry
@@ -40,6 +41,8 @@ class Run:
         self.history: list[HistoryEntry] = []
         self.events: tuple[ev.AnyEvent, ...] = ()
         self.seen: set[Transition] = set()
+        self.requested_by = msg.Actor()
+        self.template_author = ""
         self._state: ExecutionState | None = None
 
     @property
@@ -82,7 +85,13 @@ class Run:
 
     def request(self, **parameters: Any) -> list[str]:
         return self.tell(
-            msg.ExecutionRequested(template_id="t", template_version="1.0.0", parameters=parameters)
+            msg.ExecutionRequested(
+                template_id="t",
+                template_version="1.0.0",
+                parameters=parameters,
+                requested_by=self.requested_by,
+                template_author=self.template_author,
+            )
         )
 
     def start(self, name: str, agent: str = "a1") -> list[str]:
@@ -137,6 +146,22 @@ class Run:
     def answer(self, approved: bool, comment: str = "") -> list[str]:
         return self.tell(msg.ApprovalAnswered(approved=approved, comment=comment))
 
+    def gate(self, name: str = "workflow") -> GateState:
+        return self.state.gates[name]
+
+    def vote(self, who: str, gate: str = "workflow", **fields: Any) -> list[str]:
+        """Approve the gate as it is now, unless the fields say otherwise."""
+        said = {"approved": True, "subject_hash": self.gate(gate).subject_hash, **fields}
+        return self.tell(msg.ApprovalAnswered(gate=gate, by=msg.Actor(id=who), **said))
+
+    def delegate(self, who: str, to: str, gate: str = "workflow", **fields: Any) -> list[str]:
+        said = {"by": msg.Actor(id=who), "to": to, **fields}
+        return self.tell(msg.ApprovalDelegated(gate=gate, **said))
+
+    def change(self, *steps: dict[str, Any], **fields: Any) -> None:
+        """From now on something else would run."""
+        self.program = compile_template(template(*steps, **fields))
+
     def fire(self, timer: str) -> list[str]:
         """Let a timer that is set come in exactly when it is due."""
         kept = self.state.timers[timer]
@@ -165,4 +190,19 @@ def vanishing_output() -> Run:
     run.request()
     run.succeed("p", n=1)
     run.succeed("q")
+    return run
+
+
+def retry_of_something_else(then: str = "") -> Run:
+    """A failed attempt at a step with a gate, whose next one would be something else; it waits for
+    approval, or is `rejected`."""
+    fields: dict[str, Any] = {"retry": {"max_attempts": 2, "delay_s": 1}, "approval": {}}
+    run = Run(step("a", parameters={"x": 1}, **fields))
+    run.request()
+    run.vote("alice", "a")
+    run.fail("a")
+    run.change(step("a", parameters={"x": 2}, **fields))
+    assert run.fire("retry-a")[:3] == ["timer.cleared", "approval.voided", "approval.requested"]
+    if then:
+        run.vote("bob", "a", approved=False)
     return run

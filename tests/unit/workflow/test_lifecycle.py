@@ -21,11 +21,12 @@ def test_an_approval_is_awaited() -> None:
 
 
 def test_only_the_first_answer_counts() -> None:
-    """A second answer, or one that nobody asked for, is ignored."""
+    """A second answer changes nothing but is recorded; one that nobody asked for is ignored."""
     run = Run(step("a"), policies=APPROVAL)
     run.request()
     run.answer(True)
-    assert run.answer(False) == []
+    assert run.answer(False) == ["approval.refused"]
+    assert run.statuses == {"a": "scheduled"}
     run = Run(step("a"))
     run.request()
     assert run.answer(False) == []

@@ -13,7 +13,7 @@ from shared.workflow.messages import AttemptStarted, ChildEnded, InstancesAdded,
 from tests.simulation.checked import Transition
 from tests.simulation.core_world import CoreWorld
 from tests.unit.workflow import scenario
-from tests.unit.workflow.scenario import Run
+from tests.unit.workflow.scenario import Run, retry_of_something_else
 
 MACHINES: list[Machine[Any]] = [execution.EXECUTION, step.STEP, timer.TIMER, approval.APPROVAL]
 EVENTS = sorted({event for machine in MACHINES for event in machine.rows} | {"step.unheard_of"})
@@ -97,7 +97,13 @@ def rare_ways() -> set[Transition]:
     done.start("a")
     done.cancel()
     done.finish("a")
-    return run.seen | paused.seen | blocked.seen | stopping.seen | done.seen | rare_flow()
+    last = Run(scenario.step("a"))
+    last.request()
+    last.start("a")
+    last.pause()
+    last.finish("a")
+    seen = run.seen | paused.seen | blocked.seen | stopping.seen | done.seen | last.seen
+    return seen | rare_flow()
 
 
 def rare_flow() -> set[Transition]:
@@ -148,9 +154,34 @@ def rare_flow() -> set[Transition]:
     return resolved.seen | handled.seen | calling.seen | retried.seen | placed.seen
 
 
+def gate_ways() -> set[Transition]:
+    """The same of gates: what people say too late, and what changes."""
+    seen: set[Transition] = set()
+    rule = {"approval": {"quorum": 2, "expires_after_s": 9}, "continue_on_failure": True}
+    for closing in ("expire", "void", "reject"):
+        run = Run(scenario.step("a", **rule), scenario.step("b"))
+        run.request()
+        if closing == "expire":
+            run.fire("expire-a")
+        elif closing == "reject":
+            run.vote("alice", "a", approved=False)
+        else:
+            run.start("b")
+            run.cancel()
+        run.vote("bob", "a")
+        seen |= run.seen
+    run = Run(scenario.step("a"), policies={"approval": {"expires_after_s": 9}})
+    run.request()
+    run.change(scenario.step("a", timeout_s=7), policies={"approval": {}})
+    run.vote("alice", subject_hash="0")
+    run.vote("alice", subject_hash="1")
+    run.fire("expire-workflow")
+    return seen | run.seen | retry_of_something_else("rejected").seen
+
+
 def test_every_transition_is_reached() -> None:
     """Real decisions reach every entry of every table; an entry that none reaches is no rule."""
-    seen = rare_ways()
+    seen = rare_ways() | gate_ways()
     for seed in range(SEEDS):
         CoreWorld(seed, seen).run()
     declared = {
