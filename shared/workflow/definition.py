@@ -252,7 +252,7 @@ class Step(Flow):
                 raise ValueError(f"a {given[0]} has no `{field}`")
         if self.approval is not None and (not self.command or self.foreach is not None):
             raise ValueError(
-                "`approval` goes with a command without `foreach`; let a step before ask"
+                "`approval` goes with a command without `foreach`: let a step before it ask"
             )
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")

@@ -11,19 +11,67 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from shared.workflow.definition import Approval, Approvers
-from shared.workflow.gate_state import SIMPLE, WORKFLOW_GATE
+from shared.workflow.event_base import Event, StepEnded, StepEvent
+from shared.workflow.flow_events import (
+    ExecutionHandling,
+    RegionCancelled,
+    SignalKept,
+    StepAwaiting,
+    StepCalled,
+    StepChosen,
+    StepExpanded,
+    StepExtended,
+    StepRecalled,
+    StepRelayed,
+    StepRepeating,
+    StepRouted,
+)
+from shared.workflow.gate_events import (
+    ApprovalDelegated,
+    ApprovalEscalated,
+    ApprovalExpired,
+    ApprovalGranted,
+    ApprovalRefused,
+    ApprovalRejected,
+    ApprovalReminded,
+    ApprovalRequested,
+    ApprovalVoided,
+    ApprovalVoted,
+    GateAnswer,
+    GateEvent,
+)
 from shared.workflow.late import LateParameters
-from shared.workflow.messages import Actor, Failure, Instance, Parent, Proof, Signal
+from shared.workflow.messages import Actor, Failure, Parent
 
-
-class Event(BaseModel):
-    """Base of all events."""
-
-    model_config = ConfigDict(frozen=True)
-
-    PUBLIC: ClassVar[bool] = True
-    type: str
+__all__ = [
+    "ApprovalDelegated",
+    "ApprovalEscalated",
+    "ApprovalExpired",
+    "ApprovalGranted",
+    "ApprovalRefused",
+    "ApprovalRejected",
+    "ApprovalReminded",
+    "ApprovalRequested",
+    "ApprovalVoided",
+    "ApprovalVoted",
+    "Event",
+    "ExecutionHandling",
+    "GateAnswer",
+    "GateEvent",
+    "RegionCancelled",
+    "SignalKept",
+    "StepAwaiting",
+    "StepCalled",
+    "StepChosen",
+    "StepEnded",
+    "StepEvent",
+    "StepExpanded",
+    "StepExtended",
+    "StepRecalled",
+    "StepRelayed",
+    "StepRepeating",
+    "StepRouted",
+]
 
 
 class ExecutionCreated(Event):
@@ -84,13 +132,6 @@ class ExecutionFailing(Event):
     failure: Failure
 
 
-class ExecutionHandling(Event):
-    """The main steps are over; those of this section of the template may start now."""
-
-    type: Literal["execution.handling"] = "execution.handling"
-    section: Literal["on_failure", "finally"]
-
-
 class ExecutionCancelling(Event):
     """Stop everything; `timed_out` tells a deadline from a request."""
 
@@ -131,111 +172,12 @@ class ExecutionCancelled(Event):
     reason: str = ""
 
 
-class GateEvent(Event):
-    """Base of what happens to a gate, in one of its rounds."""
-
-    gate: str = WORKFLOW_GATE
-    round: int = 1
-
-
-class ApprovalRequested(GateEvent):
-    """A gate asks for approval of exactly what `subject_hash` names."""
-
-    type: Literal["approval.requested"] = "approval.requested"
-    step: str = ""
-    targets: tuple[str, ...] = ()
-    rule: Approval = SIMPLE
-    subject_hash: str = ""
-
-
-class GateAnswer(GateEvent):
-    """Base of answers. `key` is the API key of who answers, `for_whom` whose vote it is, where
-    that was handed over."""
-
-    by: Actor
-    comment: str = ""
-    subject_hash: str = ""
-    key: str = ""
-    for_whom: str = ""
-
-
-class ApprovalVoted(GateAnswer):
-    """A person approved; more must. With what was filled in the subject has the hash `bound`."""
-
-    type: Literal["approval.voted"] = "approval.voted"
-    input: dict[str, Any] = Field(default_factory=dict)
-    bound: str = ""
-
-
-class ApprovalGranted(GateAnswer):
-    """Enough people approved; this was the last of them."""
-
-    type: Literal["approval.granted"] = "approval.granted"
-    input: dict[str, Any] = Field(default_factory=dict)
-    bound: str = ""
-
-
-class ApprovalRejected(GateAnswer):
-    """A person rejected."""
-
-    type: Literal["approval.rejected"] = "approval.rejected"
-
-
-class ApprovalRefused(GateAnswer):
-    """An answer does not count, and why."""
-
-    type: Literal["approval.refused"] = "approval.refused"
-    reason: str
-
-
-class ApprovalDelegated(GateAnswer):
-    """A person handed the vote to somebody else, or took it back."""
-
-    type: Literal["approval.delegated"] = "approval.delegated"
-    to: str
-
-
-class ApprovalEscalated(GateEvent):
-    """Nobody answered in time: others may answer, too."""
-
-    type: Literal["approval.escalated"] = "approval.escalated"
-    to: Approvers
-
-
-class ApprovalReminded(GateEvent):
-    """Approvers are reminded; `number` counts the reminders of this round."""
-
-    type: Literal["approval.reminded"] = "approval.reminded"
-    number: int
-
-
-class ApprovalExpired(GateEvent):
-    """Nobody answered in time: the same as a rejection."""
-
-    type: Literal["approval.expired"] = "approval.expired"
-
-
-class ApprovalVoided(GateEvent):
-    """What was approved, or to be approved, is not what will run any more. `by` is who changed it,
-    and may not answer the next round."""
-
-    type: Literal["approval.voided"] = "approval.voided"
-    reason: str
-    by: Actor | None = None
-
-
 class NotificationRaised(Event):
     """The template asks to tell people about how the execution ended."""
 
     type: Literal["notification.raised"] = "notification.raised"
     severity: str
     message: str
-
-
-class StepEvent(Event):
-    """Base of what happens to a step."""
-
-    step: str
 
 
 class Requirement(BaseModel):
@@ -312,16 +254,6 @@ class StepWoken(StepEvent):
     token: str
 
 
-class StepEnded(StepEvent):
-    """Base of the ends of an attempt. Times are the agent's clock, 0 where nothing ran."""
-
-    attempt: int
-    agent: str = ""
-    started_at_ms: int = 0
-    finished_at_ms: int = 0
-    proof: Proof | None = None
-
-
 class StepCompleted(StepEnded):
     """The step succeeded."""
 
@@ -386,102 +318,6 @@ class StepCancelled(StepEnded):
     """It was stopped, or never started."""
 
     type: Literal["step.cancelled"] = "step.cancelled"
-    reason: str = ""
-
-
-class StepRepeating(StepEnded):
-    """It completed, and is run again at `due_ms`, until its condition holds."""
-
-    type: Literal["step.repeating"] = "step.repeating"
-    output: dict[str, Any]
-    due_ms: int
-
-
-class StepExpanded(StepEvent):
-    """A loop began: these are its instances."""
-
-    type: Literal["step.expanded"] = "step.expanded"
-    instances: tuple[Instance, ...]
-
-
-class StepExtended(StepEvent):
-    """A loop has more instances."""
-
-    type: Literal["step.extended"] = "step.extended"
-    instances: tuple[Instance, ...]
-    by: Actor
-
-
-class StepRouted(StepEvent):
-    """A switch decided which steps run."""
-
-    type: Literal["step.routed"] = "step.routed"
-    output: dict[str, Any]
-    taken: tuple[str, ...]
-
-
-class StepAwaiting(StepEvent):
-    """It waits for the first of several things to happen."""
-
-    type: Literal["step.awaiting"] = "step.awaiting"
-    signals: tuple[str, ...]
-    due_ms: int | None = None
-
-
-class StepChosen(StepEvent):
-    """The first thing happened, and decided which steps run."""
-
-    type: Literal["step.chosen"] = "step.chosen"
-    output: dict[str, Any]
-    output_bytes: int
-    taken: tuple[str, ...]
-    signal: str | None = None
-
-
-class StepCalled(StepEvent):
-    """A sub-workflow was requested; effect of this event: the request, in the child's journal."""
-
-    type: Literal["step.called"] = "step.called"
-    attempt: int
-    child: str
-    template_id: str
-    template_version: str
-    parameters: dict[str, Any]
-    timeout_s: float | None = None
-
-
-class StepRelayed(StepEvent):
-    """Pause or resume reaches into a sub-workflow; effect: a message in the child's journal."""
-
-    type: Literal["step.relayed"] = "step.relayed"
-    PUBLIC: ClassVar[bool] = False
-    child: str
-    order: Literal["pause", "resume"]
-    by: Actor
-
-
-class StepRecalled(StepEvent):
-    """A sub-workflow is told to stop; effect: a message in the child's journal."""
-
-    type: Literal["step.recalled"] = "step.recalled"
-    attempt: int
-    child: str
-    reason: str
-
-
-class SignalKept(Event):
-    """A signal came; whoever waits for it, now or later, may use it."""
-
-    type: Literal["execution.signalled"] = "execution.signalled"
-    signal: Signal
-
-
-class RegionCancelled(Event):
-    """The open steps of a region are cancelled."""
-
-    type: Literal["region.cancelled"] = "region.cancelled"
-    region: str
-    by: Actor
     reason: str = ""
 
 

@@ -278,3 +278,10 @@ def test_no_step_takes_the_name_of_the_workflows_gate(name: str) -> None:
     """A step of that name has no gate of its own."""
     with pytest.raises(Exception, match="the name of the workflow"):
         compile_template(template(step(name, **GATE)))
+
+
+def test_a_template_says_whether_it_asks_first() -> None:
+    """A template asks before anything starts in the simple form, and with a gate of its own."""
+    asking = [{}, {"approval_required": True}, {"approval": {}}]
+    answers = [template(step("a"), policies=one).policies.asks_first for one in asking]
+    assert answers == [False, True, True]
