@@ -77,6 +77,15 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.steering",
+        RUN,
+        {
+            "signal": "Tell an execution that something happened which it waits for.",
+            "add-instances": "Give a loop that runs more items.",
+            "cancel-region": "Cancel the open steps of a region; the execution goes on.",
+        },
+    ),
+    CommandModule(
         "services.cli.approvals",
         RUN,
         {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -123,12 +124,15 @@ def show(
 def cancel(
     execution: ExecutionId,
     reason: Why = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Stop its `finally` steps, which would still run, too.")
+    ] = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop an execution; what runs is stopped, with proof."""
-    _ask(execution, "cancel", {"reason": reason}, url, key_file, as_json=as_json)
+    ask(execution, "cancel", {"reason": reason, "force": force}, url, key_file, as_json=as_json)
 
 
 @told
@@ -140,7 +144,7 @@ def pause(
     as_json: AsJson = False,
 ) -> None:
     """Start nothing new of an execution; what runs may finish."""
-    _ask(execution, "pause", {"reason": reason}, url, key_file, as_json=as_json)
+    ask(execution, "pause", {"reason": reason}, url, key_file, as_json=as_json)
 
 
 @told
@@ -148,7 +152,7 @@ def resume(
     execution: ExecutionId, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
 ) -> None:
     """Let a paused execution go on."""
-    _ask(execution, "resume", {}, url, key_file, as_json=as_json)
+    ask(execution, "resume", {}, url, key_file, as_json=as_json)
 
 
 @told
@@ -163,7 +167,7 @@ def resolve(
 ) -> None:
     """Say what became of a step whose worker died midway."""
     body = {"verdict": verdict.value, "reason": reason}
-    _ask(execution, f"steps/{step}/resolve", body, url, key_file, as_json=as_json)
+    ask(execution, f"steps/{step}/resolve", body, url, key_file, as_json=as_json)
 
 
 def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
@@ -234,15 +238,16 @@ def _within(text: str, limit: int | None) -> str:
     return "\n    ".join(["", *lines] if len(lines) > 1 else lines)
 
 
-def _ask(
+def ask(
     execution: str,
     request: str,
-    body: dict[str, str],
+    body: Mapping[str, Any],
     url: str | None,
     key_file: Path | None,
     *,
     as_json: bool,
 ) -> None:
+    """Ask for something about an execution, and say that it was accepted."""
     with open_gateway(url, key_file) as gateway:
         answer = gateway.ask_execution(execution, request, body)
     if as_json:
