@@ -28,13 +28,17 @@ from shared.workflow.gate_state import GateState
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.state import ExecutionState
 
+_OF_STEPS: Final = frozenset({"steps", "failure"})
+_OF_INSTANCES: Final = frozenset({"item", "index", "key"})
+_FLOW: Final = ("workflow", "foreach", "until", "switch", "wait_for")
 _SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
 
 
 class SubjectStep(BaseModel):
     """One step as it will run: its command, and who may be given it.
 
-    `targets` are the agents that it was resolved to, where that happens before it runs.
+    `targets` are the agents that it was resolved to, where that happens before it runs; `flow` is
+    how it loops, calls or chooses, as written; `items` what a loop runs over, once that is known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +52,8 @@ class SubjectStep(BaseModel):
     capabilities: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     timeout_s: float
+    flow: dict[str, Any] = Field(default_factory=dict)
+    items: Any = None
 
 
 class ApprovalSubject(BaseModel):
@@ -91,7 +97,8 @@ def subject_of(
 def known_parameters(compiled: CompiledStep, state: ExecutionState) -> Any:
     """The parameters of a ready step, but for what an approver still has to fill in; raises
     `ExpressionError` where they cannot be made whatever is filled in."""
-    return compiled.parameters.known(bind(compiled.parameters.needs, state))
+    needs = _bindable(compiled.parameters.needs, has_run=True)
+    return compiled.parameters.known(bind(needs, state))
 
 
 def _step(compiled: CompiledStep, state: ExecutionState, gate: GateState) -> SubjectStep:
@@ -107,7 +114,19 @@ def _step(compiled: CompiledStep, state: ExecutionState, gate: GateState) -> Sub
         capabilities=step.required_capabilities,
         targets=gate.targets,
         timeout_s=step.timeout_s,
+        flow=step.model_dump(mode="json", by_alias=True, include=set(_FLOW), exclude_none=True),
+        items=_by_seal(_items(compiled, state, has_run=has_run)),
     )
+
+
+def _items(compiled: CompiledStep, state: ExecutionState, *, has_run: bool) -> Any:
+    items = compiled.items
+    if items is None or not has_run:
+        return None
+    try:
+        return items.evaluate(bind(items.needs, state))
+    except ExpressionError:
+        return None  # the loop fails with it when it begins
 
 
 def _shown(value: Rendered, state: ExecutionState, *, has_run: bool) -> Any:
@@ -119,7 +138,8 @@ def _shown(value: Rendered, state: ExecutionState, *, has_run: bool) -> Any:
 
 
 def _bindable(needs: Iterable[str], *, has_run: bool) -> list[str]:
-    return [name for name in needs if has_run or not name.startswith("steps.")]
+    unknown = _OF_INSTANCES if has_run else _OF_INSTANCES | _OF_STEPS
+    return [name for name in needs if name.partition(".")[0] not in unknown]
 
 
 def _by_seal(value: Any) -> Any:

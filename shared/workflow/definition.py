@@ -250,10 +250,6 @@ class Step(Flow):
         for field in ("foreach", "until", "parameters"):
             if given[0] in ("switch", "wait_for") and getattr(self, field):
                 raise ValueError(f"a {given[0]} has no `{field}`")
-        if self.approval is not None and (not self.command or self.foreach is not None):
-            raise ValueError(
-                "`approval` goes with a command without `foreach`: let a step before it ask"
-            )
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")
         return self

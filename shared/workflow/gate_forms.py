@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cel_expr_python import cel
 
-from shared.workflow.definition import Parameter, Template
+from shared.workflow.definition import Parameter, Template, placed_steps
 from shared.workflow.errors import Problem
 from shared.workflow.expressions import cel_type
 from shared.workflow.gate_state import WORKFLOW_GATE
@@ -15,7 +15,7 @@ from shared.workflow.parameters import declaration_problems
 
 def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
     """By gate, the variables of its form."""
-    forms = {s.id: s.approval.form for s in template.steps if s.approval is not None}
+    forms = {s.id: s.approval.form for s in template.every_step if s.approval is not None}
     if template.policies.approval is not None:
         forms[WORKFLOW_GATE] = template.policies.approval.form
     return {
@@ -28,7 +28,7 @@ def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
 def gate_problems(template: Template) -> list[Problem]:
     """What is wrong with gates: impossible forms, a step's gate named as the workflow's."""
     rules = {"policies/approval": template.policies.approval}
-    rules |= {f"steps/{i}/approval": step.approval for i, step in enumerate(template.steps)}
+    rules |= {f"{path}/approval": step.approval for path, step in placed_steps(template)}
     problems = [
         problem
         for path, rule in rules.items()
@@ -37,12 +37,12 @@ def gate_problems(template: Template) -> list[Problem]:
     ]
     problems += [
         Problem(
-            path=f"steps/{index}/id",
+            path=f"{path}/id",
             code="gate_name_taken",
             message=f"the gate before step {step.id!r} has the name of the workflow's own gate",
             fix="rename the step",
         )
-        for index, step in enumerate(template.steps)
+        for path, step in placed_steps(template)
         if step.approval is not None and step.id == WORKFLOW_GATE
     ]
     return problems

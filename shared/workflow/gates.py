@@ -16,7 +16,9 @@ from typing import Final
 
 from shared.workflow import events as ev
 from shared.workflow.approval_subject import known_parameters, subject_of
+from shared.workflow.binding import base
 from shared.workflow.definition import Approval
+from shared.workflow.failing import stops
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import SIMPLE, WORKFLOW_GATE, GateState
 from shared.workflow.machines.approval import ApprovalStatus
@@ -72,8 +74,8 @@ def holds(turn: Turn, step_id: str) -> bool:
     Raises `ExpressionError` where the step cannot be made ready whatever people answer.
     """
     rule = turn.compiled(step_id).step.approval
-    if rule is None:
-        return False
+    if rule is None or base(step_id) != step_id:
+        return False  # an instance of a loop: the loop was asked about as a whole
     known_parameters(turn.compiled(step_id), turn.state)
     gate = gate_of(turn.state, step_id)
     if gate.status in (_S.REQUESTED, _S.GRANTED) and _has_changed(turn, step_id, gate):
@@ -95,7 +97,7 @@ def void(turn: Turn, name: str, reason: str, by: Actor | None = None) -> None:
 def tend(turn: Turn) -> None:
     """Keep every open gate about what will run: void what is not wanted, ask anew what changed."""
     for name, gate in open_gates(turn.state):
-        if turn.state.stop is not None:
+        if stops(turn, gate.step):
             void(turn, name, "the execution is coming to its end")
         elif not _is_wanted(turn, gate):
             void(turn, name, f"step {gate.step} does not wait for it any more")

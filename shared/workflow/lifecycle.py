@@ -7,7 +7,7 @@ from shared.workflow import messages as msg
 from shared.workflow.calling import relay
 from shared.workflow.choosing import delay_over
 from shared.workflow.errors import ParameterError
-from shared.workflow.failing import fail_for_good
+from shared.workflow.failing import fail_for_good, stops
 from shared.workflow.gate_answers import answered, delegated
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_refused
@@ -139,7 +139,7 @@ def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
 def _follow_gate(turn: Turn, name: str) -> None:
     """What comes of a gate that was just closed; of one that is open, or long closed, nothing."""
     gate = gate_of(turn.state, name)
-    if turn.state.stop is not None:
+    if stops(turn, gate.step):
         return
     if name == WORKFLOW_GATE:
         if turn.state.status is ExecutionStatus.PENDING:

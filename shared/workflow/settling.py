@@ -16,7 +16,7 @@ from shared.workflow.binding import base, bind
 from shared.workflow.choosing import await_first
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
-from shared.workflow.gates import is_asking, open_gates, tend
+from shared.workflow.gates import holds, is_asking, open_gates, tend
 from shared.workflow.instances import expand, instance_ended
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -77,7 +77,7 @@ def _start_or_skip(turn: Turn, step_id: str) -> None:
         fail_unrendered(turn, step_id, error)
         return
     if wanted:
-        _begin(turn, step_id)
+        _begin_unless_held(turn, step_id)
         return
     taken = compiled.step.otherwise
     turn.emit(
@@ -88,6 +88,17 @@ def _start_or_skip(turn: Turn, step_id: str) -> None:
             taken=taken or None,
         )
     )
+
+
+def _begin_unless_held(turn: Turn, step_id: str) -> None:
+    """A gate before a step is before all of it: a loop is asked about once, not by instance."""
+    try:
+        held = holds(turn, step_id)
+    except ExpressionError as error:
+        fail_unrendered(turn, step_id, error)
+        return
+    if not held:
+        _begin(turn, step_id)
 
 
 def _begin(turn: Turn, step_id: str) -> None:

@@ -17,7 +17,7 @@ def add_flow(rng: random.Random, made: Definition) -> None:
 
 
 def _commands(made: Definition) -> list[dict[str, Any]]:
-    return [step for step in made["steps"] if "command" in step and not step.get("approval")]
+    return [step for step in made["steps"] if "command" in step]
 
 
 def _loop(rng: random.Random, made: Definition) -> None:

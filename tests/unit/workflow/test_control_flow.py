@@ -415,7 +415,6 @@ def test_the_kind_of_a_step() -> None:
             "has no `until`",
         ),
         ({"command": "noop", "else": ["b"]}, "needs a `when`"),
-        ({"command": "noop", "approval": {}, "foreach": {"items": "[1]"}}, "let a step before it"),
         ({"wait_for": {"options": [{}]}}, "give one of `signal`"),
         ({"wait_for": {"options": [{"after_s": 1, "accept": "true"}]}}, "looks at a signal"),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.approval_subject import subject_of
 from shared.workflow.gates import ask, open_gates, void
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.messages import Actor
@@ -280,8 +281,69 @@ def test_no_step_takes_the_name_of_the_workflows_gate(name: str) -> None:
         compile_template(template(step(name, **GATE)))
 
 
-def test_a_template_says_whether_it_asks_first() -> None:
-    """A template asks before anything starts in the simple form, and with a gate of its own."""
-    asking = [{}, {"approval_required": True}, {"approval": {}}]
-    answers = [template(step("a"), policies=one).policies.asks_first for one in asking]
-    assert answers == [False, True, True]
+# Together with the rest of control flow
+
+
+def test_a_loop_is_asked_about_once() -> None:
+    """A gate before a loop shows what it runs over, and lets all of its instances go."""
+    run = Run(
+        step("a"),
+        step(
+            "b",
+            "a",
+            foreach={"items": "steps.a.output.hosts"},
+            parameters={"x": "${{ item }}"},
+            **GATE,
+        ),
+    )
+    run.request()
+    run.succeed("a", hosts=["web", "db"])
+    assert run.statuses == {"a": "completed", "b": "pending"}
+    (shown,) = subject_of(run.program, run.state, "b", run.gate("b")).steps
+    assert (shown.items, shown.parameters) == (["web", "db"], {"x": "${{ item }}"})
+    assert run.vote("alice", "b").count("step.scheduled") == 2
+    assert list(run.state.gates) == ["b"]
+
+
+def test_a_loop_over_nothing_sensible_is_shown_without_items() -> None:
+    """What it runs over cannot be made: the loop fails when it begins, not the question."""
+    run = Run(step("a"), step("b", "a", foreach={"items": "steps.a.output.no"}, **GATE))
+    run.request()
+    run.succeed("a")
+    (shown,) = subject_of(run.program, run.state, "b", run.gate("b")).steps
+    assert shown.items is None
+    run.vote("alice", "b")
+    assert run.statuses["b"] == "failed"
+
+
+def test_a_sub_workflow_is_asked_about_by_its_version() -> None:
+    """A gate before a sub-workflow shows which version is called, and it is called when granted."""
+    called = {"template": "other", "version": "1.2.0"}
+    run = Run({"id": "a", "workflow": called, **GATE})
+    run.request()
+    (shown,) = subject_of(run.program, run.state, "a", run.gate("a")).steps
+    assert shown.flow == {"workflow": called}
+    assert "step.called" in run.vote("alice", "a")
+
+
+def test_a_handler_asks_while_the_execution_fails() -> None:
+    """A gate before a handler stays open during the failure that it handles; others are void."""
+    run = Run(
+        step("a"),
+        step("b", **GATE),
+        on_failure=[step("mend", **GATE)],
+    )
+    run.request()
+    run.fail("a", retryable=False)
+    assert [name for name, _ in open_gates(run.state)] == ["mend"]
+    assert "step.scheduled" in run.vote("alice", "mend")
+    run.succeed("mend")
+    assert run.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("policies", "asks"), [({}, False), ({"approval_required": True}, True), (GATE, True)]
+)
+def test_a_template_tells_whether_it_asks_first(policies: dict[str, Any], asks: bool) -> None:
+    """Lists of templates say which need approval, by either form."""
+    assert template(step("a"), policies=policies).policies.asks_first is asks
