@@ -42,6 +42,9 @@ BODIES: Final[dict[str, Any]] = {
         "labels": {"team": "web"},
     },
     "cancel_execution": {"reason": "started by mistake"},
+    "send_signal": {"data": {"healthy": True}, "id": "deploy-42"},
+    "add_instances": {"items": ["web-3"], "after": 2},
+    "cancel_region": {"reason": "no longer needed"},
     "approve_execution": {
         "gate": "deploy",
         "subject_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

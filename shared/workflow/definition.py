@@ -19,7 +19,16 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from shared.workflow.flow import Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
@@ -199,6 +208,16 @@ class Approval(Model):
         return self
 
 
+_KINDS: Final = ("command", "workflow", "switch", "wait_for")
+
+
+def _kept(error: ErrorDetails) -> InitErrorDetails:
+    """A problem that was found, to be raised again together with another one."""
+    return InitErrorDetails(
+        type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {})
+    )
+
+
 class Step(Flow):
     """One node of the template's graph: a command that an agent runs, a sub-workflow, or what the
     engine decides by itself, a switch or a wait."""
@@ -239,14 +258,26 @@ class Step(Flow):
         engine = ("workflow", "switch", "wait_for")
         return self.command or next(name for name in engine if getattr(self, name) is not None)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_a_kind(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A step that is nothing lacks its command, beside whatever else is wrong with it."""
+        if not isinstance(data, dict) or any(data.get(kind) is not None for kind in _KINDS):
+            return handler(data)
+        try:
+            handler({**data, "command": "x"})
+        except ValidationError as error:
+            others = [_kept(one) for one in error.errors(include_url=False)]
+        else:
+            others = []
+        missing = InitErrorDetails(type="missing", loc=("command",), input=data)
+        raise ValidationError.from_exception_data(cls.__name__, [missing, *others])
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = ("command", "workflow", "switch", "wait_for")
-        given = [kind for kind in kinds if getattr(self, kind)]
+        given = [kind for kind in _KINDS if getattr(self, kind)]
         if len(given) != 1:
-            raise ValueError(
-                f"give one of {', '.join(kinds)}; found {' and '.join(given) or 'none'}"
-            )
+            raise ValueError(f"give one of {', '.join(_KINDS)}; found {' and '.join(given)}")
         for field in ("foreach", "until", "parameters"):
             if given[0] in ("switch", "wait_for") and getattr(self, field):
                 raise ValueError(f"a {given[0]} has no `{field}`")

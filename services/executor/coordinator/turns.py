@@ -8,11 +8,11 @@ is quarantined with its reason, and the partition goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import structlog
 from pydantic import ValidationError
 
+from services.executor.coordinator.begun import REQUESTED, Begun
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.family import Family
 from services.executor.coordinator.programs import Programs
@@ -25,7 +25,6 @@ from shared.ports.store import ExecutionStore
 from shared.runtime.meters import CoordinatorMeter, timed
 from shared.workflow.decide import decide
 from shared.workflow.errors import CorruptStateError, WorkflowError
-from shared.workflow.identity import created_ms
 from shared.workflow.messages import (
     JOURNAL_MESSAGE,
     AttemptStarted,
@@ -38,11 +37,6 @@ from shared.workflow.replay import HistoryEntry
 from shared.workflow.trusted import trusted
 
 log = structlog.get_logger()
-
-_REQUESTED: Final = b'"execution_requested"'
-FRESH_MS: Final = 60_000
-"""An execution younger than this whose request is delivered first cannot be in the store: the
-journal remembers the request's message id for longer."""
 
 
 class Turns:
@@ -67,6 +61,7 @@ class Turns:
         self._cache = cache
         self._meter = meter
         self._family = Family(effects)
+        self._begun = Begun()
         self._broken: dict[tuple[str, str], WorkflowError] = {}
         self._unreadable: Mapping[str, str] = {}
         self.applied: dict[int, int] = {}
@@ -84,7 +79,7 @@ class Turns:
         missing = {
             raw.execution_id
             for raw in entries
-            if self._cache.get(raw.execution_id) is None and not _is_fresh(raw)
+            if self._cache.get(raw.execution_id) is None and not self._begun.is_new(raw)
         }
         if missing:
             loaded = await self._store.load(sorted(missing))
@@ -204,16 +199,9 @@ class Turns:
 
 
 def _request_in(raw: RawEntry) -> ExecutionRequested | None:
-    if _REQUESTED not in raw.payload[:64]:
+    if REQUESTED not in raw.payload[:64]:
         return None
     try:
         return ExecutionRequested.model_validate_json(raw.payload)
     except ValidationError:
         return None  # quarantined when its turn comes
-
-
-def _is_fresh(raw: RawEntry) -> bool:
-    if raw.redelivered or _REQUESTED not in raw.payload[:64]:
-        return False
-    made_ms = created_ms(raw.execution_id)
-    return made_ms is not None and 0 <= raw.at_ms - made_ms < FRESH_MS

@@ -406,7 +406,8 @@ def test_the_kind_of_a_step() -> None:
     ("fields", "words"),
     [
         ({"command": "noop", "workflow": {"template": "t", "version": "1.0.0"}}, "give one of"),
-        ({}, "found none"),
+        ({}, "Field required"),
+        ({"timeout_s": "x"}, "Field required"),
         (
             {
                 "switch": {"cases": [{"when": "true", "then": ["a"]}]},
