@@ -18,6 +18,7 @@ LOCKS: tuple[tuple[str, str], ...] = (
 )
 _COMPILE = (
     "uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--universal",
+    "--no-strip-extras",
     "--python-version", "3.11", "--custom-compile-command", "./hv lock",
 )  # fmt: skip
 _PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
