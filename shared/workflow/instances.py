@@ -139,15 +139,16 @@ def _complete(turn: Turn, step_id: str) -> None:
 
 def _fail(turn: Turn, step_id: str, foreach: Foreach, found: Mapping[str, StepState]) -> None:
     """Start nothing more; fail once what runs has ended."""
-    _end_rest(turn, foreach, found, "too many instances failed")
+    _end_rest(turn, foreach, found, "the join of its loop cannot be met")
     now = dict(_of(turn, step_id))
     if not all(one.ended for one in now.values()):
         return
     names = [key for key, one in now.items() if one.status is _S.FAILED]
     first = next((one.failure for one in now.values() if one.failure is not None), None)
-    message = f"{len(names)} of {len(now)} instances failed: {', '.join(names[:10])}"
+    message = f"its join needs {foreach.join}, and there are {len(now)} instances"
     if first is not None:
-        message += f" ({first.message})"
+        listed = ", ".join(names[:10])
+        message = f"{len(names)} of {len(now)} instances failed: {listed} ({first.message})"
     fail_for_good(turn, step_id, Failure(code="instances_failed", message=message))
 
 

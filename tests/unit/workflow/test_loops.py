@@ -117,6 +117,14 @@ class TestLoops:
         assert run.step("a").failure is not None
         assert run.status == "failed"
 
+    def test_a_join_of_more_than_there_are(self) -> None:
+        """A partial join of more instances than there are items fails the step at its start."""
+        run = self.loop(join=2)
+        run.request(items=[1])
+        failure = run.step("a").failure
+        assert failure is not None
+        assert failure.message == "its join needs 2, and there are 1 instances"
+
     def test_instances_added_while_it_runs(self) -> None:
         """Items can be added as long as the loop is under way, by who knows its count."""
         run = self.loop()
