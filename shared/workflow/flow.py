@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from shared.workflow.names import Expression, Identifier, Model, Slug
 
@@ -34,8 +34,6 @@ class Case(Model):
 
 class Switch(Model):
     """Which branches are taken: the first whose condition holds, or every one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     cases: tuple[Case, ...] = Field(min_length=1, max_length=100)
     otherwise: tuple[Identifier, ...] = Field(
@@ -109,8 +107,6 @@ class Milestone(Model):
 
 class Flow(Model):
     """The control flow of a step; each field is as an author writes it in the step itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     workflow: Call | None = Field(None, description="Run a sub-workflow with `parameters`.")
     switch: Switch | None = None

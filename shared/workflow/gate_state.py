@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.definition import Approval, Approvers
 from shared.workflow.machines.approval import ApprovalStatus
-from shared.workflow.messages import Actor
+from shared.workflow.messages import ENGINE, Actor
 
 WORKFLOW_GATE: Final = "workflow"
 """The gate before anything starts. A gate before a step has the step's name."""
@@ -101,6 +101,6 @@ def is_refused(gate: GateState) -> bool:
 def closing_words(gate: GateState) -> tuple[Actor, str]:
     """Who closed a refused gate, and why."""
     if gate.status is ApprovalStatus.EXPIRED:
-        return Actor(kind="system", id="engine"), "was not approved in time"
+        return ENGINE, "was not approved in time"
     vote = gate.votes[-1]
     return vote.by, f"rejected by {vote.by.id}" + (f": {vote.comment}" if vote.comment else "")

@@ -36,7 +36,6 @@ from shared.workflow.stopping import (
 from shared.workflow.turn import Turn
 
 DEADLINE_TIMER = "deadline"
-_ENGINE = msg.Actor(kind="system", id="engine")
 
 
 def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) -> None:
@@ -223,6 +222,6 @@ def _time_out(turn: Turn) -> None:
         return
     limit = turn.state.timeout_s
     reason = f"did not end within its timeout of {limit:g} s"
-    turn.emit(ev.ExecutionCancelling(by=_ENGINE, reason=reason, timed_out=True))
+    turn.emit(ev.ExecutionCancelling(by=msg.ENGINE, reason=reason, timed_out=True))
     stop_all(turn, reason)
     _catch_up(turn)

@@ -7,7 +7,7 @@ Time in the core is that time, in milliseconds since the epoch; the core never a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -25,6 +25,10 @@ class Actor(BaseModel):
 
     kind: Literal["user", "agent", "schedule", "alert", "system"] = "user"
     id: str = Field("unknown", max_length=200)
+
+
+ENGINE: Final = Actor(kind="system", id="engine")
+"""Who decides what nobody asked for."""
 
 
 class Failure(BaseModel):

@@ -20,6 +20,7 @@ from shared.workflow.gates import holds, is_asking, open_gates, tend
 from shared.workflow.instances import expand, instance_ended
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import ENGINE
 from shared.workflow.regions import cancel_region
 from shared.workflow.routing import Skip, decide_switch, is_locked, verdict
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
@@ -48,7 +49,7 @@ def advance(turn: Turn) -> None:
             continue
         if turn.step(ended).status is StepStatus.COMPLETED:
             for region in turn.compiled(ended).step.cancels:
-                cancel_region(turn, region, turn.engine, f"step {ended} completed")
+                cancel_region(turn, region, ENGINE, f"step {ended} completed")
         start_ready(turn, turn.program.graph.dependents[ended])
         lock = turn.compiled(ended).step.lock
         if lock is not None:

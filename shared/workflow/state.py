@@ -14,7 +14,7 @@ from shared.workflow.gate_state import GateState
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
-from shared.workflow.messages import Actor, Failure, Instance, Parent, Proof, Signal
+from shared.workflow.messages import ENGINE, Actor, Failure, Instance, Parent, Proof, Signal
 
 
 class AttemptRecord(BaseModel):
@@ -87,7 +87,7 @@ class Stop(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: str
-    by: Actor = Actor(kind="system", id="engine")
+    by: Actor = ENGINE
     reason: str = ""
     step: str | None = None
     failure: Failure | None = None

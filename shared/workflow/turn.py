@@ -6,7 +6,6 @@ from __future__ import annotations
 from shared.workflow import events as ev
 from shared.workflow.errors import CorruptStateError
 from shared.workflow.evolve import create, evolve
-from shared.workflow.messages import Actor
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.state import ExecutionState, StepState
 
@@ -52,11 +51,6 @@ class Turn:
     def compiled(self, step_id: str) -> CompiledStep:
         """The program of one step."""
         return self.program.step(step_id)
-
-    @property
-    def engine(self) -> Actor:
-        """Who decides what nobody asked for."""
-        return Actor(kind="system", id="engine")
 
     def set_timer(self, timer: str, due_ms: int) -> None:
         """Set a durable timer of this execution, replacing one of the same name."""

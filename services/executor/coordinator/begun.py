@@ -29,7 +29,7 @@ class Begun:
         if made_ms is None or not 0 <= raw.at_ms - made_ms < FRESH_MS:
             return False
         known = raw.execution_id in self._at_ms
-        self._at_ms[raw.execution_id] = raw.at_ms
+        self._at_ms.setdefault(raw.execution_id, raw.at_ms)
         self._forget(raw.at_ms)
         return not known
 

@@ -5,6 +5,8 @@ Each is a message in the other one's journal, with an id that is the same whenev
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared.ports.effects import Effects
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
@@ -29,7 +31,7 @@ class Family:
             return
         message: msg.JournalMessage
         if isinstance(event, ev.StepRecalled):
-            by = state.stop.by if state.stop is not None else msg.Actor(kind="system", id="engine")
+            by = state.stop.by if state.stop is not None else msg.ENGINE
             message = msg.CancelRequested(by=by, reason=event.reason)
         elif event.order == "pause":
             message = msg.PauseRequested(by=event.by, reason="its parent was paused")
@@ -39,26 +41,21 @@ class Family:
 
     def to_parent(self, state: ExecutionState, parent: msg.Parent) -> None:
         """Tell the step that called this execution how it ended."""
-        ended = msg.ChildEnded(
-            step=parent.step,
-            attempt=parent.attempt,
-            child=state.execution_id,
+        self._tell(
+            parent,
+            state.execution_id,
             status=state.status.value,
             outputs=state.outputs,
             failure=state.failure,
         )
-        self._effects.append(parent.execution_id, ended, f"c.{state.execution_id}")
 
     def refused(self, child: str, parent: msg.Parent, reason: str) -> None:
         """A sub-workflow could not even begin."""
         failure = msg.Failure(code="child_refused", message=reason[:2_000], retryable=False)
-        ended = msg.ChildEnded(
-            step=parent.step,
-            attempt=parent.attempt,
-            child=child,
-            status="failed",
-            failure=failure,
-        )
+        self._tell(parent, child, status="failed", failure=failure)
+
+    def _tell(self, parent: msg.Parent, child: str, **end: Any) -> None:
+        ended = msg.ChildEnded(step=parent.step, attempt=parent.attempt, child=child, **end)
         self._effects.append(parent.execution_id, ended, f"c.{child}")
 
 
