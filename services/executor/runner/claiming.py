@@ -98,7 +98,7 @@ class Claims:
         """The decision went astray, or came too late to rely on."""
         while True:
             since_s = self._elapsed_s()
-            answer = await self._orders.ask_claim(_question(held))
+            answer = await self._orders.ask_claim(held.task.claim_question)
             if answer.verdict == "start":  # the claim itself could not be applied
                 await held.delivery.hand_back(ASK_AGAIN_S)
                 return Verdict.BACK
@@ -170,13 +170,6 @@ class Claims:
         )
         self._on_lost()
         await self._journal.append(task.execution_id, lost, f"l.{held.name}")
-
-
-def _question(held: Held) -> ClaimQuestion:
-    task = held.task
-    return ClaimQuestion(
-        execution_id=task.execution_id, step=task.step, attempt=task.attempt, leg=task.leg
-    )
 
 
 class LateClaim:
