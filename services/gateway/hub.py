@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import structlog
 
 from shared.ports.events import EventStream, SequencedEvent
+from shared.runtime.endings import end
 
 log = structlog.get_logger()
 
@@ -92,10 +93,7 @@ class EventHub:
         if self._dozing is not None:
             self._dozing.cancel()
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end([task])
 
     @property
     def reading(self) -> bool:

@@ -8,6 +8,8 @@ from typing import Final
 
 import structlog
 
+from shared.runtime.endings import end
+
 log = structlog.get_logger()
 
 PAUSE_S: Final = 1.0
@@ -27,9 +29,7 @@ class Loop:
 
     async def close(self) -> None:
         """Stop, in the middle of a turn if need be."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await end([self._task])
 
     async def _run(self) -> None:
         while True:

@@ -40,6 +40,7 @@ from pydantic_core import from_json
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.direct import Delivery
+from shared.runtime.endings import end
 
 log = structlog.get_logger()
 
@@ -183,10 +184,7 @@ class Publisher:
         """Stop; who waits for a message that is not stored by now gets `PublisherClosedError`."""
         self._closed = True
         piles = list(self._piles.values())
-        tasks = [t for t in (self._sweeper, self._sender, *(p.task for p in piles)) if t]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end((self._sweeper, self._sender, *(pile.task for pile in piles)))
         left = [*self._pending.values(), *self._to_send]
         for pile in piles:
             left += [*pile.under_way, *pile.messages]
