@@ -67,22 +67,35 @@ CHECKS: tuple[Check, ...] = (
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(context_settings=_PASS_THROUGH)(test)
+    app.command("test", context_settings=_PASS_THROUGH)(run_tests)
     app.command()(check)
     app.command()(lock)
     app.command()(proto)
 
 
-PARALLEL: tuple[str, ...] = ("-q", "-n", "4", "--dist", "loadfile", "--durations=15")
+DEFAULT_TESTS: tuple[str, ...] = (
+    *("-q", "-n", "4", "--dist", "loadfile", "--durations=15"),
+    *("-m", "not long"),
+)
+"""By files in parallel: most tests wait for servers, not for the processor."""
+
+LONG_TESTS: tuple[str, ...] = (
+    *("-q", "-n", "2", "--dist", "loadfile", "--durations=15"),
+    *("-m", "long"),
+)
+"""Clusters and storms, each busy with the processor for minutes."""
 
 
-def test(context: typer.Context) -> None:
+def run_tests(
+    context: typer.Context,
+    long: Annotated[bool, typer.Option("--long", help="Run those that take minutes.")] = False,
+) -> None:
     """Run the tests; arguments go to pytest (for example: hv test -m kill -x).
 
-    Without arguments everything runs, by files in parallel: most tests wait for servers, not for
-    the processor.
+    Without arguments everything runs but what takes minutes, which `--long` runs.
     """
-    raise typer.Exit(_run_module("pytest", *(context.args or PARALLEL)))
+    suite = LONG_TESTS if long else DEFAULT_TESTS
+    raise typer.Exit(_run_module("pytest", *(context.args or suite)))
 
 
 def check(

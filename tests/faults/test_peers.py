@@ -18,7 +18,7 @@ from tests.faults.peers import began, kill_all, noted, peers_world, start_all, t
 from tests.integration.executor.world import noop
 from tests.integration.gateway_process import GatewayProcess
 
-pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kill, pytest.mark.long, pytest.mark.timeout(300)]
 
 AWAY_S = float(os.environ.get("HIVE_FAULTS_AWAY_S", "35"))
 """Longer than each bound of ours on one request, lease, connection or delivery; only what the bus

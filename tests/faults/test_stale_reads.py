@@ -13,7 +13,7 @@ from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
 from tests.contract.store.test_execution_store import write
 
-pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kill, pytest.mark.long, pytest.mark.timeout(240)]
 
 PATIENCE_S = 60.0
 

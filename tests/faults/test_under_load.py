@@ -13,7 +13,7 @@ import pytest
 
 from ops.stack.layout import REPO_ROOT
 
-pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.kill, pytest.mark.long, pytest.mark.timeout(420)]
 
 SEED = os.environ.get("HIVE_FAULTS_SEED", "7")
 

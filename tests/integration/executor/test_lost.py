@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -19,6 +20,15 @@ async def _coordinator(world: World) -> None:
     if "mind" not in world.executors:
         await world.executor("mind", role="coordinator")
         await world.executor("spare", role="runner", agent_slots=4, agent_labels="kind=spare")
+
+
+async def _runs_one_of(world: World, executions: list[str], agent: str) -> bool:
+    steps = [
+        state.steps["a"]
+        for one in executions
+        if (state := await world.queries.get(one)) is not None
+    ]
+    return any(step.status == "running" and step.agent == agent for step in steps)
 
 
 def _doomed(step: str, script: str, **rest: Any) -> dict[str, Any]:
@@ -104,11 +114,15 @@ async def test_a_runner_leaves_in_order(world: World) -> None:
         "leaver", role="runner", agent_slots=2, agent_capabilities="door", shutdown_grace_s=20
     )
     needs = {"required_capabilities": ["door"]}
-    template = await world.template("leaving", [shell("a", "sleep 2; echo done", **needs)])
+    door = world.home / "door-is-open"
+    script = f"until [ -e {door} ]; do sleep 0.05; done; echo done"
+    template = await world.template("leaving", [shell("a", script, **needs)])
     executions = [await world.request(template) for _ in range(6)]
     await world.step_when(executions[0], "a", "running")
     heir = await world.executor("heir2", role="runner", agent_slots=8, agent_capabilities="door")
     leaver.terminate()
+    await world.until(partial(_runs_one_of, world, executions, "heir2"), "the heir has work")
+    door.touch()
     assert await leaver.ended() == 0
     names = [agent.name for agent in await world.directory.live()]
     assert "leaver" not in names
