@@ -38,6 +38,10 @@ class MemoryExecutionStore:
                 unreadable[execution_id] = str(error)
         return Loaded(states, unreadable)
 
+    def put(self, stored: StoredState) -> None:
+        """Store a state as another coordinator would have."""
+        self._states[stored.state.execution_id] = (stored.seq, stored.model_dump_json())
+
     def damage(self, execution_id: str) -> None:
         """Make a stored state unreadable."""
         self._states[execution_id] = (self._states[execution_id][0], "{")

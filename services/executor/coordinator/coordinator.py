@@ -19,11 +19,11 @@ from services.executor.coordinator.claims import ClaimDesk
 from services.executor.coordinator.partitions import PartitionKeeper
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Agents, Translator
-from services.executor.coordinator.turns import Turns
+from services.executor.coordinator.turns import Batch, Turns
 from services.executor.coordinator.writer import WriteBehind
 from shared.contracts.claims import ClaimAnswer, ClaimQuestion
 from shared.ports.effects import Effects
-from shared.ports.journal import JournalReader, RawEntry
+from shared.ports.journal import JournalReader
 from shared.ports.leases import Leases
 from shared.ports.store import ExecutionStore
 from shared.runtime.meters import CoordinatorMeter
@@ -112,26 +112,31 @@ class Coordinator:
         while True:
             await self.writer.has_room()
             taken = await self._reader.take(BATCH)
+            batch = self.turns.batch(taken.entries)
             for partition in taken.lost:
                 log.info("journal reader was cut off", partition=partition)
                 self._forget(partition)
                 self.keeper.reader_lost(partition)
-            if taken.entries:
-                await self._apply_until_done(taken.entries)
+            if batch.entries:
+                await self._apply_until_done(batch)
 
-    async def _apply_until_done(self, entries: Sequence[RawEntry]) -> None:
+    async def _apply_until_done(self, batch: Batch) -> None:
         """Apply a batch; while the store cannot be read, wait and try the whole batch again."""
         while True:
             try:
-                await self.turns.prepare(entries)
+                await self.turns.prepare(batch)
                 break
             except Exception as error:
                 self._meter.errors.count("mongo")
                 log.warning("store not read, trying again", error=str(error)[:300])
                 await asyncio.sleep(STORE_RETRY_S)
-        self.turns.apply(entries)
+        self.turns.apply(batch)
 
     async def _open(self, partition: int) -> None:
+        """Read it from what is acknowledged; what an earlier opening brought is given up."""
+        await self._reader.close(partition)
+        self._forget(partition)
+        self.turns.begin(partition)
         floor = await self._reader.open(partition)
         self.turns.opened(partition, floor)
         log.info("partition opened", partition=partition, floor=floor)
@@ -145,7 +150,7 @@ class Coordinator:
     def _forget(self, partition: int) -> None:
         self.writer.forget(partition)
         self.cache.drop_partition(partition)
-        self.turns.applied.pop(partition, None)
+        self.turns.end(partition)
 
     def _on_superseded(self, partition: int) -> None:
         log.warning("another coordinator has gone on", partition=partition)

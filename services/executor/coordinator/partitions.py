@@ -78,8 +78,9 @@ class PartitionKeeper:
 
     def reader_lost(self, partition: int) -> None:
         """The journal's reader was cut off: open it again if the lease is still ours."""
-        self._reopen.add(partition)
-        self._hurry.set()
+        if partition in self.held:
+            self._reopen.add(partition)
+            self._hurry.set()
 
     async def _rounds(self) -> None:
         while True:

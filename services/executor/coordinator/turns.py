@@ -3,11 +3,16 @@
 For each entry: parse it, find the execution's state and program, decide, collect the effects. An
 entry whose sequence the state has already applied is skipped. One that cannot be applied (poison)
 is quarantined with its reason, and the partition goes on.
+
+A batch belongs to the tenure of its partitions: what was taken before a partition was given up is
+not applied after it, not even by who got it back. It is delivered again.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from pydantic import ValidationError
@@ -39,6 +44,14 @@ from shared.workflow.trusted import trusted
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries, and the tenures of their partitions when they were taken."""
+
+    entries: Sequence[RawEntry]
+    tenures: Mapping[int, int]
+
+
 class Turns:
     """Applies batches of entries."""
 
@@ -66,33 +79,63 @@ class Turns:
         self._unreadable: Mapping[str, str] = {}
         self.applied: dict[int, int] = {}
         """By partition, the last sequence that is applied, here or by an earlier owner."""
+        self._tenures: dict[int, int] = {}
+        self._numbers = itertools.count(1)
+
+    def begin(self, partition: int) -> None:
+        """The partition is about to be opened: what is taken of it from now on is applied."""
+        self._tenures[partition] = next(self._numbers)
+
+    def end(self, partition: int) -> None:
+        """The partition was given up: nothing of it is applied until `begin`."""
+        self._tenures.pop(partition, None)
+        self.applied.pop(partition, None)
 
     def opened(self, partition: int, floor: int) -> None:
         """The partition was taken over, and everything up to `floor` is applied and stored."""
         self.applied[partition] = max(floor, self.applied.get(partition, 0))
 
-    async def prepare(self, entries: Sequence[RawEntry]) -> None:
+    def batch(self, entries: Sequence[RawEntry]) -> Batch:
+        """Entries that were taken just now."""
+        partitions = {raw.partition for raw in entries}
+        return Batch(entries, {p: self._tenures[p] for p in partitions if p in self._tenures})
+
+    async def prepare(self, batch: Batch) -> None:
         """Bring the states and programs of a batch into hand; raises what the store raises.
 
         After it `apply` waits for nothing, so that no outage can look like a broken message.
         """
         missing = {
             raw.execution_id
-            for raw in entries
+            for raw in batch.entries
             if self._cache.get(raw.execution_id) is None and not self._begun.is_new(raw)
         }
         if missing:
             loaded = await self._store.load(sorted(missing))
             self._unreadable = loaded.unreadable
             for stored in loaded.states.values():
-                self._cache.put(stored)
-        for wanted in {self._wanted(raw) for raw in entries}:
-            if wanted is not None and self._programs.cached(*wanted) is None:
-                await self._prepare_program(wanted)
+                if self._is_of_now(batch, stored.partition):
+                    self._cache.put(stored)
+        wanted = {self._wanted(raw) for raw in self._of_now(batch)}
+        unknown = [w for w in wanted if w is not None and self._programs.cached(*w) is None]
+        if unknown:
+            await self._prepare_programs(batch, unknown)
 
-    def apply(self, entries: Sequence[RawEntry]) -> None:
+    async def _prepare_programs(self, batch: Batch, unknown: Sequence[tuple[str, str]]) -> None:
+        """Load programs; what the cache drops meanwhile is put back."""
+        ids = {raw.execution_id for raw in batch.entries}
+        held = [stored for stored in map(self._cache.get, sorted(ids)) if stored is not None]
+        for wanted in sorted(unknown):
+            await self._prepare_program(wanted)
+        for stored in held:
+            gone = self._cache.get(stored.state.execution_id) is None
+            if gone and self._is_of_now(batch, stored.partition):
+                self._cache.put(stored)
+
+    def apply(self, batch: Batch) -> None:
         """Apply a prepared batch, send its effects, hand the rest to the writer."""
         floors: dict[int, int] = {}
+        entries = self._of_now(batch)
         self._meter.batch.observe(len(entries))
         with timed(self._meter.turn):
             for raw in entries:
@@ -102,6 +145,13 @@ class Turns:
         self._unreadable = {}
         self._writer.turn_done(self._effects.commit(), floors)
         self.applied.update(floors)
+
+    def _of_now(self, batch: Batch) -> Sequence[RawEntry]:
+        return [raw for raw in batch.entries if self._is_of_now(batch, raw.partition)]
+
+    def _is_of_now(self, batch: Batch, partition: int) -> bool:
+        tenure = batch.tenures.get(partition)
+        return tenure is not None and tenure == self._tenures.get(partition)
 
     def _apply_one(self, raw: RawEntry) -> None:
         stored = self._cache.get(raw.execution_id)

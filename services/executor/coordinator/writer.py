@@ -2,7 +2,10 @@
 
 The law:
 
-* Nothing is acknowledged before its state and history are stored and its effects are durable.
+* Effects first, then what was put aside, then histories and states, the acknowledgement last.
+  Whoever takes over skips what a stored state has applied: its effects must be there by then.
+* Of a partition that was given up nothing is written or acknowledged any more, also of what is
+  being written just then: its next owner applies it again.
 * What changed while a write was under way is written next; of several states of one execution only
   the newest is written, of its history every entry.
 * The store may be away for long: writing is tried again until it succeeds, and `has_room` makes the
@@ -12,7 +15,7 @@ The law:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
@@ -71,6 +74,8 @@ class WriteBehind:
         self._flights: list[Awaitable[None]] = []
         self._floors: dict[int, int] = {}
         self._quarantined: list[Quarantined] = []
+        self._forgotten: set[int] = set()
+        """Partitions that were given up since the write under way began."""
         self._waiting_entries = 0
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -112,8 +117,10 @@ class WriteBehind:
         await self._idle.wait()
 
     def forget(self, partition: int) -> None:
-        """The partition is another coordinator's: write nothing of it any more."""
+        """The partition is another coordinator's: write and acknowledge nothing of it any more."""
+        self._forgotten.add(partition)
         self._floors.pop(partition, None)
+        self._quarantined = [q for q in self._quarantined if q.partition != partition]
         for execution_id in [e for e, d in self._dirty.items() if d.stored.partition == partition]:
             self._waiting_entries -= len(self._dirty.pop(execution_id).entries)
 
@@ -139,25 +146,38 @@ class WriteBehind:
         flights, self._flights = self._flights, []
         floors, self._floors = self._floors, {}
         quarantined, self._quarantined = self._quarantined, []
+        self._forgotten.clear()
         self._waiting_entries = 0
         self._room.set()
-        await self._write(dirty)
-        for message in quarantined:
-            await self._until_stored(partial(self._store.quarantine, message))
         with timed(self._meter.commit):
             for flight in flights:
                 await flight
+        for message in quarantined:
+            await self._until_stored(partial(self._put_aside, message))
+        await self._write(list(dirty.values()))
         for partition, seq in floors.items():
-            await self._reader.acknowledge(partition, seq)
-        self._on_written(frozenset(dirty))
+            if partition not in self._forgotten:
+                await self._reader.acknowledge(partition, seq)
+        self._on_written(frozenset(e for e, d in dirty.items() if self._is_kept(d)))
 
-    async def _write(self, dirty: Mapping[str, _Dirty]) -> None:
-        writes = [StateWrite(d.stored, tuple(d.entries)) for d in dirty.values()]
-        for start in range(0, len(writes), MOST_WRITES):
-            some = writes[start : start + MOST_WRITES]
-            superseded = await self._until_stored(partial(self._store.write, some))
-            for execution_id in superseded:
-                self._on_superseded(dirty[execution_id].stored.partition)
+    async def _put_aside(self, message: Quarantined) -> None:
+        if message.partition not in self._forgotten:
+            await self._store.quarantine(message)
+
+    async def _write(self, dirty: Sequence[_Dirty]) -> None:
+        for start in range(0, len(dirty), MOST_WRITES):
+            some = dirty[start : start + MOST_WRITES]
+            superseded = await self._until_stored(partial(self._write_kept, some))
+            for one in some:
+                if one.stored.state.execution_id in superseded:
+                    self._on_superseded(one.stored.partition)
+
+    async def _write_kept(self, dirty: Sequence[_Dirty]) -> frozenset[str]:
+        kept = [StateWrite(d.stored, tuple(d.entries)) for d in dirty if self._is_kept(d)]
+        return await self._store.write(kept)
+
+    def _is_kept(self, dirty: _Dirty) -> bool:
+        return dirty.stored.partition not in self._forgotten
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         while True:

@@ -136,16 +136,14 @@ class Claims:
             if verdict is not None:
                 return verdict
         elif answer.verdict == "running":
-            return await self._who_runs(held, answer.agent, question, duplicate=duplicate)
+            return await self._who_runs(held, answer.agent, question)
         await held.delivery.hand_back(ASK_AGAIN_S)
         return Verdict.BACK
 
-    async def _who_runs(
-        self, held: Held, agent: str, question: ClaimQuestion, *, duplicate: bool
-    ) -> Verdict:
+    async def _who_runs(self, held: Held, agent: str, question: ClaimQuestion) -> Verdict:
+        """Leave it to the agent that claimed it. Even what looks like a second copy of its task is
+        kept: it may be the only one, by which somebody finds out that the agent died."""
         delivery = held.delivery
-        if delivery.deliveries == 1 and delivery.resent and not duplicate:
-            return Verdict.DONE  # a second copy of a task that is under way
         if await self._is_at_it(agent, question):
             await delivery.hand_back(LEAVE_S)
             return Verdict.BACK

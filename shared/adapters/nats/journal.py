@@ -187,10 +187,14 @@ class NatsJournalReader:
     async def take(self, limit: int) -> Taken:
         """Wait for something to do, then give what is there."""
         entries = await self._mailbox.take(limit)
-        lost, self._lost = self._lost, []
+        taken_of = dict(self._open)
         for opened in list(self._open.values()):
             if opened.pull is not None:
                 await opened.pull.more_room()
+        # A partition may have been closed, and opened again, meanwhile.
+        now = self._open
+        entries = [e for e in entries if now.get(e.partition) is taken_of.get(e.partition)]
+        lost, self._lost = self._lost, []
         return Taken(entries, lost)
 
     async def acknowledge(self, partition: int, seq: int) -> None:

@@ -11,13 +11,16 @@ from services.executor.runner.claiming import Claims, Verdict
 from services.executor.runner.grant import RELY_S
 from services.executor.runner.identity import Held
 from shared.contracts.claims import ClaimAnswer, ClaimDecision, ClaimQuestion
+from shared.contracts.subjects import partition_of
 from shared.contracts.tasks import Task
 from shared.memory.bus import MemoryBus
 from shared.memory.effects import MemoryEffects
 from shared.memory.journal import MemoryJournal
 from shared.memory.orders import MemoryOrders
 from shared.memory.tasks import MemoryTaskFeed
+from tests.simulation.virtual_time import run_virtually
 
+PARTITION = partition_of("ex_1", 16)
 TASK = Task(
     execution_id="ex_1",
     template_id="t",
@@ -47,12 +50,12 @@ class Agent:
     def elapsed(self) -> float:
         return self.now_s
 
-    async def start(self) -> Held:
+    async def start(self, *, again: bool = False) -> Held:
         orders = MemoryOrders(self.bus)
         await orders.on_decided("one", self.claims.decisions.take)
         await orders.answer_claims(self._answer)
         effects = MemoryEffects(self.bus)
-        effects.task("any._", TASK, again=False)
+        effects.task("any._", TASK, again=again)
         await effects.commit()
         feed = MemoryTaskFeed(self.bus, "one", [], slots=1)
         await feed.start()
@@ -165,3 +168,19 @@ async def test_a_grant_runs_out() -> None:
     assert held.grant.is_good
     agent.now_s += 0.2
     assert not held.grant.is_good
+
+
+@pytest.mark.parametrize("agent_of_claim", ["one", "two"])
+def test_the_only_copy_of_a_task_is_kept_until_its_loss_is_told(agent_of_claim: str) -> None:
+    """A first delivery that looks like a second copy may be the only one, of a queue that forgot
+    that it was delivered: where nobody runs the attempt, the loss is reported before it goes."""
+
+    async def story() -> None:
+        running = ClaimAnswer(verdict="running", agent=agent_of_claim, fence=7)
+        agent = Agent(answers=[running, running])
+        held = await agent.start(again=True)
+        told = agent.bus.journal.last_seq(PARTITION)
+        assert await agent.claims.claim(held) is Verdict.DONE
+        assert agent.bus.journal.last_seq(PARTITION) == told + 1
+
+    run_virtually(story())
