@@ -17,7 +17,7 @@ _STYLES = {"none": "green", "reversible": "yellow"}
 def described(one: ApprovalView) -> Iterator[Text]:
     """Line by line; nothing of what would run is left out or cut."""
     yield Text.assemble(
-        (_safe(one.template_name or one.template_id), "bold"),
+        (rendering.safe(one.template_name or one.template_id), "bold"),
         f"  {one.template_id} {one.template_version}  {one.execution_id}",
     )
     asked = rendering.moment(one.requested_at_ms) if one.requested_at_ms else "earlier"
@@ -78,17 +78,17 @@ def _step(step: SubjectStep, effects: PredictedEffects | None) -> Iterator[Text]
         line.append(f", {way_back}" if effects.effects != "none" else "")
     yield line
     if step.when is not None:
-        yield Text(f"    when {_safe(step.when)}")
+        yield Text(f"    when {rendering.safe(step.when)}")
     for name, value in step.parameters.items():
-        yield Text(f"    {_safe(name)}: {_text(value)}")
+        yield Text(f"    {rendering.safe(name)}: {_text(value)}")
 
 
 def _where(step: SubjectStep) -> str:
     if step.targets:
-        return "on " + _safe(", ".join(step.targets))
+        return "on " + rendering.safe(", ".join(step.targets))
     wanted = [f"host {step.host}"] if step.host else []
     wanted += [f"{name}={value}" for name, value in step.labels.items()]
-    return "on " + _safe(" ".join(wanted)) if wanted else "on any agent that fits"
+    return "on " + rendering.safe(" ".join(wanted)) if wanted else "on any agent that fits"
 
 
 def _mapping(title: str, values: dict[str, object]) -> Iterator[Text]:
@@ -101,9 +101,4 @@ def _mapping(title: str, values: dict[str, object]) -> Iterator[Text]:
 def _text(value: object) -> str:
     """The value in full; lines of a text stand under each other."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _safe(text).rstrip("\n").replace("\n", "\n      ")
-
-
-def _safe(text: str) -> str:
-    """Characters that could hide or repaint what is shown stand escaped."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return rendering.safe(text).rstrip("\n").replace("\n", "\n      ")

@@ -86,6 +86,19 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.explaining",
+        RUN,
+        {
+            "replay": "Show an execution as it was after any of its events.",
+            "provenance": "Say who suggested, started, approved, changed an execution.",
+        },
+    ),
+    CommandModule(
+        "services.cli.quarantine",
+        RUN,
+        {"quarantine": "Messages that could not be applied: show, retry, discard."},
+    ),
+    CommandModule(
         "services.cli.approvals",
         RUN,
         {

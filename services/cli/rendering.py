@@ -159,6 +159,11 @@ def shorten(text: str, limit: int = NOTE_LIMIT, *, blanks: bool = False) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def safe(text: str) -> str:
+    """The text; characters that could hide or repaint what is shown stand escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def _cell(value: Any) -> Text:
     return Text("" if value is None else str(value))
 

@@ -23,6 +23,7 @@ from services.cli.outcome import (
 if TYPE_CHECKING:  # what shows a run is imported by who shows one: most runs are only accepted
     from services.cli.client import Gateway
     from shared.contracts.api.executions import ExecutionAccepted, ExecutionView
+    from shared.workflow.messages import Actor
 
 ASK_S = 20.0
 """How long one request lets the gateway wait; longer waits are several requests."""
@@ -49,6 +50,10 @@ def run(
         list[str] | None,
         typer.Option("--label", metavar="NAME=VALUE", help="A label of the run; repeatable."),
     ] = None,
+    suggested_by: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:NAME", help="Who proposed it, as agent:bee-1 or user:ann."),
+    ] = None,
     watching: Annotated[
         bool, typer.Option("--watch", "-w", help="Show every step until the end.")
     ] = False,
@@ -73,6 +78,7 @@ def run(
 
     from_file = read_parameters(file) if file else None
     labels = _labels(label or [])
+    proposer = _actor(suggested_by) if suggested_by else None
     with open_gateway(url, key_file) as gateway:
         from shared.contracts.api.executions import ExecuteRequest
 
@@ -83,6 +89,7 @@ def run(
             version=view.summary.version,
             parameters=values,
             labels=labels,
+            suggested_by=proposer,
         )
         # One key for every try of this request: a lost answer never becomes a second run.
         accepted = gateway.execute(request, idempotency_key=f"hv-{uuid.uuid4()}")
@@ -183,6 +190,19 @@ def _labels(given: list[str]) -> dict[str, str]:
         if not (name and equals):
             raise CliError(f"--label {name!r} is not NAME=VALUE.")
     return {name: value for name, _, value in pairs}
+
+
+def _actor(given: str) -> Actor:
+    from shared.workflow.messages import Actor
+
+    kind, _, name = given.partition(":")
+    try:
+        return Actor.model_validate({"kind": kind, "id": name or None})
+    except ValueError:
+        kinds = ", ".join(Actor.model_json_schema()["properties"]["kind"]["enum"])
+        raise CliError(
+            f"--suggested-by {given!r} is not KIND:NAME; KIND is one of {kinds}."
+        ) from None
 
 
 def _text(value: object) -> str:

@@ -24,6 +24,7 @@ from shared.adapters.mongo.idempotency import MongoIdempotencyStore
 from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
+from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.mongo.webhooks import MongoWebhookStore
 from shared.adapters.nats.agents import NatsAgentDirectory
@@ -105,15 +106,16 @@ async def _start_metrics(settings: GatewaySettings, app: FastAPI, parts: Parts) 
 async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     """The ports on NATS and MongoDB, with their indexes made."""
     templates = MongoTemplateStore(mongo)
-    executions = MongoExecutionQueries(mongo)
+    executions, quarantine = MongoExecutionQueries(mongo), MongoQuarantine(mongo)
     keys = MongoKeyStore(mongo)
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
-    await _ensure_indexes([templates, executions, keys, idempotency, deliveries])
+    await _ensure_indexes([templates, executions, quarantine, keys, idempotency, deliveries])
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
         journal=journal,
         templates=templates,
         executions=executions,
+        quarantine=quarantine,
         events=NatsEventStream(bus),
         sink=sink,
         logs=NatsLogStream(bus),

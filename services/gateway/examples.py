@@ -83,5 +83,6 @@ BODIES: Final[dict[str, Any]] = {
     },
     "update_webhook": {"filter": {"events": ["execution.failed"]}},
     "rotate_webhook_secret": {"overlap_s": 3600},
+    "discard_quarantined": {"reason": "of a template that was removed"},
     "issue_key": {"name": "ci", "role": "operator", "groups": ["ops"]},
 }

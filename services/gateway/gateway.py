@@ -10,6 +10,9 @@ from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
+from services.gateway.operations.programs import GatewayPrograms
+from services.gateway.operations.quarantine import QuarantineOperations
+from services.gateway.operations.replaying import Replaying
 from services.gateway.operations.requests import ExecutionRequests
 from services.gateway.operations.sharing import (
     BroadcastOperations,
@@ -39,6 +42,8 @@ class Gateway:
     requests: ExecutionRequests
     steering: Steering
     approvals: ApprovalOperations
+    replaying: Replaying
+    quarantine: QuarantineOperations
     delegations: DelegationOperations
     fleet: FleetOperations
     memories: MemoryOperations
@@ -53,6 +58,7 @@ class Gateway:
         hub = EventHub(parts.events)
         templates = TemplateOperations(parts)
         executions = ExecutionOperations(parts, templates, hub)
+        programs = GatewayPrograms(parts.templates, parts.commands)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
         return cls(
             parts=parts,
@@ -65,7 +71,9 @@ class Gateway:
             executions=executions,
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
-            approvals=ApprovalOperations(parts, executions, keys),
+            approvals=ApprovalOperations(parts, executions, keys, programs),
+            replaying=Replaying(parts, executions, programs),
+            quarantine=QuarantineOperations(parts),
             delegations=DelegationOperations(parts),
             fleet=FleetOperations(parts),
             memories=MemoryOperations(parts),

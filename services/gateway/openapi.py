@@ -22,6 +22,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "memories", "description": "What was worth remembering."},
     {"name": "broadcasts", "description": "Messages to every agent."},
     {"name": "webhooks", "description": "Other systems are told what happens."},
+    {"name": "quarantine", "description": "Messages that could not be applied."},
     {"name": "keys", "description": "API keys, for admins."},
     {"name": "events", "description": "Public events as they happen."},
     {"name": "health", "description": "For whoever looks after this process."},

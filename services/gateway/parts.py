@@ -16,6 +16,7 @@ from shared.ports.idempotency import IdempotencyStore
 from shared.ports.journal import Journal
 from shared.ports.keys import KeyStore
 from shared.ports.logs import LogStream
+from shared.ports.quarantine import Quarantine
 from shared.ports.templates import TemplateStore
 from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
 from shared.runtime.health import Probe
@@ -51,6 +52,7 @@ class Parts:
     journal: Journal
     templates: TemplateStore
     executions: ExecutionQueries
+    quarantine: Quarantine
     events: EventStream
     sink: EventSink
     logs: LogStream

@@ -25,8 +25,9 @@ class MemoryBacklog:
         }
 
     async def quarantined(self) -> int:
-        """Messages that were put aside and are still there."""
-        return min(len(self._store.quarantined), COUNT_LIMIT)
+        """Messages that were put aside and wait."""
+        waiting = len(self._store.quarantined) - len(self._store.resolutions)
+        return min(waiting, COUNT_LIMIT)
 
 
 def _open(created_ms: list[int]) -> OpenExecutions:

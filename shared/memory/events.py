@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from shared.contracts.events import PublicEvent
 from shared.contracts.tasks import LogChunk
@@ -17,13 +17,15 @@ class MemoryEvents:
     def __init__(self) -> None:
         self._events: list[SequencedEvent] = []
         self._ids: set[str] = set()
+        self._about: list[tuple[str, PublicEvent]] = []
         self._more = asyncio.Condition()
 
-    async def publish(self, event: PublicEvent, about: str = "") -> None:  # noqa: ARG002
+    async def publish(self, event: PublicEvent, about: str = "") -> None:
         """Store an event; the same id again changes nothing."""
         async with self._more:
             if event.id not in self._ids:
                 self._ids.add(event.id)
+                self._about.append((event.execution_id or about or event.id, event))
                 self._events.append(SequencedEvent(len(self._events) + 1, event))
                 self._more.notify_all()
 
@@ -49,6 +51,13 @@ class MemoryEvents:
                 if execution_id in (None, event.event.execution_id):
                     yield event
             position += len(found)
+
+    async def about(
+        self, subject_id: str, limit: int, *, category: str = "*"
+    ) -> Sequence[PublicEvent]:
+        """The events about one thing, at most the last so many."""
+        found = [event for about, event in self._about if about == subject_id]
+        return [e for e in found if category in ("*", e.type.partition(".")[0])][-limit:]
 
 
 class MemoryLogs:

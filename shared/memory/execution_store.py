@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from shared.contracts.history import Quarantined, StoredState
+from shared.contracts.quarantine import Resolution
 from shared.memory.faults import Action, Faults
 from shared.ports.store import Loaded, StateWrite
 from shared.workflow.replay import HistoryEntry
@@ -24,6 +25,8 @@ class MemoryExecutionStore:
         self._states: dict[str, tuple[int, str]] = {}
         self._histories: dict[str, dict[int, str]] = defaultdict(dict)
         self._quarantined: dict[tuple[str, int], Quarantined] = {}
+        self.resolutions: dict[tuple[str, int], Resolution] = {}
+        """What became of quarantined messages, by execution and sequence."""
 
     async def load(self, execution_ids: Sequence[str]) -> Loaded:
         """The states of those that exist. One that is damaged hides no other."""
@@ -68,6 +71,11 @@ class MemoryExecutionStore:
     def quarantined(self) -> Sequence[Quarantined]:
         """What could not be applied, by execution and sequence."""
         return [self._quarantined[key] for key in sorted(self._quarantined)]
+
+    def drop_quarantined(self, execution_id: str, seq: int) -> None:
+        """Forget one, and what became of it."""
+        del self._quarantined[execution_id, seq]
+        self.resolutions.pop((execution_id, seq), None)
 
     def execution_ids(self) -> Sequence[str]:
         """Every execution that is stored."""

@@ -31,5 +31,5 @@ class Backlog(Protocol):
         ...
 
     async def quarantined(self) -> int:
-        """Journal messages that were put aside and are still there; at most COUNT_LIMIT."""
+        """Journal messages that were put aside and wait for a person; at most COUNT_LIMIT."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,13 @@ class EventStream(Protocol):
         Starts at the oldest that is kept when `after` is older. What cannot be read is left out
         and logged. Close the iterator (`aclose`) to release it.
         """
+        ...
+
+    async def about(
+        self, subject_id: str, limit: int, *, category: str = "*"
+    ) -> Sequence[PublicEvent]:
+        """Every event of a category about one thing (an execution, a webhook …) that is kept, in
+        order, at most the last so many."""
         ...
 
 

@@ -90,6 +90,7 @@ class ExecutionRequested(Message):
     category: str = "custom"
     parameters: dict[str, Any] = Field(default_factory=dict)
     requested_by: Actor = Actor()
+    suggested_by: Actor | None = Field(None, description="Who or what proposed to run it.")
     template_author: str = Field("", description="Who wrote this version of the template.")
     labels: dict[str, str] = Field(default_factory=dict)
     parent: Parent | None = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from pydantic import ValidationError
@@ -42,6 +43,10 @@ from shared.workflow.replay import HistoryEntry
 from shared.workflow.trusted import trusted
 
 log = structlog.get_logger()
+
+MOST_UNREADABLE: Final = 64_000
+"""Bytes that are kept of a quarantined message that is no text. Of any other all are: it may be put
+back. The bus takes none that the store could not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +248,16 @@ class Turns:
                 seq=raw.seq,
                 at_ms=raw.at_ms,
                 reason=reason[:4_000],
-                payload=raw.payload[:64_000].decode("utf-8", "replace"),
+                payload=_as_text(raw.payload),
             )
         )
+
+
+def _as_text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return payload[:MOST_UNREADABLE].decode("utf-8", "replace")
 
 
 def _request_in(raw: RawEntry) -> ExecutionRequested | None:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import Final, cast
+from collections.abc import Iterator
+from typing import cast
 
+from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.permissions import Permission, Principal
 from shared.commands.registry import CommandRegistry
-from shared.commands.signatures import signatures
 from shared.contracts.api.approvals import ApprovalView, Predicted, PredictedEffects
 from shared.contracts.publishing import masked
-from shared.ports.templates import TemplateStore
 from shared.workflow.approval_subject import ApprovalSubject, SubjectStep, subject_of
 from shared.workflow.definition import Template, object_schema
-from shared.workflow.errors import DefinitionError
 from shared.workflow.gate_answers import why_not
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import GateState
 from shared.workflow.gates import ESCALATE, EXPIRE, open_gates
 from shared.workflow.messages import ApprovalMessage
-from shared.workflow.program import CommandSignature, Program, compile_template
+from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
-
-MOST_PROGRAMS: Final = 200
 
 
 class ApprovalViews:
-    """Makes views of gates; programs are kept within a bound."""
+    """Makes views of gates."""
 
-    def __init__(self, templates: TemplateStore, registry: CommandRegistry) -> None:
-        self._templates = templates
+    def __init__(self, programs: GatewayPrograms, registry: CommandRegistry) -> None:
+        self._programs = programs
         self._registry = registry
-        self._signatures: Mapping[str, CommandSignature] = signatures(registry)
-        self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
 
     async def of(
         self, state: ExecutionState, principal: Principal, *, only_open: bool = False
@@ -42,7 +35,8 @@ class ApprovalViews:
         asked = [name for name, _ in open_gates(state)]
         if not only_open:
             asked += [name for name in state.gates if name not in asked]
-        program = await self._program(state) if asked else None
+        wanted = state.template_id, state.template_version
+        program = await self._programs.get(*wanted) if asked else None
         return [self._view(state, name, program, principal) for name in asked]
 
     def _view(
@@ -102,23 +96,6 @@ class ApprovalViews:
             return "unknown"
         found = self._registry[step.command].effects_of(step.parameters).value
         return cast("Predicted", found)
-
-    async def _program(self, state: ExecutionState) -> Program | None:
-        """The program of an execution; `None` where its template cannot be had."""
-        wanted = (state.template_id, state.template_version)
-        program = self._programs.get(wanted)
-        if program is None:
-            template = await self._templates.get(*wanted)
-            if template is None:
-                return None
-            try:
-                program = compile_template(template, self._signatures)
-            except DefinitionError:
-                return None
-            self._programs[wanted] = program
-            if len(self._programs) > MOST_PROGRAMS:
-                self._programs.popitem(last=False)
-        return program
 
 
 def refusal(state: ExecutionState, name: str, principal: Principal) -> str | None:

@@ -13,6 +13,7 @@ from services.gateway.keys import KeyRing
 from services.gateway.operations.appending import append
 from services.gateway.operations.approval_views import ApprovalViews, said_by
 from services.gateway.operations.executions import ExecutionOperations
+from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.parts import Parts
 from services.gateway.permissions import PERMISSIONS, Permission, Principal
 from shared.contracts.api.approvals import (
@@ -44,11 +45,17 @@ _GIVEN: Final = {
 class ApprovalOperations:
     """Everything about approvals."""
 
-    def __init__(self, parts: Parts, executions: ExecutionOperations, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        executions: ExecutionOperations,
+        keys: KeyRing,
+        programs: GatewayPrograms,
+    ) -> None:
         self._parts = parts
         self._executions = executions
         self._keys = keys
-        self._views = ApprovalViews(parts.templates, parts.commands)
+        self._views = ApprovalViews(programs, parts.commands)
 
     async def of_execution(self, execution_id: str, principal: Principal) -> ExecutionApprovals:
         """Every gate of one execution. Raises 404."""

@@ -264,6 +264,7 @@ def _requested(
         category=template.category,
         parameters=parameters,
         requested_by=principal.actor,
+        suggested_by=request.suggested_by,
         template_author=stored.created_by,
         labels=request.labels,
     )
@@ -275,7 +276,8 @@ def _particular(principal: Principal, idempotency_key: str) -> str:
 
 
 def _hash(request: ExecuteRequest) -> str:
-    text = json.dumps(request.model_dump(mode="json"), sort_keys=True)
+    absent = {"suggested_by"} if request.suggested_by is None else None  # hashes from before it
+    text = json.dumps(request.model_dump(mode="json", exclude=absent), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

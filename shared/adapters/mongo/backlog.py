@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pymongo import ASCENDING
 
 from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.quarantine import WAITING
 from shared.ports.backlog import COUNT_LIMIT, OPEN, OpenExecutions
 from shared.workflow.machines.execution import ExecutionStatus
 
@@ -23,8 +24,8 @@ class MongoBacklog:
         return {status: await self._of(status) for status in OPEN}
 
     async def quarantined(self) -> int:
-        """Messages that were put aside and are still there."""
-        return int(await self._quarantine.count_documents({}, limit=COUNT_LIMIT))
+        """Messages that were put aside and wait."""
+        return int(await self._quarantine.count_documents(WAITING, limit=COUNT_LIMIT))
 
     async def _of(self, status: ExecutionStatus) -> OpenExecutions:
         wanted = {"status": status.value}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -52,6 +53,21 @@ class NatsEventStream:
                     _unreadable(message.subject, error)
                     continue
                 yield SequencedEvent(message.seq, event)
+
+    async def about(
+        self, subject_id: str, limit: int, *, category: str = "*"
+    ) -> Sequence[PublicEvent]:
+        """The events about one thing that are kept, at most the last so many."""
+        found: deque[PublicEvent] = deque(maxlen=limit)
+        subject = subjects.event(f"{category}.*", subject_id)
+        reading = read_stream(self._bus, subjects.EVENTS, (subject,), after=0, to_the_end=True)
+        async with aclosing(reading):
+            async for message in reading:
+                try:
+                    found.append(PublicEvent.model_validate_json(message.data))
+                except ValidationError as error:
+                    _unreadable(message.subject, error)
+        return tuple(found)
 
 
 class NatsEventSink:

@@ -23,6 +23,9 @@ class ExecuteRequest(BaseModel):
     version: str | None = Field(None, max_length=200)
     parameters: dict[str, Any] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict, max_length=MAX_LABELS)
+    suggested_by: Actor | None = Field(
+        None, description="Who or what proposed to run it; it stands in the provenance."
+    )
 
 
 class StepView(BaseModel):

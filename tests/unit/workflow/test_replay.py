@@ -1,11 +1,13 @@
 """A history folded and decided again."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.errors import CorruptStateError, DivergenceError
-from shared.workflow.replay import HistoryEntry, fold, redecide
+from shared.workflow.replay import HistoryEntry, at_event, divergence, fold, redecide
 from tests.unit.workflow.scenario import Run, step
 
 
@@ -73,3 +75,76 @@ def test_a_missing_event_is_a_divergence() -> None:
     more = entry.model_copy(update={"events": (*entry.events, ev.ExecutionWaiting())})
     with pytest.raises(DivergenceError, match=r"recorded .*ExecutionWaiting.*, decided nothing"):
         redecide(run.program, "x1", [more])
+
+
+def test_an_execution_as_it_was_after_any_event() -> None:
+    """The state after event N is the fold of the first N, whichever entry they came by; its number
+    is the state's version, and beyond the last there is none."""
+    run = finished()
+    events = [(e, entry) for entry in run.history for e in entry.events]
+    for number, (event, entry) in enumerate(events, start=1):
+        moment = at_event("x1", run.history, number)
+        assert moment is not None
+        assert (moment.event, moment.seq, moment.at_ms) == (event, entry.seq, entry.at_ms)
+        assert moment.state.version == number
+    last = at_event("x1", run.history, len(events))
+    assert last is not None
+    assert last.state == run.state
+    assert at_event("x1", run.history, len(events) + 1) is None
+    assert at_event("x1", [], 1) is None
+
+
+def test_what_is_decided_the_same_does_not_diverge() -> None:
+    """The code that made a history decides it again as it stands."""
+    run = finished()
+    assert divergence(run.program, "x1", run.history) is None
+
+
+def test_a_divergence_is_told_by_field() -> None:
+    """Of the first event that differs each field is told that does, through objects and lists."""
+    run = finished()
+    entry = run.history[0]
+    scheduled = next(e for e in entry.events if isinstance(e, ev.StepScheduled))
+    index = entry.events.index(scheduled)
+    other = scheduled.model_copy(
+        update={"parameters": {"echo": [1, {"deep": 2}]}, "sensitive": ("x",)}
+    )
+    events = (*entry.events[:index], other, *entry.events[index + 1 :])
+    found = divergence(
+        run.program, "x1", [entry.model_copy(update={"events": events}), *run.history[1:]]
+    )
+    assert found is not None
+    assert (found.seq, found.event, found.message) == (1, index + 1, "execution_requested")
+    assert found.recorded is not None
+    assert found.recorded["parameters"] == {"echo": [1, {"deep": 2}]}
+    assert {d.field: (d.recorded, d.decided) for d in found.differences} == {
+        "parameters/echo": ([1, {"deep": 2}], None),
+        "sensitive/0": ("x", None),
+    }
+
+
+def test_the_number_of_the_event_counts_the_entries_before() -> None:
+    """An event that is not decided any more, or one that is new, has no other to compare with."""
+    run = finished()
+    first, second = run.history[:2]
+    fewer = second.model_copy(update={"events": ()})
+    found = divergence(run.program, "x1", [first, fewer])
+    assert found is not None
+    assert (found.event, found.recorded, found.differences) == (len(first.events) + 1, None, ())
+    assert found.decided is not None
+    assert found.decided["type"] == "step.started"
+    more = second.model_copy(update={"events": (*second.events, ev.ExecutionWaiting())})
+    found = divergence(run.program, "x1", [first, more])
+    assert found is not None
+    assert found.recorded is not None
+    assert (found.recorded["type"], found.decided) == ("execution.waiting", None)
+
+
+def test_what_cannot_be_decided_is_told() -> None:
+    """A message that the code cannot decide at all is a divergence with its reason."""
+    run = finished()
+    steps = {name: one for name, one in run.program.steps.items() if name != "b"}
+    found = divergence(replace(run.program, steps=steps), "x1", run.history)
+    assert found is not None
+    assert (found.error, found.decided) == ("KeyError: 'b'", None)
+    assert found.seq == 1
