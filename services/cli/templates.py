@@ -17,7 +17,8 @@ from shared.contracts.api.problems import FieldProblem
 
 if TYPE_CHECKING:
     from shared.contracts.api.templates import TemplateSummary, TemplateView
-    from shared.workflow.definition import Parameter, Step
+    from shared.workflow.declared import Parameter
+    from shared.workflow.definition import Step
 
 Version = Annotated[str | None, typer.Option("--version", help="Default: the newest release.")]
 

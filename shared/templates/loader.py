@@ -26,9 +26,9 @@ from shared.templates.document import (
     TemplateFileError,
     parse,
 )
+from shared.workflow.declared import Parameter
 from shared.workflow.definition import (
     Notification,
-    Parameter,
     Policies,
     Retry,
     RollbackAction,

@@ -1,20 +1,27 @@
 """A deferred choice: the step waits, and whatever happens first decides.
 
-A signal that comes before anything waits for it is kept, the last 100 of them.
+* A signal that comes before anything waits for it is kept, the last 100 of them.
+* People are asked at the step's gate. Once something else came first nobody is asked any more.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import bind
 from shared.workflow.errors import ExpressionError, present
 from shared.workflow.expressions import json_size
+from shared.workflow.failing import fail_refused
+from shared.workflow.gate_state import GateState, closing_words, is_refused
+from shared.workflow.gates import ask
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Signal, SignalReceived
 from shared.workflow.scheduling import fail_unrendered
 from shared.workflow.turn import Turn
+
+_NOBODY: Final[Mapping[str, Any]] = {"data": {}, "by": "", "approved": False}
 
 
 def await_first(turn: Turn, step_id: str) -> None:
@@ -29,6 +36,8 @@ def await_first(turn: Turn, step_id: str) -> None:
             return
     if due_ms is not None:
         turn.set_timer(f"choice-{step_id}", due_ms)
+    if wait_for.approval is not None:
+        ask(turn, step_id, wait_for.approval, step=step_id)
 
 
 def signal_received(turn: Turn, message: SignalReceived) -> None:
@@ -42,11 +51,28 @@ def signal_received(turn: Turn, message: SignalReceived) -> None:
             _decides(turn, step_id, signal)
 
 
+def people_answered(turn: Turn, step_id: str, gate: GateState) -> None:
+    """The gate of a choice is closed. Who approves decides; a rejection (or nobody's answer in
+    time) decides for `else`, or leaves it to the other options, if there are any."""
+    options = present(turn.compiled(step_id).step.wait_for, "choice").options
+    index, option = next((i, o) for i, o in enumerate(options) if o.approval is not None)
+    approved = not is_refused(gate)
+    if approved or option.otherwise:
+        turn.clear_timer(f"choice-{step_id}")
+        taken = option.then if approved else option.otherwise
+        by = gate.votes[-1].by if approved else closing_words(gate)[0]
+        answer = {"data": gate.input, "by": by.id, "approved": approved}
+        _choose(turn, step_id, index, taken, answer)
+    elif len(options) == 1:
+        fail_refused(turn, step_id, gate)
+
+
 def delay_over(turn: Turn, step_id: str) -> None:
     """Nothing else came first."""
     wait_for = present(turn.compiled(step_id).step.wait_for, "choice")
     delays = [(o.after_s, index) for index, o in enumerate(wait_for.options) if o.after_s]
-    _choose(turn, step_id, min(delays)[1], None)
+    index = min(delays)[1]
+    _choose(turn, step_id, index, wait_for.options[index].then, {})
 
 
 def _decides(turn: Turn, step_id: str, signal: Signal) -> bool:
@@ -64,26 +90,27 @@ def _decides(turn: Turn, step_id: str, signal: Signal) -> bool:
             return True
         if accepted:
             turn.clear_timer(f"choice-{step_id}")
-            _choose(turn, step_id, index, signal)
+            happened = {"data": signal.data, "by": signal.by.id}
+            _choose(turn, step_id, index, option.then, happened, signal.id)
             return True
     return False
 
 
-def _choose(turn: Turn, step_id: str, index: int, signal: Signal | None) -> None:
-    wait_for = present(turn.compiled(step_id).step.wait_for, "choice")
-    taken = wait_for.options[index].then
-    output: dict[str, Any] = {
-        "option": index,
-        "taken": list(taken),
-        "data": signal.data if signal is not None else {},
-        "by": signal.by.id if signal is not None else "",
-    }
+def _choose(
+    turn: Turn,
+    step_id: str,
+    index: int,
+    taken: tuple[str, ...],
+    happened: Mapping[str, Any],
+    signal: str | None = None,
+) -> None:
+    output = {"option": index, "taken": list(taken), **_NOBODY, **happened}
     turn.emit(
         ev.StepChosen(
             step=step_id,
             output=output,
             output_bytes=json_size(output),
             taken=taken,
-            signal=signal.id if signal is not None else None,
+            signal=signal,
         )
     )

@@ -20,16 +20,16 @@ from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
 from pydantic import (
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
-    field_serializer,
     field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails
 
+from shared.workflow.approval_rule import Approval
+from shared.workflow.declared import Parameter
 from shared.workflow.flow import Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
 
@@ -46,60 +46,6 @@ _SEMVER: Final = re.compile(
 MAX_VERSION: Final = 128
 
 VersionKey = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
-
-
-class ParameterType(StrEnum):
-    """The JSON types a parameter can have."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    ARRAY = "array"
-    OBJECT = "object"
-
-
-class Parameter(Model):
-    """One typed parameter of a template: a small, named part of JSON Schema.
-
-    A parameter with neither `default` nor `required: false` must be given.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    type: ParameterType
-    title: str = ""
-    description: str = ""
-    required: bool | None = None
-    default: Any = None
-    enum: tuple[Any, ...] | None = None
-    examples: tuple[Any, ...] = ()
-    pattern: str | None = None
-    format: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    min_length: int | None = Field(None, alias="minLength", ge=0)
-    max_length: int | None = Field(None, alias="maxLength", ge=0)
-    min_items: int | None = Field(None, alias="minItems", ge=0)
-    max_items: int | None = Field(None, alias="maxItems", ge=0)
-    items: dict[str, Any] | None = None
-    properties: dict[str, Any] | None = None
-
-    @property
-    def has_default(self) -> bool:
-        """True when the author wrote a default (a written `null` counts)."""
-        return "default" in self.model_fields_set
-
-    @property
-    def is_required(self) -> bool:
-        """True when a run cannot start without a value for it."""
-        return not self.has_default if self.required is None else self.required
-
-    def json_schema(self) -> dict[str, Any]:
-        """This parameter as a JSON Schema object (draft 2020-12)."""
-        data = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        data.pop("required", None)
-        return {"type": self.type.value} | data
 
 
 class Target(Model):
@@ -132,80 +78,6 @@ class RollbackAction(Model):
 
     command: Slug
     parameters: dict[str, Any] = Field(default_factory=dict)
-
-
-class Approvers(Model):
-    """Who may answer: whoever has one of the roles, is in one of the groups, or is named.
-
-    Empty: everybody whose key may approve.
-    """
-
-    roles: tuple[Literal["operator", "admin"], ...] = ()
-    groups: tuple[Slug, ...] = Field((), max_length=50)
-    users: tuple[Slug, ...] = Field((), max_length=50)
-
-    @property
-    def anybody(self) -> bool:
-        """True when nobody is singled out."""
-        return not (self.roles or self.groups or self.users)
-
-
-class Approval(Model):
-    """A gate: what lies behind it runs only after people have approved exactly that.
-
-    Times in seconds. An expired gate is rejected or escalated, never approved.
-    """
-
-    approvers: Approvers = Field(default_factory=Approvers)
-    quorum: int = Field(1, ge=1, le=20, description="How many different people must approve.")
-    allow_self_approval: bool = Field(
-        False,
-        description="Whether who asked for the run, or wrote or changed what runs, may answer.",
-    )
-    comment_required: bool = False
-    form: dict[Identifier, Parameter] = Field(
-        default_factory=dict,
-        max_length=20,
-        description="What the approver fills in: `approvals.<gate>.input.<name>` in expressions.",
-    )
-    remind_every_s: float | None = Field(None, ge=1, le=30 * 86_400)
-    escalate_after_s: float | None = Field(None, gt=0, le=30 * 86_400)
-    escalate_to: Approvers | None = Field(None, description="Who may answer, too, from then on.")
-    expires_after_s: float | None = Field(None, gt=0, le=30 * 86_400)
-    on_expiry: Literal["reject", "escalate"] = Field(
-        "reject", description="`escalate` asks `escalate_to` for the same time again, once."
-    )
-
-    @field_serializer("form")
-    def _as_declared(self, form: dict[str, Parameter]) -> dict[str, Any]:
-        """A field that is not declared stays so: whether one is required depends on that."""
-        return {
-            name: p.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            for name, p in form.items()
-        }
-
-    @model_validator(mode="after")
-    def _can_be_answered(self) -> Self:
-        named = self.approvers
-        if named.users and not (named.roles or named.groups) and self.quorum > len(named.users):
-            raise ValueError(
-                f"quorum is {self.quorum}, but only {len(named.users)} users may answer"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _escalates_once(self) -> Self:
-        wanted = self.escalate_after_s is not None or self.on_expiry == "escalate"
-        if wanted != (self.escalate_to is not None):
-            raise ValueError("escalate_to goes with escalate_after_s or with `on_expiry: escalate`")
-        if self.on_expiry == "escalate" and self.escalate_after_s is not None:
-            raise ValueError("escalate either after a delay or on expiry, not both")
-        if self.on_expiry == "escalate" and self.expires_after_s is None:
-            raise ValueError("`on_expiry: escalate` goes with expires_after_s")
-        after_s, expires_s = self.escalate_after_s, self.expires_after_s
-        if after_s is not None and expires_s is not None and after_s >= expires_s:
-            raise ValueError("escalate_after_s must come before expires_after_s")
-        return self
 
 
 _KINDS: Final = ("command", "workflow", "switch", "wait_for")
@@ -253,6 +125,11 @@ class Step(Flow):
     sensitive: tuple[str, ...] = Field((), description="Output fields that are sealed and masked.")
 
     @property
+    def asks(self) -> Approval | None:
+        """What people are asked here, if anything: before the step, or as an option of its wait."""
+        return self.approval or (self.wait_for.approval if self.wait_for is not None else None)
+
+    @property
     def kind(self) -> str:
         """Its command, or what the engine itself carries out."""
         engine = ("workflow", "switch", "wait_for")
@@ -283,6 +160,8 @@ class Step(Flow):
                 raise ValueError(f"a {given[0]} has no `{field}`")
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")
+        if self.approval is not None and self.wait_for is not None and self.wait_for.approval:
+            raise ValueError("ask once: before the wait (`approval`), or as one of its options")
         return self
 
 

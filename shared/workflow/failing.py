@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import base
+from shared.workflow.gate_state import GateState, closing_words
 from shared.workflow.messages import AttemptFinished, Failure
 from shared.workflow.retry import delay_ms
 from shared.workflow.state import StepState
@@ -46,6 +47,13 @@ def fail_for_good(
     turn.emit(ev.StepFailed(**ended, **output, failure=failure, tolerated=tolerated))
     if not tolerated and not of_loop and turn.state.stop is None:
         turn.emit(ev.ExecutionFailing(step=step_id, failure=failure))
+
+
+def fail_refused(turn: Turn, step_id: str, gate: GateState) -> None:
+    """People said no, or nothing in time."""
+    _by, reason = closing_words(gate)
+    failure = Failure(code="approval_" + gate.status, message=reason, retryable=False)
+    fail_for_good(turn, step_id, failure)
 
 
 def stops(turn: Turn, step_id: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.workflow.approval_rule import Approval
 from shared.workflow.names import Expression, Identifier, Model, Slug
 
 MAX_INSTANCES: Final = 1_000
@@ -75,19 +76,30 @@ class Until(Model):
 
 
 class WaitOption(Model):
-    """What may happen first: a signal of this name (that `accept` agrees to), or a delay."""
+    """What may happen first: a signal of this name (that `accept` agrees to), the answer of people,
+    or a delay."""
 
     signal: Identifier | None = None
     accept: Expression | None = Field(None, description="Over `data`, what the signal brings.")
+    approval: Approval | None = Field(None, description="People are asked; an approval decides.")
     after_s: float | None = Field(None, gt=0, le=366 * 86_400)
     then: tuple[Identifier, ...] = ()
+    otherwise: tuple[Identifier, ...] = Field(
+        (),
+        alias="else",
+        description="Steps that run when people reject, or do not answer in time. Without them "
+        "the step waits on for its other options.",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.signal is None) == (self.after_s is None):
-            raise ValueError("give one of `signal` and `after_s`")
+        given = [kind for kind in ("signal", "approval", "after_s") if getattr(self, kind)]
+        if len(given) != 1:
+            raise ValueError("give one of `signal`, `approval` and `after_s`")
         if self.accept is not None and self.signal is None:
             raise ValueError("`accept` looks at a signal; give `signal`")
+        if self.otherwise and self.approval is None:
+            raise ValueError("`else` is for an `approval` that is not given")
         return self
 
 
@@ -95,6 +107,17 @@ class WaitFor(Model):
     """A deferred choice: whatever happens first decides, and its branch is taken."""
 
     options: tuple[WaitOption, ...] = Field(min_length=1, max_length=20)
+
+    @property
+    def approval(self) -> Approval | None:
+        """What people are asked, if that is one of the options."""
+        return next((o.approval for o in self.options if o.approval is not None), None)
+
+    @model_validator(mode="after")
+    def _asks_once(self) -> Self:
+        if sum(option.approval is not None for option in self.options) > 1:
+            raise ValueError("at most one option can be an `approval`")
+        return self
 
 
 class Milestone(Model):
@@ -147,6 +170,7 @@ def targets(flow: Flow) -> dict[str, tuple[str, ...]]:
     if flow.wait_for is not None:
         for index, option in enumerate(flow.wait_for.options):
             found[f"wait_for/options/{index}/then"] = option.then
+            found[f"wait_for/options/{index}/else"] = option.otherwise
     return {path: names for path, names in found.items() if names}
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.approval_rule import Approvers
 from shared.workflow.approval_subject import subject_of
-from shared.workflow.definition import Approvers
 from shared.workflow.errors import ParameterError
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import MAX_REFUSALS, GateState, Refusal

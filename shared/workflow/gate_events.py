@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.workflow.definition import Approval, Approvers
+from shared.workflow.approval_rule import Approval, Approvers
 from shared.workflow.event_base import Event
 from shared.workflow.gate_state import SIMPLE, WORKFLOW_GATE
 from shared.workflow.messages import Actor

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from cel_expr_python import cel
 
-from shared.workflow.definition import Parameter, Template, placed_steps
+from shared.workflow.declared import Parameter
+from shared.workflow.definition import Template, placed_steps
 from shared.workflow.errors import Problem
 from shared.workflow.expressions import cel_type
 from shared.workflow.gate_state import WORKFLOW_GATE
@@ -15,7 +16,7 @@ from shared.workflow.parameters import declaration_problems
 
 def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
     """By gate, the variables of its form."""
-    forms = {s.id: s.approval.form for s in template.every_step if s.approval is not None}
+    forms = {s.id: s.asks.form for s in template.every_step if s.asks is not None}
     if template.policies.approval is not None:
         forms[WORKFLOW_GATE] = template.policies.approval.form
     return {
@@ -28,7 +29,10 @@ def input_variables(template: Template) -> dict[str, dict[str, cel.Type]]:
 def gate_problems(template: Template) -> list[Problem]:
     """What is wrong with gates: impossible forms, a step's gate named as the workflow's."""
     rules = {"policies/approval": template.policies.approval}
-    rules |= {f"{path}/approval": step.approval for path, step in placed_steps(template)}
+    for path, step in placed_steps(template):
+        rules[f"{path}/approval"] = step.approval
+        for index, option in enumerate(step.wait_for.options if step.wait_for is not None else ()):
+            rules[f"{path}/wait_for/options/{index}/approval"] = option.approval
     problems = [
         problem
         for path, rule in rules.items()
@@ -39,11 +43,11 @@ def gate_problems(template: Template) -> list[Problem]:
         Problem(
             path=f"{path}/id",
             code="gate_name_taken",
-            message=f"the gate before step {step.id!r} has the name of the workflow's own gate",
+            message=f"the gate of step {step.id!r} has the name of the workflow's own gate",
             fix="rename the step",
         )
         for path, step in placed_steps(template)
-        if step.approval is not None and step.id == WORKFLOW_GATE
+        if step.asks is not None and step.id == WORKFLOW_GATE
     ]
     return problems
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.workflow.definition import Approval, Approvers
+from shared.workflow.approval_rule import Approval, Approvers
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.messages import ENGINE, Actor
 
@@ -96,6 +96,11 @@ class GateState(BaseModel):
 def is_refused(gate: GateState) -> bool:
     """True when what is behind the gate will not run."""
     return gate.status in (ApprovalStatus.REJECTED, ApprovalStatus.EXPIRED)
+
+
+def is_decided(gate: GateState) -> bool:
+    """True when people, or their silence, have decided."""
+    return gate.status is ApprovalStatus.GRANTED or is_refused(gate)
 
 
 def closing_words(gate: GateState) -> tuple[Actor, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from shared.workflow import events as ev
-from shared.workflow.definition import Approvers
+from shared.workflow.approval_rule import Approvers
 from shared.workflow.gate_state import GateState
 from shared.workflow.gates import ESCALATE, EXPIRE, REMIND, clear_timers, set_timer, tell
 from shared.workflow.turn import Turn

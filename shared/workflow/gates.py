@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.workflow import events as ev
+from shared.workflow.approval_rule import Approval
 from shared.workflow.approval_subject import known_parameters, subject_of
 from shared.workflow.binding import base
-from shared.workflow.definition import Approval
 from shared.workflow.failing import stops
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import SIMPLE, WORKFLOW_GATE, GateState
@@ -106,6 +106,12 @@ def tend(turn: Turn) -> None:
             ask(turn, name, gate.rule, gate.step, gate.targets)
 
 
+def is_option(turn: Turn, step_id: str) -> bool:
+    """True while the gate's answer is one of the things that a step waits for."""
+    waits = turn.step(step_id).status is StepStatus.WAITING
+    return waits and turn.compiled(step_id).step.wait_for is not None
+
+
 def open_gates(state: ExecutionState) -> Iterator[tuple[str, GateState]]:
     """The gates that wait for answers, by name; what was asked before gates had names, too."""
     if state.approval is _S.REQUESTED and WORKFLOW_GATE not in state.gates:
@@ -146,10 +152,13 @@ def _set_timers(turn: Turn, name: str, rule: Approval) -> None:
 
 
 def _is_wanted(turn: Turn, gate: GateState) -> bool:
-    """A gate before a batch is wanted for as long as the step is open."""
+    """A gate before a batch is wanted for as long as the step is open, that of a choice for as long
+    as it waits."""
     if not gate.step:
         return True
     step = turn.step(gate.step)
+    if is_option(turn, gate.step):
+        return True
     return step.status in _BEFORE_AN_ATTEMPT or (bool(gate.targets) and not step.ended)
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.calling import relay
-from shared.workflow.choosing import delay_over
+from shared.workflow.choosing import delay_over, people_answered
 from shared.workflow.errors import ParameterError
-from shared.workflow.failing import fail_for_good, stops
+from shared.workflow.failing import fail_refused, stops
 from shared.workflow.gate_answers import answered, delegated
 from shared.workflow.gate_folds import gate_of
-from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_refused
+from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_decided, is_refused
 from shared.workflow.gate_timers import fire
 from shared.workflow.gates import TIMERS as GATE_TIMERS
-from shared.workflow.gates import ask, tend, workflow_rule
+from shared.workflow.gates import ask, is_option, tend, workflow_rule
 from shared.workflow.instances import go_on
-from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.parameters import prepare_parameters
@@ -145,12 +144,14 @@ def _follow_gate(turn: Turn, name: str) -> None:
             _start(turn)
         elif is_refused(gate):
             _cancel(turn, *closing_words(gate))
-    elif gate.status is ApprovalStatus.GRANTED:
+    elif not is_decided(gate) or turn.step(gate.step).ended:
+        return
+    elif is_option(turn, gate.step):
+        people_answered(turn, gate.step, gate)
+    elif is_refused(gate):
+        fail_refused(turn, gate.step, gate)
+    else:
         _start_behind(turn, gate.step)
-    elif is_refused(gate) and not turn.step(gate.step).ended:
-        _by, reason = closing_words(gate)
-        failure = msg.Failure(code="approval_" + gate.status, message=reason, retryable=False)
-        fail_for_good(turn, gate.step, failure)
 
 
 def _start_behind(turn: Turn, step_id: str) -> None:

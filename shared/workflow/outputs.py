@@ -22,8 +22,11 @@ _ANYTHING: Final = {"type": "object"}
 SWITCH_OUTPUT: Final = _object(cases={"type": "array", "items": _NUMBER}, taken=_STEPS)
 """`cases`: the numbers of the cases that held; `taken`: the steps that run."""
 
-CHOICE_OUTPUT: Final = _object(option=_NUMBER, taken=_STEPS, data=_ANYTHING, by=_TEXT)
-"""`option`: the number of what happened first; `data` and `by` are of its signal."""
+CHOICE_OUTPUT: Final = _object(
+    option=_NUMBER, taken=_STEPS, data=_ANYTHING, by=_TEXT, approved={"type": "boolean"}
+)
+"""`option`: the number of what happened first; `data` and `by` are of its signal, or of the answer
+of people, who `approved` or did not."""
 
 CALL_OUTPUT: Final = _object(execution_id=_TEXT, status=_TEXT, outputs=_ANYTHING)
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
-from shared.workflow.definition import Parameter, Template, object_schema
+from shared.workflow.declared import Parameter
+from shared.workflow.definition import Template, object_schema
 from shared.workflow.errors import ParameterError, Problem
 from shared.workflow.expressions import json_size, json_text
 

@@ -30,6 +30,8 @@ def play(run: Run, move: dict[str, Any]) -> None:
             child = run.step(step).child
             assert child is not None
             run.tell(msg.ChildEnded(step=step, attempt=1, child=child, status="completed"))
+        case {"vote": gate, "approved": approved}:
+            run.vote("alice", gate, approved=approved)
         case {"signal": name}:
             run.tell(msg.SignalReceived(id=name, name=name))
         case {"add": step, "after": after, "items": items}:

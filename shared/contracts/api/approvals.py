@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.workflow.approval_rule import Approvers
 from shared.workflow.approval_subject import ApprovalSubject
-from shared.workflow.definition import Approvers
 from shared.workflow.gate_state import Refusal, Vote
 from shared.workflow.messages import Actor
 from shared.workflow.names import Slug

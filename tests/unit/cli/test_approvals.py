@@ -10,8 +10,8 @@ from services.cli.approval_view import described
 from services.cli.approvals import _check, _consent
 from services.cli.outcome import CliError
 from shared.contracts.api.approvals import ApprovalView, PredictedEffects
+from shared.workflow.approval_rule import Approvers
 from shared.workflow.approval_subject import ApprovalSubject, SubjectStep
-from shared.workflow.definition import Approvers
 from shared.workflow.gate_state import Vote
 from shared.workflow.messages import Actor
 

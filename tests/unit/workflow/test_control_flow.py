@@ -154,6 +154,7 @@ class TestChoices:
             "taken": ["b"],
             "data": {"reason": "late"},
             "by": "unknown",
+            "approved": False,
         }
         self.signal(run, "yes", "s2")
         assert run.statuses == {"c": "completed", "a": "skipped", "b": "scheduled"}

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.workflow.definition import OnLost, Parameter, Template, version_key
+from shared.workflow.declared import Parameter
+from shared.workflow.definition import OnLost, Template, version_key
 from shared.workflow.program import compile_template
 from tests.unit.workflow.scenario import step, template
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.workflow import events as ev
-from shared.workflow.definition import Approval
+from shared.workflow.approval_rule import Approval
 from shared.workflow.gate_timers import MAX_REMINDERS
 from shared.workflow.messages import Actor
 from tests.unit.workflow.scenario import Run, step

@@ -8,7 +8,7 @@ import pytest
 from cel_expr_python import cel
 
 from shared.templates.document import parse
-from shared.workflow import attempts, definition, expressions, failing, flow, parameters
+from shared.workflow import attempts, declared, definition, expressions, failing, flow, parameters
 from shared.workflow.definition import Template
 from shared.workflow.expressions import Compiled, Rendered, Scope
 from shared.workflow.program import compile_template
@@ -66,7 +66,7 @@ def test_every_field_is_documented() -> None:
     """The page names every field of every model of a template."""
     models = (
         definition.Template,
-        definition.Parameter,
+        declared.Parameter,
         definition.Step,
         definition.Target,
         definition.Retry,
