@@ -110,6 +110,7 @@ class Runner:
         take.cancel()
         for held in self._held.values():
             held.shutting_down = True
+            self._free.release()  # whatever waits for a slot is handed back now
         if self._jobs:
             await asyncio.wait(self._jobs, timeout=grace_s)
         for held in self._held.values():

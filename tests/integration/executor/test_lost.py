@@ -118,7 +118,7 @@ async def test_a_runner_leaves_in_order(world: World) -> None:
     script = f"until [ -e {door} ]; do sleep 0.05; done; echo done"
     template = await world.template("leaving", [shell("a", script, **needs)])
     executions = [await world.request(template) for _ in range(6)]
-    await world.step_when(executions[0], "a", "running")
+    await world.until(partial(_runs_one_of, world, executions, "leaver"), "the leaver has work")
     heir = await world.executor("heir2", role="runner", agent_slots=8, agent_capabilities="door")
     leaver.terminate()
     await world.until(partial(_runs_one_of, world, executions, "heir2"), "the heir has work")
