@@ -1,7 +1,8 @@
 """Placement: which pool of agents a task goes to.
 
 A step that needs nothing, or one capability, goes to a shared pool: the first free agent takes it.
-Anything more (a host, labels, several capabilities) goes to one agent, the least loaded that fits.
+Anything more (a host, labels, several capabilities, a placement) goes to one agent that fits: the
+least loaded, or, to `pack`, the most loaded that has a free slot. A target goes to that agent.
 Where no live agent fits, the reason says what is missing.
 """
 
@@ -17,6 +18,7 @@ from shared.contracts import subjects
 from shared.contracts.agents import AgentRecord
 from shared.ports.agents import AgentDirectory
 from shared.workflow.events import Requirement
+from shared.workflow.selecting import preferred, why_unfit
 
 log = structlog.get_logger()
 
@@ -45,13 +47,12 @@ class Placement:
             if requirement.capabilities:
                 return subjects.pool_capability(requirement.capabilities[0]), ""
             return subjects.pool_any(), ""
-        best = min(fitting, key=self._burden)
+        best = preferred(fitting, requirement.placement, self._burden)
         self._since[best.name] = best.seen_at_ms, self._placed(best) + 1
         return subjects.pool_host(best.name), ""
 
-    def _burden(self, agent: AgentRecord) -> tuple[float, float, str]:
-        load = agent.load + self._placed(agent) / agent.slots
-        return load, agent.system_load, agent.name
+    def _burden(self, agent: AgentRecord) -> float:
+        return agent.load + self._placed(agent) / agent.slots
 
     def _placed(self, agent: AgentRecord) -> int:
         seen_at_ms, count = self._since.get(agent.name, (0, 0))
@@ -59,7 +60,14 @@ class Placement:
 
 
 def _is_special(requirement: Requirement) -> bool:
-    return bool(requirement.host or requirement.labels or len(requirement.capabilities) > 1)
+    return bool(
+        requirement.host
+        or requirement.labels
+        or len(requirement.capabilities) > 1
+        or requirement.any_capabilities
+        or requirement.agent
+        or requirement.placement
+    )
 
 
 def served_pools(agents: Sequence[AgentRecord]) -> frozenset[str]:
@@ -76,20 +84,22 @@ def served_pools(agents: Sequence[AgentRecord]) -> frozenset[str]:
 
 
 def _fits(agent: AgentRecord, requirement: Requirement) -> bool:
+    needs = requirement.labels, requirement.capabilities, requirement.any_capabilities
     return (
-        not agent.draining
-        and requirement.host in (None, agent.name, agent.host)
-        and set(requirement.capabilities) <= set(agent.capabilities)
-        and requirement.labels.items() <= agent.labels.items()
+        requirement.host in (None, agent.name, agent.host)
+        and requirement.agent in (None, agent.name)
+        and not why_unfit(agent, *needs)
     )
 
 
 def _why_none(requirement: Requirement, agents: Sequence[AgentRecord]) -> str:
-    wanted = []
+    wanted = [f"the name {requirement.agent!r}"] if requirement.agent else []
     if requirement.host:
         wanted.append(f"host {requirement.host!r}")
     if requirement.capabilities:
         wanted.append("capabilities " + ", ".join(requirement.capabilities))
+    if requirement.any_capabilities:
+        wanted.append("one of the capabilities " + ", ".join(requirement.any_capabilities))
     if requirement.labels:
         wanted.append("labels " + ", ".join(f"{k}={v}" for k, v in requirement.labels.items()))
     live = ", ".join(agent.name for agent in agents[:10]) or "none"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.claims import ClaimQuestion
 from shared.workflow.events import Requirement
+from shared.workflow.fleets import RateLimit
 from shared.workflow.late import LateParameters
 from shared.workflow.messages import AttemptUnplaced
 
@@ -19,6 +20,7 @@ class Task(BaseModel):
     how often the same leg was offered before; only one of its copies can be claimed. Without
     `must_claim` a runner may run it at once: it changes nothing, however late or often it runs.
     `late` is there if secrets stand in the parameters: what the agent needs to put them in.
+    `rate_limit`: how often the agent may start this step, whichever executions ask for it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +39,7 @@ class Task(BaseModel):
     offer: int = 0
     must_claim: bool = True
     late: LateParameters | None = None
+    rate_limit: RateLimit | None = None
 
     @property
     def leg_id(self) -> str:

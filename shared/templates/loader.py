@@ -33,10 +33,10 @@ from shared.workflow.definition import (
     Retry,
     RollbackAction,
     Step,
-    Target,
     Template,
     Trigger,
 )
+from shared.workflow.fleets import RateLimit, Target
 
 BUILTIN_FOLDER: Final = Path(__file__).with_name("builtin")
 
@@ -51,6 +51,7 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     Retry,
     RollbackAction,
     Target,
+    RateLimit,
     Trigger,
     Notification,
 )

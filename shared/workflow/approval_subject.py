@@ -22,14 +22,16 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.binding import bind
+from shared.workflow.definition import Step
 from shared.workflow.errors import ExpressionError
 from shared.workflow.expressions import Rendered, json_text
+from shared.workflow.fleets import Target
 from shared.workflow.gate_state import GateState
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.state import ExecutionState
 
 _OF_STEPS: Final = frozenset({"steps", "failure"})
-_OF_INSTANCES: Final = frozenset({"item", "index", "key"})
+_OF_INSTANCES: Final = frozenset({"item", "index", "key", "agent", "batch"})
 _FLOW: Final = ("workflow", "foreach", "until", "switch", "wait_for")
 _SEALED: Final = re.compile(r"sealed:v1:[A-Za-z0-9_=-]+")
 
@@ -114,9 +116,21 @@ def _step(compiled: CompiledStep, state: ExecutionState, gate: GateState) -> Sub
         capabilities=step.required_capabilities,
         targets=gate.targets,
         timeout_s=step.timeout_s,
-        flow=step.model_dump(mode="json", by_alias=True, include=set(_FLOW), exclude_none=True),
+        flow=_flow(step),
         items=_by_seal(_items(compiled, state, has_run=has_run)),
     )
+
+
+def _flow(step: Step) -> dict[str, Any]:
+    """How it loops, calls or chooses; and of where it runs what decides that besides a host."""
+    written: dict[str, Any] = step.model_dump(
+        mode="json", by_alias=True, include=set(_FLOW), exclude_none=True
+    )
+    plain = Target(host=step.target.host, labels=step.target.labels)
+    if step.target != plain or step.any_capabilities:
+        placed = {"target", "any_capabilities"}
+        written |= step.model_dump(mode="json", include=placed, exclude_none=True)
+    return written
 
 
 def _items(compiled: CompiledStep, state: ExecutionState, *, has_run: bool) -> Any:

@@ -30,6 +30,7 @@ from shared.workflow.messages import Failure, Proof
 from shared.workflow.scheduling import may_start, offer_again, schedule_attempt
 from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
+from shared.workflow.waves import skips_lost_target
 
 MAX_LOST_RERUNS: Final = 10
 PLACE_AGAIN_MS: Final = 2_000
@@ -199,6 +200,9 @@ def unplaced(turn: Turn, report: msg.AttemptUnplaced) -> None:
         return
     step = turn.step(report.step)
     limit_ms = step.scheduled_at_ms + round(turn.compiled(report.step).step.start_timeout_s * 1000)
+    if turn.at_ms >= limit_ms and skips_lost_target(turn, report.step):
+        turn.emit(ev.StepSkipped(step=report.step, reason=f"its target is gone: {report.reason}"))
+        return
     if turn.at_ms >= limit_ms:
         failure = Failure(code="no_agent", message=report.reason, retryable=False)
         fail_for_good(turn, report.step, failure)
@@ -279,7 +283,8 @@ def _unnamed_failure(report: msg.AttemptFinished) -> Failure:
 
 def _too_large(turn: Turn, more_bytes: int) -> Failure | None:
     """What waits holds an output too, until its last leg gives the final one."""
-    waiting = [s.output for s in turn.state.steps.values() if s.status is _S.WAITING and s.output]
+    steps = turn.state.steps.values() if turn.state.outside else ()
+    waiting = [s.output for s in steps if s.status is _S.WAITING and s.output]
     held = turn.state.output_bytes + sum(json_size(output) for output in waiting)
     if held + more_bytes <= MAX_OUTPUT_BYTES:
         return None

@@ -38,8 +38,8 @@ def bind(
             data[name] = _execution_value(rest, state)
         elif root == "failure":
             data[name] = _failure_value(rest, state)
-        elif root in local:
-            data[name] = local[root]
+        elif name in local:
+            data[name] = local[name]
         else:
             _bind_output(name, rest, output, data)
     return data
@@ -78,10 +78,14 @@ def _step_value(part: str, step: StepState) -> Any:
 
 
 def instance_values(step: StepState) -> Mapping[str, Any]:
-    """`item`, `index` and `key` of an instance; nothing for any other step."""
+    """`item`, `index` and `key` of an instance, `agent.…` and `batch` of a target; nothing for any
+    other step."""
     instance = step.instance
     if instance is None:
         return _NO_OUTPUT
+    if instance.target:
+        known = {f"agent.{name}": value for name, value in instance.item.items()}
+        return {**known, "index": instance.index, "batch": instance.batch}
     return {"item": instance.item, "index": instance.index, "key": instance.key}
 
 

@@ -8,8 +8,8 @@
 
 The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
 `settling` and `routing` (what becomes ready), `scheduling` (how it starts), `gates` and
-`gate_answers` (approvals), `instances` (loops), `calling` (sub-workflows), `choosing` (waits),
-`regions`, `failing`, `stopping`, `sections` and `ending`.
+`gate_answers` (approvals), `instances` (loops), `waves` (fleets), `calling` (sub-workflows),
+`choosing` (waits), `regions`, `failing`, `stopping`, `sections` and `ending`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.workflow import attempts, calling, choosing, instances, lifecycle, regions
+from shared.workflow import attempts, calling, choosing, instances, lifecycle, regions, waves
 from shared.workflow import messages as msg
 from shared.workflow.events import AnyEvent
 from shared.workflow.messages import Entry
@@ -53,6 +53,7 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.ChildEnded: calling.child_ended,
     msg.SignalReceived: choosing.signal_received,
     msg.InstancesAdded: instances.instances_added,
+    msg.TargetsResolved: waves.targets_resolved,
     msg.RegionCancelRequested: regions.region_cancel_requested,
     msg.ApprovalDelegated: lifecycle.approval_delegated,
 }

@@ -30,6 +30,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 
 from shared.workflow.approval_rule import Approval
 from shared.workflow.declared import Parameter
+from shared.workflow.fleets import Target
 from shared.workflow.flow import Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
 
@@ -46,13 +47,6 @@ _SEMVER: Final = re.compile(
 MAX_VERSION: Final = 128
 
 VersionKey = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
-
-
-class Target(Model):
-    """Where a step may run. Empty: on any agent that has the capabilities."""
-
-    host: str | None = Field(None, max_length=200, description="Agent name; may be an expression.")
-    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class Retry(Model):
@@ -105,7 +99,8 @@ class Step(Flow):
     approval: Approval | None = Field(
         None, description="A gate before the step: it asks when the step is ready to run."
     )
-    required_capabilities: tuple[Slug, ...] = ()
+    required_capabilities: tuple[Slug, ...] = Field((), description="It takes all of these.")
+    any_capabilities: tuple[Slug, ...] = Field((), description="It takes one of these.")
     target: Target = Field(default_factory=Target)
     timeout_s: float = Field(300.0, gt=0, le=30 * 86_400)
     start_timeout_s: float = Field(
@@ -158,6 +153,9 @@ class Step(Flow):
         for field in ("foreach", "until", "parameters"):
             if given[0] in ("switch", "wait_for") and getattr(self, field):
                 raise ValueError(f"a {given[0]} has no `{field}`")
+        if self.target.is_fleet and (given[0] in ("switch", "wait_for") or self.foreach):
+            what = "foreach" if self.foreach else given[0]
+            raise ValueError(f"`target.where` runs a command once for each agent; not {what}")
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")
         if self.approval is not None and self.wait_for is not None and self.wait_for.approval:

@@ -12,6 +12,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shared.workflow.event_base import Event, StepEnded, StepEvent
+from shared.workflow.fleet_events import (
+    StepBatchEnded,
+    StepBatchStarted,
+    StepFleetStopped,
+    StepTargeted,
+    StepTargeting,
+)
+from shared.workflow.fleets import Placement, RateLimit
 from shared.workflow.flow_events import (
     ExecutionHandling,
     RegionCancelled,
@@ -61,16 +69,21 @@ __all__ = [
     "RegionCancelled",
     "SignalKept",
     "StepAwaiting",
+    "StepBatchEnded",
+    "StepBatchStarted",
     "StepCalled",
     "StepChosen",
     "StepEnded",
     "StepEvent",
     "StepExpanded",
     "StepExtended",
+    "StepFleetStopped",
     "StepRecalled",
     "StepRelayed",
     "StepRepeating",
     "StepRouted",
+    "StepTargeted",
+    "StepTargeting",
 ]
 
 
@@ -181,13 +194,18 @@ class NotificationRaised(Event):
 
 
 class Requirement(BaseModel):
-    """What an agent must have to be given a task."""
+    """What an agent must have to be given a task: all of `capabilities`, one of
+    `any_capabilities`. With `agent` it is that one and no other; `placement` chooses among several.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     capabilities: tuple[str, ...] = ()
     host: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    any_capabilities: tuple[str, ...] = ()
+    agent: str | None = None
+    placement: Placement | None = None
 
 
 class StepScheduled(StepEvent):
@@ -211,6 +229,7 @@ class StepScheduled(StepEvent):
     offer: int = 0
     must_claim: bool = True
     late: LateParameters | None = None
+    rate_limit: RateLimit | None = None
 
 
 class StepBlocked(StepEvent):
@@ -386,6 +405,11 @@ AnyEvent = Annotated[
     | StepCalled
     | StepRelayed
     | StepRecalled
+    | StepTargeting
+    | StepTargeted
+    | StepBatchStarted
+    | StepBatchEnded
+    | StepFleetStopped
     | SignalKept
     | RegionCancelled
     | ExecutionHandling

@@ -16,6 +16,8 @@ from typing import Any, Final
 from shared.workflow import events as ev
 from shared.workflow.errors import CorruptStateError
 from shared.workflow.gate_folds import GATE_FOLDS
+from shared.workflow.loop_folds import FLEET_FOLDS, count_instance
+from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.execution import EXECUTION
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP, STEP_ENDED, StepStatus
 from shared.workflow.machines.timer import TIMER, TimerStatus
@@ -134,8 +136,11 @@ def _step(state: ExecutionState, event: ev.StepEvent, at_ms: int) -> Changes:
     status = STEP.next(before.status, event.type)
     step_changes = _APPLY_TO_STEP[type(event)](before, event, at_ms)
     step_changes["status"] = status
-    changes: Changes = {"steps": {**state.steps, event.step: renewed(before, step_changes)}}
+    steps = {**state.steps, event.step: renewed(before, step_changes)}
+    changes: Changes = {"steps": steps}
     if status is not before.status:
+        if before.instance is not None:
+            count_instance(steps, event.step, before, status)
         changes["open"] = state.open - (status in STEP_ENDED)
         changes["busy"] = state.busy + (status in BUSY) - (before.status in BUSY)
         changes["outside"] = state.outside + (status in OUTSIDE) - (before.status in OUTSIDE)
@@ -159,7 +164,7 @@ def _chosen(state: ExecutionState, event: ev.StepChosen, at_ms: int) -> Changes:
 
 
 def _more_instances(
-    state: ExecutionState, event: ev.StepExpanded | ev.StepExtended, at_ms: int
+    state: ExecutionState, event: ev.StepExpanded | ev.StepExtended | ev.StepTargeted, at_ms: int
 ) -> Changes:
     """The step itself, and its new instances behind it."""
     changes = _step(state, event, at_ms)
@@ -173,7 +178,11 @@ def _step_instances(
     before: StepState, event: ev.StepExpanded | ev.StepExtended, at_ms: int
 ) -> Changes:
     began_ms = before.started_at_ms or at_ms
-    return {"instances": before.instances + len(event.instances), "started_at_ms": began_ms}
+    return {
+        "instances": before.instances + len(event.instances),
+        "started_at_ms": began_ms,
+        "loop": before.loop or LoopState(),
+    }
 
 
 def _step_routed(_before: StepState, event: ev.StepRouted, at_ms: int) -> Changes:
@@ -323,6 +332,7 @@ _APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] =
     ev.StepCalled: _step_called,
     ev.StepRelayed: _step_unchanged,
     ev.StepRecalled: _step_unchanged,
+    **FLEET_FOLDS,
 }
 
 _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
@@ -346,6 +356,7 @@ _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
     **dict.fromkeys(_APPLY_TO_STEP, _step),
     ev.StepExpanded: _more_instances,
     ev.StepExtended: _more_instances,
+    ev.StepTargeted: _more_instances,
     ev.SignalKept: _signalled,
     ev.StepChosen: _chosen,
 }

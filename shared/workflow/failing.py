@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import base
+from shared.workflow.expressions import json_size
 from shared.workflow.gate_state import GateState, closing_words
 from shared.workflow.messages import AttemptFinished, Failure
 from shared.workflow.retry import delay_ms
@@ -30,9 +31,15 @@ def fail_attempt(turn: Turn, report: AttemptFinished, failure: Failure) -> None:
 
 
 def fail_for_good(
-    turn: Turn, step_id: str, failure: Failure, report: AttemptFinished | None = None
+    turn: Turn,
+    step_id: str,
+    failure: Failure,
+    report: AttemptFinished | None = None,
+    *,
+    output: dict[str, Any] | None = None,
 ) -> None:
-    """The step failed; unless that is tolerated, the execution begins to fail.
+    """The step failed; unless that is tolerated, the execution begins to fail. `output` is what a
+    step without a report of its own leaves behind.
 
     For the failure of an instance its loop answers.
     """
@@ -41,19 +48,25 @@ def fail_for_good(
     ended = (
         ended_fields(report) if report else {"step": step_id, "attempt": turn.step(step_id).attempt}
     )
-    output: dict[str, Any] = (
-        {"output": report.output, "output_bytes": report.output_bytes} if report else {}
-    )
-    turn.emit(ev.StepFailed(**ended, **output, failure=failure, tolerated=tolerated))
+    left: dict[str, Any] = {}
+    if report is not None:
+        left = {"output": report.output, "output_bytes": report.output_bytes}
+    elif output is not None:
+        left = {"output": output, "output_bytes": json_size(output)}
+    turn.emit(ev.StepFailed(**ended, **left, failure=failure, tolerated=tolerated))
     if not tolerated and not of_loop and turn.state.stop is None:
         turn.emit(ev.ExecutionFailing(step=step_id, failure=failure))
 
 
 def fail_refused(turn: Turn, step_id: str, gate: GateState) -> None:
     """People said no, or nothing in time."""
+    fail_for_good(turn, step_id, refusal(gate))
+
+
+def refusal(gate: GateState) -> Failure:
+    """A refused gate as the failure of what is behind it."""
     _by, reason = closing_words(gate)
-    failure = Failure(code="approval_" + gate.status, message=reason, retryable=False)
-    fail_for_good(turn, step_id, failure)
+    return Failure(code="approval_" + gate.status, message=reason, retryable=False)
 
 
 def stops(turn: Turn, step_id: str) -> bool:

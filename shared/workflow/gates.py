@@ -77,12 +77,18 @@ def holds(turn: Turn, step_id: str) -> bool:
     if rule is None or base(step_id) != step_id:
         return False  # an instance of a loop: the loop was asked about as a whole
     known_parameters(turn.compiled(step_id), turn.state)
-    gate = gate_of(turn.state, step_id)
-    if gate.status in (_S.REQUESTED, _S.GRANTED) and _has_changed(turn, step_id, gate):
-        void(turn, step_id, "what will run has changed")
-        gate = gate_of(turn.state, step_id)
+    return closed(turn, step_id, rule, step_id)
+
+
+def closed(turn: Turn, name: str, rule: Approval, step: str, targets: tuple[str, ...] = ()) -> bool:
+    """True while a gate is not granted for exactly what is behind it now; asks if nobody has been
+    asked about that."""
+    gate = gate_of(turn.state, name)
+    if gate.status in (_S.REQUESTED, _S.GRANTED) and _has_changed(turn, name, gate, targets):
+        void(turn, name, "what will run has changed")
+        gate = gate_of(turn.state, name)
     if gate.status in (_S.NONE, _S.VOIDED):
-        ask(turn, step_id, rule, step=step_id)
+        ask(turn, name, rule, step, targets)
         return True
     return gate.status is not _S.GRANTED
 
@@ -96,14 +102,20 @@ def void(turn: Turn, name: str, reason: str, by: Actor | None = None) -> None:
 
 def tend(turn: Turn) -> None:
     """Keep every open gate about what will run: void what is not wanted, ask anew what changed."""
+    void_unwanted(turn)
+    for name, gate in open_gates(turn.state):
+        if _has_changed(turn, name, gate, gate.targets):
+            void(turn, name, "what will run has changed")
+            ask(turn, name, gate.rule, gate.step, gate.targets)
+
+
+def void_unwanted(turn: Turn) -> None:
+    """Ask nobody any more about what will not run."""
     for name, gate in open_gates(turn.state):
         if stops(turn, gate.step):
             void(turn, name, "the execution is coming to its end")
         elif not _is_wanted(turn, gate):
             void(turn, name, f"step {gate.step} does not wait for it any more")
-        elif _has_changed(turn, name, gate):
-            void(turn, name, "what will run has changed")
-            ask(turn, name, gate.rule, gate.step, gate.targets)
 
 
 def is_option(turn: Turn, step_id: str) -> bool:
@@ -162,8 +174,9 @@ def _is_wanted(turn: Turn, gate: GateState) -> bool:
     return step.status in _BEFORE_AN_ATTEMPT or (bool(gate.targets) and not step.ended)
 
 
-def _has_changed(turn: Turn, name: str, gate: GateState) -> bool:
+def _has_changed(turn: Turn, name: str, gate: GateState, targets: tuple[str, ...]) -> bool:
     """A round from before subjects had hashes cannot be compared, and is about the request."""
     if not gate.subject_hash:
         return False
-    return subject_of(turn.program, turn.state, name, gate).digest != gate.subject_hash
+    subject = subject_of(turn.program, turn.state, name, gate)
+    return gate.targets != targets or subject.digest != gate.subject_hash

@@ -9,7 +9,8 @@ The step itself ends
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from shared.workflow import events as ev
@@ -18,12 +19,14 @@ from shared.workflow.errors import ExpressionError, present
 from shared.workflow.expressions import json_size
 from shared.workflow.failing import MAX_OUTPUT_BYTES, fail_for_good
 from shared.workflow.flow import MAX_INSTANCES, Foreach, count_needed
+from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure, Instance, InstancesAdded
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
 from shared.workflow.state import StepState
 from shared.workflow.stopping import stop_steps
 from shared.workflow.turn import Turn
+from shared.workflow.waves import advance_fleet, pending
 
 _S = StepStatus
 
@@ -50,6 +53,8 @@ def instances_added(turn: Turn, message: InstancesAdded) -> None:
     step = turn.state.steps.get(message.step)
     if step is None or step.status is not _S.EXPANDED or step.instances != message.after:
         return
+    if turn.compiled(message.step).step.foreach is None:
+        return  # the targets of a fleet are those that it began with
     if turn.state.stop is not None or step.instances + len(message.items) > MAX_INSTANCES:
         return
     added = tuple(
@@ -60,19 +65,22 @@ def instances_added(turn: Turn, message: InstancesAdded) -> None:
 
 
 def go_on(turn: Turn, step_id: str) -> None:
-    """Start what may start of a loop, and end the step if its join says so."""
-    if turn.step(step_id).status is not _S.EXPANDED:
+    """Start what may start of a loop or a fleet, and end the step if its join says so."""
+    step = turn.step(step_id)
+    if step.status is not _S.EXPANDED:
         return
-    foreach = present(turn.compiled(step_id).step.foreach, "loop")
-    found = dict(_of(turn, step_id))
-    failed = sum(one.status is _S.FAILED for one in found.values())
-    if _met(foreach, found):
-        _end_rest(turn, foreach, found, "the join is met")
+    foreach = turn.compiled(step_id).step.foreach
+    if foreach is None:
+        advance_fleet(turn, step_id)
+        return
+    loop = present(step.loop, "loop")
+    if _met(foreach, loop, step.instances):
+        _end_rest(turn, step_id, foreach, "the join is met")
         _complete(turn, step_id)
-    elif failed > foreach.max_failures or _out_of_reach(foreach, found):
-        _fail(turn, step_id, foreach, found)
+    elif loop.failed > foreach.max_failures or _out_of_reach(foreach, loop, step.instances):
+        _fail(turn, step_id, foreach)
     else:
-        _start_some(turn, foreach, found)
+        _start_some(turn, step_id, max(foreach.concurrency - loop.under_way, 0))
 
 
 def _instances(source: str, items: Any) -> tuple[Instance, ...]:
@@ -93,38 +101,32 @@ def _of(turn: Turn, step_id: str) -> Iterator[tuple[str, StepState]]:
         yield key, steps[key]
 
 
-def _met(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
+def _met(foreach: Foreach, loop: LoopState, total: int) -> bool:
     if foreach.join == "all":
-        failed = sum(one.status is _S.FAILED for one in found.values())
-        return failed <= foreach.max_failures and all(one.ended for one in found.values())
-    completed = sum(one.status is _S.COMPLETED for one in found.values())
-    return completed >= count_needed(foreach.join)
+        return loop.failed <= foreach.max_failures and loop.ended == total
+    return loop.completed >= count_needed(foreach.join)
 
 
-def _out_of_reach(foreach: Foreach, found: Mapping[str, StepState]) -> bool:
+def _out_of_reach(foreach: Foreach, loop: LoopState, total: int) -> bool:
     if foreach.join == "all":
         return False
-    hopeful = sum(one.status is _S.COMPLETED or not one.ended for one in found.values())
-    return hopeful < count_needed(foreach.join)
+    return loop.completed + total - loop.ended < count_needed(foreach.join)
 
 
-def _start_some(turn: Turn, foreach: Foreach, found: Mapping[str, StepState]) -> None:
-    under_way = sum(not one.ended and one.status is not _S.PENDING for one in found.values())
-    for key, one in found.items():
-        if under_way >= foreach.concurrency or not may_start(turn, key):
+def _start_some(turn: Turn, step_id: str, room: int) -> None:
+    """Start as many as there is room for."""
+    for key in islice(pending(turn, step_id), room):
+        if not may_start(turn, key):
             return
-        if one.status is _S.PENDING:
-            under_way += 1
-            schedule_attempt(turn, key, attempt=1)
+        schedule_attempt(turn, key, attempt=1)
 
 
-def _end_rest(turn: Turn, foreach: Foreach, found: Mapping[str, StepState], reason: str) -> None:
+def _end_rest(turn: Turn, step_id: str, foreach: Foreach, reason: str) -> None:
     """What has not begun is skipped; what runs goes on, unless the loop says otherwise."""
-    for key, one in found.items():
-        if one.status is _S.PENDING:
-            turn.emit(ev.StepSkipped(step=key, reason=reason))
+    for key in pending(turn, step_id):
+        turn.emit(ev.StepSkipped(step=key, reason=reason))
     if foreach.cancel_rest:
-        stop_steps(turn, [key for key, one in found.items() if not one.ended], reason)
+        stop_steps(turn, [key for key, one in _of(turn, step_id) if not one.ended], reason)
 
 
 def _complete(turn: Turn, step_id: str) -> None:
@@ -137,12 +139,12 @@ def _complete(turn: Turn, step_id: str) -> None:
     turn.emit(ev.StepCompleted(step=step_id, attempt=0, output=output, output_bytes=size))
 
 
-def _fail(turn: Turn, step_id: str, foreach: Foreach, found: Mapping[str, StepState]) -> None:
+def _fail(turn: Turn, step_id: str, foreach: Foreach) -> None:
     """Start nothing more; fail once what runs has ended."""
-    _end_rest(turn, foreach, found, "the join of its loop cannot be met")
-    now = dict(_of(turn, step_id))
-    if not all(one.ended for one in now.values()):
+    _end_rest(turn, step_id, foreach, "the join of its loop cannot be met")
+    if present(turn.step(step_id).loop, "loop").ended < turn.step(step_id).instances:
         return
+    now = dict(_of(turn, step_id))
     names = [key for key, one in now.items() if one.status is _S.FAILED]
     first = next((one.failure for one in now.values() if one.failure is not None), None)
     message = f"its join needs {foreach.join}, and there are {len(now)} instances"

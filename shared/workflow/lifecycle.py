@@ -7,7 +7,7 @@ from shared.workflow import messages as msg
 from shared.workflow.calling import relay
 from shared.workflow.choosing import delay_over, people_answered
 from shared.workflow.errors import ParameterError
-from shared.workflow.failing import fail_refused, stops
+from shared.workflow.failing import fail_refused, refusal, stops
 from shared.workflow.gate_answers import answered, delegated
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import WORKFLOW_GATE, closing_words, is_decided, is_refused
@@ -33,6 +33,7 @@ from shared.workflow.stopping import (
     stop_all,
 )
 from shared.workflow.turn import Turn
+from shared.workflow.waves import BATCH_TIMER, stop_fleet
 
 DEADLINE_TIMER = "deadline"
 
@@ -148,10 +149,12 @@ def _follow_gate(turn: Turn, name: str) -> None:
         return
     elif is_option(turn, gate.step):
         people_answered(turn, gate.step, gate)
-    elif is_refused(gate):
-        fail_refused(turn, gate.step, gate)
-    else:
+    elif not is_refused(gate):
         _start_behind(turn, gate.step)
+    elif turn.compiled(gate.step).selector is not None:
+        stop_fleet(turn, gate.step, refusal(gate))
+    else:
+        fail_refused(turn, gate.step, gate)
 
 
 def _start_behind(turn: Turn, step_id: str) -> None:
@@ -159,6 +162,7 @@ def _start_behind(turn: Turn, step_id: str) -> None:
     start_ready(turn, (step_id,))
     if turn.state.status is not ExecutionStatus.PAUSED:
         _start_overdue(turn, step_id)
+        go_on(turn, step_id)
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:
@@ -208,6 +212,8 @@ def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
         schedule_attempt(turn, step_id, step.attempt, step.leg + 1)
     elif kind == "choice" and step.status is StepStatus.WAITING:
         delay_over(turn, step_id)
+    elif kind == BATCH_TIMER:
+        go_on(turn, step_id)
     elif kind not in ("wake", "choice") and turn.state.status is not ExecutionStatus.PAUSED:
         _start_overdue(turn, step_id)
 

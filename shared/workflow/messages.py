@@ -55,13 +55,16 @@ class Proof(BaseModel):
 
 
 class Instance(BaseModel):
-    """What one instance of a loop is for: item number `index`, and its key in a map."""
+    """What one instance of a loop is for: item number `index`, and its key in a map. Of a fleet:
+    the agent `target` in batch number `batch`, from 1, and its record as `item`."""
 
     model_config = ConfigDict(frozen=True)
 
     index: int
     key: str = ""
     item: Any = None
+    target: str = ""
+    batch: int = 0
 
 
 class Parent(BaseModel):
@@ -288,6 +291,30 @@ class InstancesAdded(Message):
     by: Actor = Actor()
 
 
+class TargetAgent(BaseModel):
+    """A live agent that a fleet was resolved to, as it was then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    host: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class TargetsResolved(Message):
+    """Which live agents a fleet runs on, in order; `asked` names the question. `live` counts all
+    that lived, `matched` those that the selector matched, which may be more than `targets`; `why`
+    tells why another one did not match."""
+
+    type: Literal["targets_resolved"] = "targets_resolved"
+    step: str
+    asked: int
+    targets: tuple[TargetAgent, ...] = ()
+    matched: int = 0
+    live: int = 0
+    why: str = ""
+
+
 class RegionCancelRequested(Message):
     """Cancel the steps of a region, and nothing else."""
 
@@ -316,6 +343,7 @@ JournalMessage = Annotated[
     | ChildEnded
     | SignalReceived
     | InstancesAdded
+    | TargetsResolved
     | RegionCancelRequested,
     Field(discriminator="type"),
 ]

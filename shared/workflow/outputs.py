@@ -39,6 +39,19 @@ INSTANCES_OUTPUT: Final = _object(
 """`results`: of each instance `index`, `key`, `item`, `status`, `output` and `error`."""
 
 
+FLEET_OUTPUT: Final = _object(
+    total=_NUMBER,
+    completed=_NUMBER,
+    failed=_NUMBER,
+    skipped=_NUMBER,
+    batches=_NUMBER,
+    stopped=_TEXT,
+    results={"type": "array", "items": _ANYTHING},
+)
+"""`stopped`: why not all targets began, or nothing; `results`: of each target `target`, `host`,
+`batch`, `status`, `output`, `error`, `code` and `attempts`."""
+
+
 def engine_output(step: Step) -> Schema:
     """The output schema of a step without a command."""
     if step.workflow is not None:

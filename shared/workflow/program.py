@@ -13,6 +13,9 @@ What an expression may use:
 | `approvals.<gate>.input.<name>` | what an approver filled in, of gates before or at this step |
 | `output`, `output.<field>` | in checks, criteria and `until`: what the step's command returned |
 | `item`, `index`, `key` | in a step with `foreach` |
+| `agent.name`, `.host`, `.labels` | in a step with `target.where`, and in that |
+| `agent.capabilities`, `.load` | in `target.where` |
+| `batch` | in a step with `target.where`, beside `index` |
 | `data` | in `accept` of a `wait_for`: what the signal brings |
 | `failure.step`, `.code`, `.message` | in the sections `on_failure` and `finally` |
 | `secrets.<name>` | text; in a step's parameters only, evaluated on the agent that runs it |
@@ -37,8 +40,9 @@ from shared.workflow.gate_forms import gate_problems, input_variables, value_var
 from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.graph import Graph
 from shared.workflow.late import mentions_secrets, secret_variables
-from shared.workflow.outputs import INSTANCES_OUTPUT, engine_output
+from shared.workflow.outputs import FLEET_OUTPUT, INSTANCES_OUTPUT, engine_output
 from shared.workflow.parameters import schema_problems
+from shared.workflow.selecting import AGENT_VARIABLES
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -48,6 +52,11 @@ _INSTANCE: Final[Mapping[str, cel.Type]] = {
     "item": cel.Type.DYN,
     "index": cel.Type.INT,
     "key": cel.Type.STRING,
+}
+_TARGET: Final[Mapping[str, cel.Type]] = {
+    **{name: AGENT_VARIABLES[name] for name in ("agent.name", "agent.host", "agent.labels")},
+    "index": cel.Type.INT,
+    "batch": cel.Type.INT,
 }
 _FAILURE: Final[Mapping[str, cel.Type]] = dict.fromkeys(
     ("failure.step", "failure.code", "failure.message"), cel.Type.STRING
@@ -83,6 +92,7 @@ class CompiledStep:
     accepts: tuple[Compiled | None, ...] = ()
     items: Compiled | None = None
     until: Compiled | None = None
+    selector: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +190,7 @@ class _Compiler:
             accepts=self._accepts(path, step, outer),
             items=self._items(path, step, outer),
             until=self._until(path, step, over_output),
+            selector=self._selector(path, step, outer),
         )
 
     def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
@@ -196,6 +207,8 @@ class _Compiler:
         if step.id in routes.on_failure or step.id in routes.always:
             outer = outer.plus(_FAILURE)
         inner = self._filled_in(outer, (step.id,))
+        if step.target.is_fleet:
+            return inner.plus(_TARGET), outer
         return (inner.plus(_INSTANCE) if step.foreach is not None else inner), outer
 
     def _optional(self, path: str, source: str | None, scope: Scope) -> Compiled | None:
@@ -221,6 +234,12 @@ class _Compiler:
         if step.until is None:
             return None
         return self._condition(f"{path}/until/condition", step.until.condition, scope)
+
+    def _selector(self, path: str, step: Step, scope: Scope) -> Compiled | None:
+        where = step.target.where
+        if where is None:
+            return None
+        return self._condition(f"{path}/target/where", where, scope.plus(AGENT_VARIABLES))
 
     def _items(self, path: str, step: Step, scope: Scope) -> Compiled | None:
         foreach = step.foreach
@@ -323,7 +342,10 @@ class _Compiler:
         }
 
     def _whole_output(self, step: Step, prefix: str) -> dict[str, cel.Type]:
-        """What others see of a step: with `foreach` what became of its instances."""
+        """What others see of a step: with `foreach` what became of its instances, of a fleet what
+        became of its targets."""
+        if step.target.is_fleet:
+            return _typed(prefix, FLEET_OUTPUT)
         if step.foreach is not None:
             return _typed(prefix, INSTANCES_OUTPUT)
         return self._output_variables(step, prefix)

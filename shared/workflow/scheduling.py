@@ -62,12 +62,16 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
                 capabilities=compiled.capabilities,
                 host=str(host) if host is not None else None,
                 labels=compiled.step.target.labels,
+                any_capabilities=compiled.step.any_capabilities,
+                agent=(step.instance.target or None) if step.instance is not None else None,
+                placement=compiled.step.target.placement,
             ),
             sensitive=compiled.step.sensitive,
             token=step.token,
             offer=offer,
             must_claim=compiled.must_claim,
             late=late,
+            rate_limit=compiled.step.target.rate_limit,
         )
     )
 

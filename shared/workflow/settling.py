@@ -16,7 +16,7 @@ from shared.workflow.binding import base, bind
 from shared.workflow.choosing import await_first
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
-from shared.workflow.gates import holds, is_asking, open_gates, tend
+from shared.workflow.gates import holds, is_asking, open_gates, tend, void_unwanted
 from shared.workflow.instances import expand, instance_ended
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
@@ -25,6 +25,7 @@ from shared.workflow.regions import cancel_region
 from shared.workflow.routing import Skip, decide_switch, is_locked, verdict
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
 from shared.workflow.turn import Turn
+from shared.workflow.waves import ask_for_targets
 
 
 def settle(turn: Turn) -> None:
@@ -37,6 +38,7 @@ def settle(turn: Turn) -> None:
         if turn.state.ended or not (turn.ended_steps or begun):
             break
     if not turn.state.ended:
+        void_unwanted(turn)  # a region may have been cancelled after its gates were asked at
         _say_whether_waiting(turn)
 
 
@@ -92,8 +94,12 @@ def _start_or_skip(turn: Turn, step_id: str) -> None:
 
 
 def _begin_unless_held(turn: Turn, step_id: str) -> None:
-    """A gate before a step is before all of it: a loop is asked about once, not by instance."""
+    """A gate before a step is before all of it: a loop is asked about once, not by instance, and a
+    fleet when its targets are known."""
     try:
+        if turn.compiled(step_id).selector is not None:
+            ask_for_targets(turn, step_id)
+            return
         held = holds(turn, step_id)
     except ExpressionError as error:
         fail_unrendered(turn, step_id, error)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.gate_state import GateState
+from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
@@ -32,7 +33,8 @@ class AttemptRecord(BaseModel):
 
 
 class StepState(BaseModel):
-    """One step, or one instance of a loop (`instance`), whose step counts them in `instances`.
+    """One step, or one instance of a loop or fleet (`instance`), whose step counts them in
+    `instances` and says in `loop` how they stand.
 
     `attempt` counts from 1, 0 before the first; `leg` counts resumptions of it, and `offer` how
     often the leg was offered again. `token` names what it waits or waited for; `woken` what
@@ -65,6 +67,7 @@ class StepState(BaseModel):
     rounds: int = 0
     instance: Instance | None = None
     instances: int = 0
+    loop: LoopState | None = None
 
     @property
     def ended(self) -> bool:

@@ -32,6 +32,36 @@ def _loop(rng: random.Random, made: Definition) -> None:
             }
 
 
+def _fleet(rng: random.Random, made: Definition) -> None:
+    make_fleets(rng, made, share=0.4)
+
+
+def make_fleets(rng: random.Random, made: Definition, share: float) -> None:
+    """Let this share of the commands run on fleets."""
+    for step in _commands(made):
+        if "foreach" in step or rng.random() >= share:
+            continue
+        target: dict[str, Any] = {
+            "where": "agent.load < 1.0 || params.flag",
+            "max_failure": rng.choice((0, 1, "50%")),
+            "stop_on": rng.choice(
+                ("first_failure", "max_failure", ["canary_failure", "max_failure"], [])
+            ),
+            "allow_empty": rng.random() < 0.5,
+            "on_target_lost": rng.choice(("fail", "skip")),
+        }
+        if rng.random() < 0.7:
+            target |= {"strategy": "rolling", "batch": rng.choice((1, 2, "40%"))}
+        if rng.random() < 0.5:
+            target["canary"] = rng.choice((1, "30%"))
+            target["approve_after_canary"] = {} if rng.random() < 0.2 else None
+        if rng.random() < 0.3:
+            target["pause_between_s"] = 1
+        if rng.random() < 0.2:
+            target["approve_between"] = {}
+        step["target"] = target
+
+
 def _repeat(rng: random.Random, made: Definition) -> None:
     step = rng.choice(made["steps"])
     if "command" in step:
@@ -138,6 +168,7 @@ def _new(rng: random.Random, made: Definition, name: str) -> str:
 
 FEATURES: Final[tuple[Callable[[random.Random, Definition], None], ...]] = (
     _loop,
+    _fleet,
     _repeat,
     _call,
     _join,

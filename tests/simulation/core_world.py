@@ -29,12 +29,11 @@ from shared.workflow.replay import HistoryEntry, apply, fold, redecide
 from shared.workflow.state import ExecutionState
 from tests.simulation.checked import Transition, checked_decide
 from tests.simulation.core_templates import COMMANDS, PEOPLE, random_template
+from tests.simulation.fleet_checks import check_fleet, some_targets
 from tests.simulation.gate_checks import check_granted
 
 MAX_ENTRIES = 5_000
 """More than any execution here needs: reaching it means that the engine goes round in circles."""
-
-
 STRANGER = "stranger"
 
 
@@ -48,9 +47,11 @@ class _Delivery:
 class CoreWorld:
     """One execution of one random template, from its request until nothing happens any more."""
 
+    make_template = staticmethod(random_template)
+
     def __init__(self, seed: int, seen: set[Transition] | None = None) -> None:
         self.rng = random.Random(seed)
-        self.template = random_template(self.rng)
+        self.template = self.make_template(self.rng)
         self.program = compile_template(self.template, COMMANDS)
         self.state: ExecutionState | None = None
         self.history: list[HistoryEntry] = []
@@ -312,6 +313,11 @@ class CoreWorld:
                 self._soon(), msg.InstancesAdded(step=event.step, after=count, items=("more",))
             )
 
+    def _targeting(self, event: ev.StepTargeting) -> None:
+        """The directory answers, now and then twice, the second time with other agents."""
+        for _ in range(self.rng.choice((1, 1, 2))):
+            self._send(self._soon(), some_targets(self.rng, event))
+
     def _gate_moved(self, event: ev.ApprovalRequested | ev.ApprovalVoted) -> None:
         """Everybody says something, sooner or later; in the end somebody answers what it is now."""
         hashes = [event.subject_hash, "0" * 64]
@@ -380,9 +386,10 @@ class CoreWorld:
         ):
             check_granted(self.state, WORKFLOW_GATE)
         if isinstance(event, ev.StepScheduled) and self.program.step(event.step).step.approval:
-            check_granted(self.state, event.step)
-            gate = self.state.gates[event.step]
-            approved = subject_of(self.program, self.state, event.step, gate)
+            name = base(event.step)
+            check_granted(self.state, name)
+            gate = self.state.gates[name]
+            approved = subject_of(self.program, self.state, name, gate)
             assert approved.digest == gate.subject_hash, "something else was approved"
             assert approved.steps[0].parameters == event.parameters, "something else runs"
 
@@ -461,6 +468,7 @@ class CoreWorld:
                             if base(key) == step.id and key != step.id
                         )
                         assert under_way <= step.foreach.concurrency, f"{step.id} runs too wide"
+                    check_fleet(step, now, event)
                 self._check_lock(now)
         assert now == state
 
@@ -488,4 +496,5 @@ _REACTIONS: dict[type, Callable[[CoreWorld, Any], None]] = {
     ev.StepCalled: CoreWorld._called,
     ev.StepRecalled: CoreWorld._recalled,
     ev.StepExpanded: CoreWorld._expanded,
+    ev.StepTargeting: CoreWorld._targeting,
 }

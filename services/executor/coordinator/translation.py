@@ -16,6 +16,7 @@ from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import JOURNAL_MESSAGE, AttemptStarted, TimerFired
+from shared.workflow.selecting import resolved
 from shared.workflow.state import ExecutionState
 
 Agents = Callable[[], Sequence[AgentRecord]]
@@ -73,6 +74,8 @@ class Translator:
                 self._effects.timer(_timer_order(after, event))
             case ev.TimerCleared(fired=False):
                 self._effects.clear_timer(after.execution_id, event.timer)
+            case ev.StepTargeting():
+                self._targets(after.execution_id, event)
             case ev.StepCalled() | ev.StepRelayed() | ev.StepRecalled():
                 self._family.to_child(after, event, version)
             case _:
@@ -116,6 +119,11 @@ class Translator:
         for step in cancelled:
             self._effects.withdraw(after.execution_id, step)
 
+    def _targets(self, execution_id: str, event: ev.StepTargeting) -> None:
+        """Whom a fleet runs on is said once: the answer is taken that comes first."""
+        answer = resolved(event, self._agents())
+        self._effects.append(execution_id, answer, f"t.{execution_id}.{event.step}.{event.asked}")
+
     def _task(self, state: ExecutionState, event: ev.StepScheduled, *, again: bool) -> None:
         task = Task(
             execution_id=state.execution_id,
@@ -132,6 +140,7 @@ class Translator:
             offer=event.offer,
             must_claim=event.must_claim,
             late=event.late,
+            rate_limit=event.rate_limit,
         )
         pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:

@@ -24,6 +24,7 @@ from services.executor.runner.identity import Held, Key, key_of
 from services.executor.runner.progress import Progress
 from services.executor.runner.redaction import Redaction
 from services.executor.runner.reports import Reporter
+from services.executor.runner.starts import Starts
 from shared.contracts.claims import ClaimQuestion
 from shared.contracts.tasks import StopOrder
 from shared.ports.journal import Journal
@@ -71,6 +72,7 @@ class Runner:
             elapsed_s=elapsed_s,
         )
         self._reporter = Reporter(workbench.agent, workbench.host, workbench.output_limit_bytes)
+        self._starts = Starts(elapsed_s)
         self._free = asyncio.Semaphore(slots)
         self._held: dict[Key, Held] = {}
         self._jobs: set[asyncio.Task[None]] = set()
@@ -157,10 +159,16 @@ class Runner:
         if self._closing:
             await held.delivery.hand_back()
             return
+        wait_s = self._starts.take(held.task)
+        if wait_s > 0:
+            await held.delivery.hand_back(wait_s)
+            return
         if held.task.must_claim or held.in_doubt:
             verdict = await self._claims.claim(held)
             if verdict is Verdict.RUN:
                 await self._report(held, await self._run(held))
+            else:
+                self._starts.give_back(held.task)
         else:
             verdict = await self._run_unclaimed(held)
         if verdict is not Verdict.BACK:

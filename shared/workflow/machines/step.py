@@ -4,7 +4,8 @@
 * `running` begins with the runner's claim in the journal: before anything is run, or, where running
   it twice does no harm, a moment later; what is over by then passes through it with its report.
 * `waiting` is an attempt that holds no agent (a delegated task, a long wait).
-* `expanded` is a loop whose instances are under way, `calling` a sub-workflow that is.
+* `expanded` is a loop or a fleet whose instances are under way, `calling` a sub-workflow that is.
+* `skipped` from `scheduled` is a target of a fleet that is gone before anything began on it.
 * `lost` is a state of its own: the worker died midway and nobody knows what it did.
 * `stopping` waits for the proof that what ran is gone.
 """
@@ -60,6 +61,11 @@ STEP: Final = Machine(
         "step.deferred": each(_S.RUNNING, to=_S.WAITING),
         "step.expanded": each(_S.PENDING, to=_S.EXPANDED),
         "step.extended": each(_S.EXPANDED, to=_S.EXPANDED),
+        "step.targeting": each(_S.PENDING, to=_S.EXPANDED),
+        "step.targeted": each(_S.EXPANDED, to=_S.EXPANDED),
+        "step.batch_started": each(_S.EXPANDED, to=_S.EXPANDED),
+        "step.batch_ended": each(_S.EXPANDED, to=_S.EXPANDED),
+        "step.fleet_stopped": each(_S.EXPANDED, to=_S.EXPANDED),
         "step.routed": each(_S.PENDING, to=_S.COMPLETED),
         "step.awaiting": each(_S.PENDING, to=_S.WAITING),
         "step.chosen": each(_S.WAITING, to=_S.COMPLETED),
@@ -84,7 +90,7 @@ STEP: Final = Machine(
         "step.retrying": each(_S.RUNNING, _S.LOST, _S.CALLING, to=_S.RETRYING),
         "step.repeating": each(_S.RUNNING, _S.CALLING, _S.LOST, to=_S.RETRYING),
         "step.lost": each(_S.SCHEDULED, _S.BLOCKED, _S.RUNNING, _S.STOPPING, to=_S.LOST),
-        "step.skipped": each(_S.PENDING, to=_S.SKIPPED),
+        "step.skipped": each(_S.PENDING, _S.SCHEDULED, to=_S.SKIPPED),
         "step.revoked": {status: status for status in _S},
         "step.stopping": each(_S.RUNNING, _S.STOPPING, to=_S.STOPPING),
         "step.cancelled": each(

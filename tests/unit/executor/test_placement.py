@@ -60,3 +60,33 @@ def test_served_pools_are_those_of_agents_that_take_tasks() -> None:
     agents = [agent("a", capabilities=("gpu",)), agent("b", draining=True, capabilities=("tpu",))]
     assert served_pools(agents) == {"any._", "cap.gpu", "host.a"}
     assert served_pools([]) == frozenset()
+
+
+def test_a_target_goes_to_its_agent_alone() -> None:
+    """A target is an agent by name, even where another one's host is called like it."""
+    agents = [
+        agent("a"),
+        AgentRecord(name="b", host="a", version="1", started_at_ms=1, seen_at_ms=1),
+    ]
+    assert Placement().place(Requirement(agent="a"), agents) == ("host.a", "")
+    pool, reason = Placement().place(Requirement(agent="a"), agents[1:])
+    assert pool is None
+    assert reason == "no live agent has the name 'a' (live agents: b)"
+
+
+def test_one_capability_of_several() -> None:
+    """An agent with one of the capabilities fits; the reason names them where nobody does."""
+    wanted = Requirement(any_capabilities=("gpu", "tpu"))
+    agents = [agent("a"), agent("b", capabilities=("tpu",))]
+    assert Placement().place(wanted, agents) == ("host.b", "")
+    _, reason = Placement().place(wanted, agents[:1])
+    assert reason.startswith("no live agent has one of the capabilities gpu, tpu")
+
+
+def test_spread_and_pack() -> None:
+    """With a placement a step goes to one agent: the least loaded, or the fullest with room."""
+    agents = [agent("a", load=0.25), agent("b", load=0.5), agent("c", load=1.0)]
+    assert Placement().place(Requirement(placement="spread"), agents) == ("host.a", "")
+    packing = Placement()
+    pools = [packing.place(Requirement(placement="pack"), agents)[0] for _ in range(4)]
+    assert pools == ["host.b", "host.b", "host.a", "host.a"]

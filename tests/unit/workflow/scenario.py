@@ -129,6 +129,17 @@ class Run:
     def hand_back(self, name: str) -> list[str]:
         return self.tell(msg.AttemptReturned(**self._offered(name), agent="a1"))
 
+    def target(self, name: str, *agents: str, **said: Any) -> list[str]:
+        """The directory answers that these are the targets; the host of `a` is `a.example`."""
+        loop = self.step(name).loop
+        asked = loop.fleet.asked if loop is not None and loop.fleet is not None else 0
+        found = tuple(
+            msg.TargetAgent(name=one, host=f"{one}.example", labels={"role": "web"})
+            for one in agents
+        )
+        answer = {"asked": asked, "targets": found, "matched": len(found), "live": len(found)}
+        return self.tell(msg.TargetsResolved(step=name, **{**answer, **said}))
+
     def resolve(self, name: str, verdict: Any, **fields: Any) -> list[str]:
         return self.tell(
             msg.LostResolved(step=name, attempt=self.step(name).attempt, verdict=verdict, **fields)

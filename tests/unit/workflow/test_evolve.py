@@ -42,7 +42,7 @@ def test_unknown_steps_are_refused() -> None:
     "event",
     [
         ev.ExecutionResumed(by=Actor()),
-        ev.StepSkipped(step="a", reason=""),
+        ev.StepTargeted(step="a", instances=(), batches=0),
         ev.TimerCleared(timer="deadline"),
         ev.ApprovalGranted(by=Actor()),
     ],

@@ -347,3 +347,17 @@ def test_a_handler_asks_while_the_execution_fails() -> None:
 def test_a_template_tells_whether_it_asks_first(policies: dict[str, Any], asks: bool) -> None:
     """Lists of templates say which need approval, by either form."""
     assert template(step("a"), policies=policies).policies.asks_first is asks
+
+
+def test_a_region_takes_its_open_gates_with_it() -> None:
+    """Where a region is cancelled in the turn in which a gate of it asked, the gate is void at
+    once."""
+    flow = {"cases": [{"when": "true", "then": ["x"]}]}
+    asked = Run(
+        step("a", region="r", **GATE),
+        {"id": "route", "switch": flow, "cancels": ["r"]},
+        step("x"),
+    )
+    asked.request()
+    assert asked.statuses["a"] == "cancelled"
+    assert asked.gate("a").status is ApprovalStatus.VOIDED

@@ -8,6 +8,8 @@ import pytest
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow.decide import decide
+from shared.workflow.evolve import evolve
 from shared.workflow.failing import MAX_OUTPUT_BYTES
 from tests.unit.workflow.scenario import Run, step
 
@@ -187,6 +189,18 @@ class TestLoops:
         run.request(items=[1, 2])
         run.cancel()
         assert run.status == "cancelled"
+
+    def test_an_instance_that_ended_out_of_turn(self) -> None:
+        """What was ended by hand before its turn is passed over."""
+        run = self.loop(concurrency=1)
+        run.request(items=[1, 2, 3, 4])
+        ended = evolve(run.state, ev.StepCancelled(step="a[2]", attempt=0), run.now)
+        done = msg.AttemptFinished(step="a[0]", attempt=1, outcome="failed")
+        entry = msg.Entry(execution_id="x1", seq=9, at_ms=run.now, message=done)
+        decided = decide(run.program, ended, entry)
+        assert decided.state is not None
+        found = [decided.state.steps[f"a[{index}]"].status.value for index in range(4)]
+        assert found == ["failed", "skipped", "cancelled", "skipped"]
 
 
 class TestUntil:

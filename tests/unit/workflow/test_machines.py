@@ -151,7 +151,27 @@ def rare_flow() -> set[Transition]:
     resolved.start("a")
     resolved.lose("a")
     resolved.resolve("a", "completed")
-    return resolved.seen | handled.seen | calling.seen | retried.seen | placed.seen
+    again = resolved.seen | handled.seen | calling.seen | retried.seen | placed.seen
+    return again | fleet_ways()
+
+
+def fleet_ways() -> set[Transition]:
+    """The same of fleets: a target that is gone, and a call that is made again."""
+    fields = {"where": "true", "on_target_lost": "skip"}
+    gone = Run(scenario.step("a", target=fields, start_timeout_s=1))
+    gone.request()
+    gone.target("a", "t1")
+    gone.unplace("a[0]")
+    gone.fire("place-a[0]")
+    gone.unplace("a[0]")
+    call = {"id": "a", "workflow": {"template": "t", "version": "1.0.0"}}
+    called = Run({**call, "retry": {"max_attempts": 2}})
+    called.request()
+    child = called.step("a").child
+    assert child is not None
+    called.tell(ChildEnded(step="a", attempt=1, child=child, status="failed"))
+    called.fire("retry-a")
+    return gone.seen | called.seen
 
 
 def gate_ways() -> set[Transition]:

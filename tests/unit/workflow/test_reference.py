@@ -8,7 +8,16 @@ import pytest
 from cel_expr_python import cel
 
 from shared.templates.document import parse
-from shared.workflow import attempts, declared, definition, expressions, failing, flow, parameters
+from shared.workflow import (
+    attempts,
+    declared,
+    definition,
+    expressions,
+    failing,
+    fleets,
+    flow,
+    parameters,
+)
 from shared.workflow.definition import Template
 from shared.workflow.expressions import Compiled, Rendered, Scope
 from shared.workflow.program import compile_template
@@ -57,7 +66,7 @@ def test_examples_have_their_values(source: str, shown: str) -> None:
 
 def test_the_pages_have_examples() -> None:
     """The examples are found, so that the tests above are not empty."""
-    assert len(BLOCKS) == 11
+    assert len(BLOCKS) == 12
     assert len(ROWS) == 17
     assert Rendered("${{ {'a': {'b': 1} } }}", SCOPE).render({}) == {"a": {"b": 1}}
 
@@ -68,7 +77,8 @@ def test_every_field_is_documented() -> None:
         definition.Template,
         declared.Parameter,
         definition.Step,
-        definition.Target,
+        fleets.Target,
+        fleets.RateLimit,
         definition.Retry,
         definition.Policies,
         definition.Notification,
