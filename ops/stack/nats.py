@@ -41,6 +41,10 @@ class NatsConfig:
         )
 
 
+MEMORY = "128MiB"
+"""Above it the server collects garbage more often; whoever sets `GOMEMLIMIT` knows better."""
+
+
 class NatsServer(Server):
     """A nats-server of our own on loopback."""
 
@@ -57,7 +61,8 @@ class NatsServer(Server):
         """Write the configuration anew and start the process."""
         path = self.config.folder / "nats.conf"
         write_private(path, self.config.render())
-        self.child = Child([find_binary(), "--config", str(path)], dict(os.environ), self.log)
+        env = {"GOMEMLIMIT": MEMORY, **os.environ}
+        self.child = Child([find_binary(), "--config", str(path)], env, self.log)
 
     def is_ready(self) -> bool:
         """Ask the server's own health check, which includes JetStream."""

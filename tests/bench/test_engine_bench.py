@@ -53,6 +53,23 @@ def test_a_short_run_measures_everything(tmp_path: Path) -> None:
         assert name in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_short_curve_measures_each_size(tmp_path: Path) -> None:
+    """`hv bench curve` gives a cost for each size, stored and at once."""
+    target = tmp_path / "curve.json"
+    argv = [sys.executable, "-m", "services.cli", "bench", "curve", "--stored", "10"]
+    options = ["--running", "10", "--json", str(target)]
+    done = subprocess.run(
+        [*argv, *options], cwd=REPO_ROOT, capture_output=True, text=True, timeout=220, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    [(variant, figures)] = json.loads(target.read_text(encoding="utf-8")).items()
+    assert variant == "relaxed"
+    assert list(figures) == ["10 stored", "1 at once", "10 at once"]
+    assert all(figure > 0 for values in figures.values() for figure in values.values())
+
+
 def test_percentiles_are_nearest_ranks() -> None:
     """Of one hundred values the 50th, 95th and 99th percent have so many below them."""
     values = [float(number) for number in range(100, 0, -1)]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from ops.nats.config import Durability
 
 
 class BenchName(StrEnum):
     """What can be measured."""
 
     ENGINE = "engine"
+    CURVE = "curve"
     FAULTS = "faults"
 
 
@@ -44,22 +48,46 @@ def bench(
         float, typer.Option(min=0.1, help="faults: how long parts are killed and frozen.")
     ] = 5.0,
     seed: Annotated[int, typer.Option(help="faults: decides what is struck, and when.")] = 7,
+    stored: Annotated[
+        int, typer.Option(min=10, help="curve: executions stored at the end, about.")
+    ] = 100_000,
+    running: Annotated[
+        int, typer.Option(min=1, help="curve: executions under way at once, at most.")
+    ] = 10_000,
 ) -> None:
     """Measure on this machine, on a stack of its own, and print the figures.
 
-    engine: how fast workflows run. faults: on a cluster under load, how long each kind of fault
+    engine: how fast workflows run. curve: what a step costs with ever more executions under way and
+    stored. faults: on a cluster under load, how long each kind of fault
     holds it up, and that nothing is lost or doubled; exit code 1 if anything is.
     """
     if name is BenchName.FAULTS:
         raise typer.Exit(_faults(minutes, seed, json_file))
-    from ops.nats.config import Durability
     from services.cli.bench import engine_bench, report
 
     progress = Console(stderr=True)
+    if name is BenchName.CURVE:
+        _curve(durability, stored, running, json_file, progress)
+        return
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
     figures = engine_bench.run(chosen, engine_bench.Sizes(sequential=workflows), progress)
     Console().print(report.table(f"hv bench {name.value}", figures))
+    _write(json_file, figures, progress)
+
+
+def _curve(
+    durability: Variant, stored: int, running: int, json_file: Path | None, progress: Console
+) -> None:
+    from services.cli.bench import curve_bench, report
+
+    kind: Durability = "safe" if durability is Variant.SAFE else "relaxed"
+    figures = curve_bench.run(kind, curve_bench.Extent(stored, running), progress)
+    Console().print(report.rows(f"hv bench curve, {kind}", figures))
+    _write(json_file, {kind: figures}, progress)
+
+
+def _write(json_file: Path | None, figures: object, progress: Console) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         progress.print(f"written to {json_file}")
@@ -81,7 +109,5 @@ def _faults(minutes: float, seed: int, json_file: Path | None) -> int:
     Console().print(report.table("hv bench faults", {f"seed {seed}": outcome.figures()}))
     for problem in outcome.verdict.problems:
         progress.print(problem, markup=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(outcome.record(), indent=2) + "\n", encoding="utf-8")
-        progress.print(f"written to {json_file}")
+    _write(json_file, outcome.record(), progress)
     return 1 if outcome.verdict.problems else 0

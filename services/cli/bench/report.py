@@ -21,6 +21,18 @@ def table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
     return grid
 
 
+def rows(title: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row for each size, one column for each figure."""
+    grid = Table(title=title, title_justify="left")
+    grid.add_column("size")
+    names = list(dict.fromkeys(name for values in figures.values() for name in values))
+    for name in names:
+        grid.add_column(name, justify="right")
+    for size, values in figures.items():
+        grid.add_row(size, *(f"{values.get(name, '')}" for name in names))
+    return grid
+
+
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in values.items():
