@@ -89,6 +89,7 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         "services.cli.explaining",
         RUN,
         {
+            "why": "Say why an execution waits, fails or is stuck.",
             "replay": "Show an execution as it was after any of its events.",
             "provenance": "Say who suggested, started, approved, changed an execution.",
         },

@@ -1,4 +1,4 @@
-"""`hv replay` and `provenance`: how an execution was, and by whom."""
+"""`hv why`, `replay` and `provenance`: why an execution is as it is, how it was, and by whom."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.cli import rendering
 from services.cli.executions import OUTPUT_LIMIT, described
+from services.cli.explanation_view import explained
 from services.cli.options import AsJson, ExecutionId, KeyFile, Url, open_gateway
 from services.cli.outcome import print_json, told
 
@@ -26,8 +27,27 @@ EXECUTIONS = "/api/v1/workflows/executions"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(why)
     app.command()(replay)
     app.command("provenance")(provenance)
+
+
+@told
+def why(
+    execution: ExecutionId, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
+) -> None:
+    """Say why an execution waits, fails or is stuck, and what to type."""
+    from shared.contracts.api.explain import ExplanationView
+
+    path = f"{EXECUTIONS}/{quote(execution, safe='')}/explain"
+    with open_gateway(url, key_file) as gateway:
+        found = gateway.get(path, ExplanationView)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    console = rendering.console()
+    for line in explained(found):
+        console.print(line, soft_wrap=True)
 
 
 @told

@@ -33,7 +33,9 @@ from shared.adapters.nats.control import NatsControl
 from shared.adapters.nats.durable_events import NatsEventFeed
 from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogStream
 from shared.adapters.nats.journal import NatsJournal
+from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
 from shared.adapters.outages import outage_of
 from shared.collective.announcing import (
@@ -122,6 +124,8 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         keys=keys,
         idempotency=idempotency,
         agents=NatsAgentDirectory(bus),
+        leases=NatsLeases(bus),
+        samples=NatsBusSamples(bus),
         collective=await _collective(mongo, sink, journal, clock),
         webhooks=WebhookPorts(MongoWebhookStore(mongo), deliveries, NatsEventFeed(bus, "webhooks")),
         control=NatsControl(bus),

@@ -10,6 +10,7 @@ from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
+from services.gateway.operations.explaining import Explaining
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.replaying import Replaying
@@ -42,6 +43,7 @@ class Gateway:
     requests: ExecutionRequests
     steering: Steering
     approvals: ApprovalOperations
+    explaining: Explaining
     replaying: Replaying
     quarantine: QuarantineOperations
     delegations: DelegationOperations
@@ -72,6 +74,7 @@ class Gateway:
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
             approvals=ApprovalOperations(parts, executions, keys, programs),
+            explaining=Explaining(parts, executions, programs),
             replaying=Replaying(parts, executions, programs),
             quarantine=QuarantineOperations(parts),
             delegations=DelegationOperations(parts),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.commands.registry import CommandRegistry
 from shared.ports.agents import AgentDirectory
+from shared.ports.bus import BusSamples
 from shared.ports.clock import Clock, Ids
 from shared.ports.collective import Broadcasts, Delegations, Memories, Participants
 from shared.ports.control import Control
@@ -15,6 +16,7 @@ from shared.ports.executions import ExecutionQueries
 from shared.ports.idempotency import IdempotencyStore
 from shared.ports.journal import Journal
 from shared.ports.keys import KeyStore
+from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.quarantine import Quarantine
 from shared.ports.templates import TemplateStore
@@ -59,6 +61,8 @@ class Parts:
     keys: KeyStore
     idempotency: IdempotencyStore
     agents: AgentDirectory
+    leases: Leases
+    samples: BusSamples
     collective: Collective
     webhooks: WebhookPorts
     control: Control

@@ -29,6 +29,10 @@ TASKS: Final = "TASKS"
 EVENTS: Final = "EVENTS"
 LOGS: Final = "LOGS"
 
+PARTITION_LEASE: Final = "partition."
+MEMBER_LEASE: Final = "coordinator."
+"""Leases of the bucket `leases`, by what follows: a partition's number, a coordinator's name."""
+
 AGENTS_BUCKET: Final = "agents"
 LEASES_BUCKET: Final = "leases"
 

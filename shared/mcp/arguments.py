@@ -77,6 +77,12 @@ class ShowExecution(Arguments):
     wait_s: Wait = 0
 
 
+class ExplainExecution(Arguments):
+    """Which execution."""
+
+    execution_id: ExecutionId
+
+
 class CancelExecution(Arguments):
     """Which execution to stop, and why."""
 

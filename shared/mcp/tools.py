@@ -18,6 +18,7 @@ from shared.contracts.api.executions import (
     ExecutionView,
     RequestAccepted,
 )
+from shared.contracts.api.explain import ExplanationView
 from shared.contracts.api.templates import TemplatePage, TemplateStored
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
@@ -99,6 +100,11 @@ async def _status(api: GatewayApi, given: a.ShowExecution, report: Report) -> Ex
     if view.ended or not given.wait_s:
         return view
     return await wait_for_end(api, given.execution_id, given.wait_s, report) or view
+
+
+async def _explain(api: GatewayApi, given: a.ExplainExecution, _report: Report) -> ExplanationView:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/explain"
+    return await api.get(path, ExplanationView)
 
 
 async def _cancel(api: GatewayApi, given: a.CancelExecution, _report: Report) -> RequestAccepted:
@@ -211,6 +217,17 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         a.ShowExecution,
         ExecutionView,
         _status,
+        reads_only=True,
+    ),
+    Tool(
+        "workflow_explain",
+        "Explain an execution",
+        "Says why an execution waits, fails or is stuck: which agent, approval, timer, lock, "
+        "signal or sub-workflow it waits for, since when, what normally happens, and one safe "
+        "command.",
+        a.ExplainExecution,
+        ExplanationView,
+        _explain,
         reads_only=True,
     ),
     Tool(

@@ -34,6 +34,11 @@ class MemoryExecutionQueries:
         fitting.sort(key=_position, reverse=True)
         return [_summary(state) for state in fitting[: query.limit]]
 
+    async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
+        """The newest ended executions of a template."""
+        ended = [s for s in self._states.values() if s.ended and s.template_id == template_id]
+        return sorted(ended, key=_position, reverse=True)[:limit]
+
     async def history(
         self, execution_id: str, *, after_seq: int = 0, limit: int = 500
     ) -> Sequence[HistoryEntry]:

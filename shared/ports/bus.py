@@ -27,6 +27,10 @@ class BusSamples(Protocol):
         """Tasks that wait for a runner, by kind of pool (`any`, `cap`, `host`)."""
         ...
 
+    async def in_journal(self, execution_id: str) -> bool:
+        """Whether the journal holds anything about an execution, applied or not."""
+        ...
+
     async def lag(self, partition: int) -> int:
         """Entries of a partition that its coordinator has not acknowledged; 0 if none reads it."""
         ...

@@ -42,6 +42,10 @@ class ExecutionQueries(Protocol):
         """Those that fit, newest first, at most `query.limit`."""
         ...
 
+    async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
+        """The newest executions of a template that have ended; very large ones are left out."""
+        ...
+
     async def history(
         self, execution_id: str, *, after_seq: int = 0, limit: int = 500
     ) -> Sequence[HistoryEntry]:

@@ -24,8 +24,8 @@ log = structlog.get_logger()
 RENEW_S: Final = 1.5
 SETTLE_S: Final = 0.3
 """Time between rounds while partitions are free."""
-MEMBER: Final = "coordinator."
-PARTITION: Final = "partition."
+MEMBER: Final = subjects.MEMBER_LEASE
+PARTITION: Final = subjects.PARTITION_LEASE
 
 OnChange = Callable[[int], Awaitable[None]]
 

@@ -8,9 +8,17 @@ from fastapi import APIRouter, Query
 
 from services.gateway.access import Gate, Reader
 from services.gateway.routes.paging import MAX_NUMBER
+from shared.contracts.api.explain import ExplanationView
 from shared.contracts.api.replay import ProvenanceView, ReplayView
 
 router = APIRouter(prefix="/api/v1/workflows/executions", tags=["executions"])
+
+
+@router.get("/{execution_id}/explain")
+async def explain_execution(gate: Gate, _reader: Reader, execution_id: str) -> ExplanationView:
+    """One answer to "why is it waiting, failing or stuck?", what it waits for, since when, what
+    normally happens, and a safe command to type."""
+    return await gate.explaining.explain(execution_id)
 
 
 @router.get("/{execution_id}/replay")

@@ -6,7 +6,7 @@ The coordinator writes what is read here (`shared.adapters.mongo.executions`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 
@@ -14,8 +14,12 @@ from shared.adapters.mongo.connection import Document, Mongo
 from shared.adapters.mongo.executions import history_id
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
+from shared.workflow.machines.execution import ENDED
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
+
+LARGE_STATE_BYTES: Final = 256 * 1024
+"""States from which nothing is learned about what is usual."""
 
 _NEWEST = [("created_at_ms", DESCENDING), ("_id", DESCENDING)]
 
@@ -46,6 +50,14 @@ class MongoExecutionQueries:
         """Those that fit, newest first; states are not read."""
         cursor = self._executions.find(_conditions(query), {"state": 0})
         return [_summary(d) async for d in cursor.sort(_NEWEST).limit(query.limit)]
+
+    async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
+        """The newest ended executions of a template; states that are very large are not read."""
+        small = {"$lt": [{"$strLenBytes": "$state"}, LARGE_STATE_BYTES]}
+        ended = {"$in": [status.value for status in ENDED]}
+        wanted = {"template_id": template_id, "status": ended, "$expr": small}
+        cursor = self._executions.find(wanted, {"state": 1}).sort(_NEWEST).limit(limit)
+        return [ExecutionState.model_validate_json(d["state"]) async for d in cursor]
 
     async def history(
         self, execution_id: str, *, after_seq: int = 0, limit: int = 500

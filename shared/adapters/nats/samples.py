@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
 from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
 
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
@@ -45,6 +46,16 @@ class NatsBusSamples:
             for info in page:
                 yield info
             offset += len(page)
+
+    async def in_journal(self, execution_id: str) -> bool:
+        """Whether the journal holds anything about an execution."""
+        partition = subjects.partition_of(execution_id)
+        subject = subjects.journal(partition, subjects.token(execution_id))
+        try:
+            await self._bus.jetstream.get_last_msg(subjects.journal_stream(partition), subject)
+        except NotFoundError:
+            return False
+        return True
 
     async def lag(self, partition: int) -> int:
         """Entries of a partition that its coordinator has not acknowledged. The newest consumer

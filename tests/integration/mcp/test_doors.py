@@ -133,4 +133,4 @@ async def test_a_gateway_that_is_away(served: Served) -> None:
         result = await client.call_tool("workflow_list", {})
         assert result.is_error
         assert "cannot be reached" in str(result.content)
-        assert len((await client.list_tools()).tools) == 13
+        assert len((await client.list_tools()).tools) == 14

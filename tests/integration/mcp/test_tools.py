@@ -21,6 +21,7 @@ TOOLS = {
     "workflow_create",
     "workflow_execute",
     "workflow_status",
+    "workflow_explain",
     "workflow_cancel",
     "workflow_history",
     "workflow_approvals",
@@ -92,6 +93,8 @@ async def test_a_workflow_from_its_definition_to_its_end(connect: Connect) -> No
         execution_id = accepted["execution_id"]
         shown = await called(client, "workflow_status", execution_id=execution_id)
         assert shown == execution
+        why = await called(client, "workflow_explain", execution_id=execution_id)
+        assert [one["cause"] for one in why["findings"]] == ["ended"]
         events = (await called(client, "workflow_history", execution_id=execution_id))["events"]
         assert events["items"][-1]["type"] == "execution.completed"
         past = await called(client, "workflow_history", template_id=name, status=["completed"])
@@ -236,6 +239,7 @@ async def test_roles_are_respected(connect: Connect, served: Served) -> None:
 READS = {
     "workflow_list",
     "workflow_status",
+    "workflow_explain",
     "workflow_history",
     "workflow_approvals",
     "task_list",

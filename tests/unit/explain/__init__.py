@@ -1,0 +1,1 @@
+"""Why an execution waits: findings over pictures."""

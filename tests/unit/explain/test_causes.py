@@ -1,0 +1,477 @@
+"""Each cause by itself: it is the answer where it holds, with what is waited for and a command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.contracts.api.explain import Explanation, Severity
+from shared.contracts.delegations import Delegation, Offer
+from shared.explain.explain import CAUSES, MOST_FINDINGS, explain
+from shared.explain.picture import Coordination, Past, Picture
+from shared.explain.steps import BY_STATUS
+from shared.workflow import messages as msg
+from shared.workflow.machines.step import BUSY, OUTSIDE, StepStatus
+from tests.unit.explain.pictures import agent, finding, first, picture, quarantined
+from tests.unit.workflow.scenario import Run, step
+
+SIGNALS = {
+    "options": [{"signal": "go", "then": ["b"]}, {"after_s": 60, "then": ["b"]}],
+}
+
+
+def bare(name: str, **fields: Any) -> dict[str, Any]:
+    """A step that the engine itself carries out."""
+    return {"id": name, **fields}
+
+
+def running(*steps: dict[str, Any], **fields: Any) -> Run:
+    run = Run(*(steps or (step("a"),)), **fields)
+    run.request()
+    return run
+
+
+def started() -> Picture:
+    run = running()
+    run.start("a")
+    return picture(run)
+
+
+def slow() -> Picture:
+    usual = {"a": {"runs": 9, "median_ms": 100, "p95_ms": 200}}
+    shown = started()
+    past = Past(9, 9, {n: _usual(**u) for n, u in usual.items()})
+    return Picture(**{**_fields(shown), "past": past})
+
+
+def _usual(**fields: int) -> Any:
+    from shared.contracts.api.explain import Usual
+
+    return Usual(**fields)
+
+
+def _fields(shown: Picture) -> dict[str, Any]:
+    return {name: getattr(shown, name) for name in Picture.__slots__}
+
+
+def agent_gone() -> Picture:
+    run = running()
+    run.start("a", "dead")
+    return picture(run, agent("a1"), heard_ms={"a": run.now})
+
+
+def nobody_fits() -> Picture:
+    run = running(step("a", required_capabilities=["docker"], target={"labels": {"zone": "b"}}))
+    return picture(run, agent("a1", labels={"zone": "a"}), agent("a2", capabilities=["docker"]))
+
+
+def blocked() -> Picture:
+    run = running(step("a", required_capabilities=["docker"]))
+    run.unplace("a")
+    return picture(run)
+
+
+def blocked_unseen() -> Picture:
+    """Where neither agents nor template are known, the coordinator's own words."""
+    run = running(step("a", required_capabilities=["docker"]))
+    run.unplace("a")
+    return picture(run, agents=None, program=None)
+
+
+def fits_now() -> Picture:
+    run = running(step("a", required_capabilities=["docker"]))
+    run.unplace("a")
+    return picture(run, agent("a1", capabilities=["docker"]))
+
+
+def retrying() -> Picture:
+    run = running(step("a", retry={"max_attempts": 3, "delay_s": 60}))
+    run.fail("a")
+    return picture(run)
+
+
+def lost() -> Picture:
+    run = running(step("a", on_lost="ask"))
+    run.start("a")
+    run.lose("a")
+    return picture(run)
+
+
+def stopping() -> Picture:
+    run = running(step("a"))
+    run.start("a")
+    run.cancel("enough")
+    return picture(run)
+
+
+def stopping_gone() -> Picture:
+    run = running(step("a"))
+    run.start("a", "dead")
+    run.cancel("enough")
+    return picture(run)
+
+
+def failed() -> Picture:
+    run = running(step("a", retry={"max_attempts": 2, "delay_s": 0}))
+    run.fail("a")
+    run.fire("retry-a")
+    run.fail("a", retryable=False)
+    return picture(run, past=Past(10, 7, {}))
+
+
+def failing() -> Picture:
+    run = running(step("a"), step("b"))
+    run.start("b")
+    run.fail("a", retryable=False)
+    return picture(run)
+
+
+def timed_out() -> Picture:
+    run = running(step("a"), policies={"timeout_s": 1})
+    run.start("a")
+    run.fire("deadline")
+    return picture(run)
+
+
+def paused() -> Picture:
+    run = running()
+    run.start("a")
+    run.pause()
+    return picture(run)
+
+
+def approval() -> Picture:
+    rule = {"approvers": {"groups": ["ops"], "users": ["ann"]}, "quorum": 2, "expires_after_s": 60}
+    run = running(step("a", approval=rule))
+    run.vote("ann", "a")
+    return picture(run)
+
+
+def approval_before_everything() -> Picture:
+    run = Run(step("a"), policies={"approval_required": True})
+    run.request()
+    return picture(run)
+
+
+def approval_escalating() -> Picture:
+    more = {"roles": ["admin"]}
+    run = running(step("a", approval={"escalate_after_s": 60, "escalate_to": more}))
+    return picture(run)
+
+
+def approval_escalates_on_expiry() -> Picture:
+    rule = {"expires_after_s": 60, "on_expiry": "escalate", "escalate_to": {"roles": ["admin"]}}
+    return picture(running(step("a", approval=rule)))
+
+
+def signal() -> Picture:
+    return picture(running(bare("w", wait_for=SIGNALS), step("b", "w")))
+
+
+def only_time() -> Picture:
+    options = {"options": [{"after_s": 60, "then": ["b"]}]}
+    return picture(running(bare("w", wait_for=options), step("b", "w")))
+
+
+def people() -> Picture:
+    options = {"options": [{"approval": {}, "then": ["b"]}]}
+    return picture(running(bare("w", wait_for=options), step("b", "w")))
+
+
+def deferred(**fields: Any) -> Picture:
+    run = running()
+    run.start("a")
+    run.defer("a", "tok/0", fields.pop("wake_at_ms", None))
+    return picture(run, **fields)
+
+
+def delegated() -> Picture:
+    offer = Offer(participant="bee-1", at_ms=1, answer_by_ms=2)
+    task = Delegation(id="tok", task="look", offers=(offer,), created_at_ms=3, deadline_ms=9_000)
+    return deferred(delegations={"a": task})
+
+
+def calling(child: Explanation | None = None) -> Picture:
+    call = {"template": "c", "version": "1.0.0"}
+    run = running(bare("a", workflow=call))
+    return picture(run, children={"a": child} if child else {})
+
+
+def child_stuck() -> Picture:
+    return calling(explain(lost()))
+
+
+def recalled() -> Picture:
+    call = {"template": "c", "version": "1.0.0"}
+    run = running(bare("a", workflow=call))
+    run.cancel()
+    return picture(run)
+
+
+def locked() -> Picture:
+    run = running(step("a", lock="door"), step("b", lock="door"))
+    run.start("a")
+    return picture(run)
+
+
+def milestone() -> Picture:
+    run = running(step("m"), step("b", milestone={"reached": "m"}))
+    run.start("m")
+    return picture(run)
+
+
+def looping() -> Picture:
+    run = running(step("a", foreach={"items": "[1, 2, 3]", "concurrency": 1}))
+    run.succeed("a[0]")
+    return picture(run)
+
+
+def overdue() -> Picture:
+    run = running(step("a", retry={"max_attempts": 3, "delay_s": 1}))
+    run.fail("a")
+    return picture(run, after_ms=60_000)
+
+
+def ended() -> Picture:
+    run = running()
+    run.succeed("a")
+    return picture(run)
+
+
+def cancelled() -> Picture:
+    run = running()
+    run.cancel("enough")
+    return picture(run)
+
+
+def offered() -> Picture:
+    return picture(running())
+
+
+def unled() -> Picture:
+    return picture(running(), coordination=Coordination(3, None))
+
+
+def behind() -> Picture:
+    return picture(running(), coordination=Coordination(3, "exec-1-77", 4_000))
+
+
+def nothing_stored() -> Picture:
+    return Picture("x1", 1_000_000, coordination=Coordination(3, "exec-1-77", 0))
+
+
+S = Severity
+TABLE: list[tuple[Callable[[], Picture], str, Severity, str, str]] = [
+    (lambda: picture(running(), quarantined=[quarantined()]), "quarantined", S.STUCK, "not stored", "hv quarantine show x1:9"),  # noqa: E501
+    (lambda: Picture("x1", 1, damage="not JSON"), "damaged", S.STUCK, "not JSON", "hv quarantine list --execution x1"),  # noqa: E501
+    (unled, "no_coordinator", S.STUCK, "partition 3", "hv status"),
+    (behind, "coordinator_behind", S.WAITS, "4000 messages of partition 3", "hv status"),
+    (overdue, "timer_overdue", S.STUCK, "Timer retry-a was due 59 s ago", "hv status"),
+    (nothing_stored, "accepted", S.WAITS, "no coordinator has stored", "hv show x1"),
+    (failed, "failed", S.STUCK, "in step a after 2 attempts on a1: exit_1: exit code 1", "hv logs x1 --step a"),  # noqa: E501
+    (failing, "failing", S.STUCK, "because of step a: exit_1", "hv logs x1 --step a"),
+    (ended, "ended", S.RUNS, "completed", "hv show x1"),
+    (cancelled, "failed", S.STUCK, "It was cancelled: enough", "hv logs x1"),
+    (timed_out, "timed_out", S.WAITS, "did not end within its timeout of 1 s", "hv watch x1"),
+    (paused, "paused", S.NEEDS_PEOPLE, "nothing new starts", "hv resume x1"),
+    (approval, "approval", S.NEEDS_PEOPLE, "1 approval before a, of group ops, ann, but not of who asked for it (1 given)", "hv approvals show x1"),  # noqa: E501
+    (approval_before_everything, "approval", S.NEEDS_PEOPLE, "before anything starts, of anybody who may approve", "hv approvals show x1"),  # noqa: E501
+    (approval_escalating, "approval", S.NEEDS_PEOPLE, "1 approval before a", "hv approvals show x1"),  # noqa: E501
+    (approval_escalates_on_expiry, "approval", S.NEEDS_PEOPLE, "before a", "hv approvals show x1"),
+    (offered, "offered", S.WAITS, "a is offered to agents, for 1 s now", "hv watch x1"),
+    (lambda: picture(running(), agents=None), "offered", S.WAITS, "a is offered", "hv watch x1"),
+    (lambda: picture(running(), agent(running=4)), "no_free_slot", S.WAITS, "a1 (4 of 4)", "hv agents"),  # noqa: E501
+    (lambda: picture(running(), after_ms=30_000), "not_taken", S.STUCK, "since 30 s, and none of the agents that fit has taken it: a1", "hv agents"),  # noqa: E501
+    (nobody_fits, "nobody_fits", S.STUCK, "a1 lacks the capability docker, has zone=a, not b, a2 lacks zone=b", "hv agents"),  # noqa: E501
+    (lambda: picture(running(), agents=()), "nobody_fits", S.STUCK, "no agent is alive", "hv agents"),  # noqa: E501
+    (blocked, "nobody_fits", S.STUCK, "a1 lacks the capability docker", "hv agents"),
+    (blocked_unseen, "nobody_fits", S.STUCK, "a cannot start: nobody fits", "hv agents"),
+    (fits_now, "nobody_fits", S.STUCK, "has come", "hv agents"),
+    (started, "running", S.RUNS, "a runs on a1, seen", "hv logs x1 --step a"),
+    (slow, "slower_than_usual", S.WAITS, "it usually takes 100 ms", "hv logs x1 --step a"),
+    (agent_gone, "agent_gone", S.STUCK, "Agent dead, which runs a, has not been seen for at least 10 seconds; its last line came 1 s ago", "hv agents"),  # noqa: E501
+    (retrying, "retry_delay", S.WAITS, "attempt 1 of 3 is over (exit_1: exit code 1)", "hv logs x1 --step a"),  # noqa: E501
+    (lost, "lost", S.STUCK, "nobody knows what it did", "hv logs x1 --step a"),
+    (stopping, "stopping", S.WAITS, "agent a1 has to prove", "hv watch x1"),
+    (stopping_gone, "agent_gone", S.STUCK, "Agent dead, which stops a", "hv agents"),
+    (signal, "signal", S.NEEDS_PEOPLE, "w waits for the signal go or 59 s to pass", "hv show x1"),
+    (only_time, "choice", S.WAITS, "w waits for 59 s to pass", "hv show x1"),
+    (people, "choice", S.NEEDS_PEOPLE, "w waits for an answer of people", "hv show x1"),
+    (deferred, "outside", S.NEEDS_PEOPLE, "by the token tok/0", "hv show x1"),
+    (lambda: deferred(wake_at_ms=1_061_002), "wait", S.WAITS, "more, without an agent", "hv watch x1"),  # noqa: E501
+    (delegated, "delegated", S.NEEDS_PEOPLE, "waits for bee-1, who has offered the task: look", "hv delegations --execution x1"),  # noqa: E501
+    (calling, "child", S.WAITS, "waits for its sub-workflow", "hv why"),
+    (recalled, "child", S.WAITS, "waits for its sub-workflow", "hv why"),
+    (child_stuck, "child", S.STUCK, "nobody knows what it did", "hv logs x1 --step a"),
+    (locked, "lock", S.WAITS, "b waits for the lock door, which a holds", "hv show x1"),
+    (milestone, "milestone", S.WAITS, "m has to complete", "hv show x1"),
+    (looping, "loop", S.FOLLOWS, "1 of 3 instances have ended, at most 1 at a time", "hv show x1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "cause", "severity", "words", "action"), TABLE, ids=[row[1] for row in TABLE]
+)
+def test_cause(
+    make: Callable[[], Picture], cause: str, severity: Severity, words: str, action: str
+) -> None:
+    """The cause is found once, says what is the matter, and gives a command of `hv`."""
+    found = finding(make(), cause)
+    assert words in found.says
+    assert found.severity is severity
+    assert found.action.startswith(action)
+    assert shlex.split(found.action)[0] == "hv"
+
+
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (lambda: picture(running(), quarantined=[quarantined()]), "quarantined"),
+        (unled, "no_coordinator"),
+        (overdue, "timer_overdue"),
+        (agent_gone, "agent_gone"),
+        (nobody_fits, "nobody_fits"),
+        (approval, "approval"),
+        (paused, "paused"),
+        (stopping_gone, "agent_gone"),
+        (failed, "failed"),
+        (child_stuck, "child"),
+        (slow, "slower_than_usual"),
+        (signal, "signal"),
+    ],
+)
+def test_what_is_most_in_the_way_is_the_answer(make: Callable[[], Picture], cause: str) -> None:
+    """Of several findings that stand in the way the most is told first."""
+    assert first(explain(make())).cause == cause
+
+
+def test_every_open_status_is_explained() -> None:
+    """A status that a step can wait in has a cause; pending steps have their own."""
+    assert set(BY_STATUS) == BUSY | OUTSIDE | {StepStatus.EXPANDED}
+
+
+def test_times_and_what_is_waited_for() -> None:
+    """Since when, until when, by which message it will go on, and how long it usually takes."""
+    shown = slow()
+    found = finding(shown, "slower_than_usual")
+    assert shown.state is not None
+    assert found.since_ms == shown.state.steps["a"].started_at_ms
+    assert found.due_ms == found.since_ms + 300_000
+    assert found.usual is not None
+    assert found.usual.median_ms == 100
+    assert found.waits_for is not None
+    assert (found.waits_for.kind, found.waits_for.message) == ("agent", "attempt_finished")
+    expiring = finding(approval(), "approval")
+    assert expiring.due_ms
+    assert "rejected" in expiring.normally
+    assert "escalated" in finding(approval_escalates_on_expiry(), "approval").normally
+    assert "others are asked" in finding(approval_escalating(), "approval").normally
+    assert "7 of the last 10 runs completed" in finding(failed(), "failed").normally
+
+
+def test_the_childs_own_findings_are_inside() -> None:
+    """Recursively: what the called execution waits for is part of the answer."""
+    found = finding(child_stuck(), "child")
+    assert found.child is not None
+    assert [one.cause for one in found.child.findings] == ["lost"]
+    grandparent = explain(calling(explain(child_stuck())))
+    assert "nobody knows" in grandparent.answer
+    assert Explanation.model_validate_json(grandparent.model_dump_json()) == grandparent
+
+
+def test_what_is_over_hides_nothing_and_adds_nothing() -> None:
+    """Of an ended execution its end is told, and no coordinator or agent is missed; what is in
+    quarantine still is."""
+    run = running()
+    run.succeed("a")
+    alone = picture(run, agents=(), coordination=Coordination(3, None))
+    assert [one.cause for one in explain(alone).findings] == ["ended"]
+    late = picture(run, quarantined=[quarantined(), quarantined(4), quarantined(2, resolved=True)])
+    found = first(explain(late))
+    assert (found.cause, found.waits_for and found.waits_for.name) == ("quarantined", "x1:4")
+
+
+def test_pending_steps_come_last() -> None:
+    """A step that comes after others is told after what they wait for; a join says its number;
+    sections that have not begun, and steps behind a gate, are not told."""
+    run = running(
+        step("a"),
+        step("b"),
+        step("c", "a", "b", join=1),
+        step("d", "c"),
+        step("g", approval={}),
+        always=[step("f")],
+    )
+    found = explain(picture(run)).findings
+    assert {one.step: one.cause for one in found if one.cause == "dependency"} == {
+        "c": "dependency",
+        "d": "dependency",
+    }
+    assert "(1 of 2 have to complete)" in finding_of(found, "c").says
+    assert found[-1].severity is Severity.FOLLOWS
+    assert not [one for one in found if one.step in ("f", "g") and one.cause == "dependency"]
+    before = Run(step("a"), step("b", "a"), policies={"approval_required": True})
+    before.request()
+    assert [one.cause for one in explain(picture(before)).findings] == ["approval"]
+
+
+def finding_of(found: tuple[Any, ...], name: str) -> Any:
+    return next(one for one in found if one.step == name)
+
+
+def test_sections_are_told_when_they_have_begun() -> None:
+    """After a failure main steps do not come any more; handlers do."""
+    run = running(
+        step("a"), step("z", "a"), on_failure=[step("h"), step("i", "h")], always=[step("f")]
+    )
+    run.fail("a", retryable=False)
+    found = {one.step: one.cause for one in explain(picture(run)).findings}
+    assert found.get("i") == "dependency"
+    assert "z" not in found
+    assert "f" not in found
+    run.succeed("h")
+    run.succeed("i")
+    assert "f" in {one.step for one in explain(picture(run)).findings}
+
+
+def test_many_findings_are_cut() -> None:
+    """A wide execution tells the first ones, and how many more there are."""
+    run = running(*(step(f"s{n}") for n in range(MOST_FINDINGS + 7)))
+    found = explain(picture(run))
+    assert (len(found.findings), found.more) == (MOST_FINDINGS, 7)
+
+
+def test_what_is_not_known_is_not_guessed() -> None:
+    """Without agents, coordination and program nothing is said about them."""
+    run = running(step("a"), step("b", "a"))
+    run.start("a")
+    bare = picture(run, agents=None, coordination=None, program=None)
+    assert [one.cause for one in explain(bare).findings] == ["running"]
+    assert explain(Picture("x1", 1, damage="")).findings[0].cause == "accepted"
+
+
+def test_a_moment_between_two_things() -> None:
+    """Where no cause holds, it says so, and how to watch it."""
+    run = Run(step("a"))
+    run.request()
+    shown = picture(run)
+    assert shown.state is not None
+    nothing = shown.state.model_copy(update={"steps": {}})
+    found = explain(Picture("x1", 1, state=nothing))
+    assert (found.findings, found.action) == ((), "hv watch x1")
+    assert "goes on by itself" in found.answer
+
+
+def test_causes_are_listed_once() -> None:
+    """Each cause function stands in the table once."""
+    assert len(set(CAUSES)) == len(CAUSES)
+
+
+def test_signal_of_a_person_without_program() -> None:
+    """A wait whose template is not known is told as waiting for something outside."""
+    run = running(bare("w", wait_for=SIGNALS), step("b", "w"))
+    assert finding(picture(run, program=None), "outside").step == "w"
+    assert run.tell(msg.SignalReceived(id="1", name="go"))
