@@ -55,11 +55,13 @@ class Translator:
             self._carry_out(after, event, version, again=again)
         if any(isinstance(event, ev.StepCancelled) for event in events):
             self._withdraw(before, after, events)
-        if before is None or before.ended or not after.ended:
+        if not after.ended or (before is not None and before.ended):
             return
         if after.parent is not None:
             self._family.to_parent(after, after.parent)
-        if before.timers:
+        else:
+            self._family.to_source(after.execution_id, after.trigger, after.status.value)
+        if before is not None and before.timers:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
 
     def _carry_out(
