@@ -109,11 +109,6 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
-        "services.cli.schedules",
-        RUN,
-        {"schedules": "Run workflows at times: by cron, at an interval, or once."},
-    ),
-    CommandModule(
         "services.cli.keys", HIVE, {"keys": "List, make and revoke API keys, and their groups."}
     ),
     CommandModule(
@@ -158,6 +153,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
             "lock": "Compile requirements*.in to their locks.",
             "proto": "Write what is generated from the code.",
         },
+    ),
+    CommandModule(
+        "services.cli.simulation",
+        DEVELOP,
+        {"sim": "Run the production engine in simulated worlds, by seeds."},
     ),
     CommandModule(
         "services.cli.bench.commands",

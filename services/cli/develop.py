@@ -49,18 +49,13 @@ class Verdict:
             typer.echo(self.said)
 
 
-COVERAGE: tuple[str, ...] = (
-    "-m",
-    "pytest",
-    "-q",
-    "-n",
-    "2",
-    "--cov=shared.workflow",
-    "--cov=shared.automation",
-)
+COVERAGE: tuple[str, ...] = ("-m", "pytest", "-q", "-n", "2", "--cov=shared.workflow")
 """Fails where a branch of the pure core is not taken; what and how much: pyproject.toml."""
 
-CORE_TESTS: tuple[str, ...] = ("tests/unit/workflow", "tests/unit/automation", "tests/simulation")
+CORE_TESTS: tuple[str, ...] = (
+    *("tests/unit/workflow", "tests/simulation"),
+    "--ignore=tests/simulation/system",  # it runs in processes of its own
+)
 
 CHECKS: tuple[Check, ...] = (
     Check("lint", ("-m", "ruff", "check", "--quiet", ".")),

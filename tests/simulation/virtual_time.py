@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from selectors import BaseSelector
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -12,8 +13,8 @@ T = TypeVar("T")
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Goes on to the next thing that is due instead of waiting for it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, selector: BaseSelector | None = None) -> None:
+        super().__init__(selector)
         self._now = 0.0
 
     def time(self) -> float:

@@ -14,7 +14,6 @@ from typing import Final
 
 import structlog
 
-from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.claims import ClaimDesk
 from services.executor.coordinator.partitions import PartitionKeeper
@@ -22,6 +21,7 @@ from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Agents, Translator
 from services.executor.coordinator.turns import Batch, Turns
 from services.executor.coordinator.writer import WriteBehind
+from shared.contracts import subjects
 from shared.contracts.claims import ClaimAnswer, ClaimQuestion
 from shared.ports.effects import Effects
 from shared.ports.journal import JournalReader
@@ -39,7 +39,7 @@ STORE_RETRY_S: Final = 0.5
 class Coordinator:
     """One coordinator of several that share the partitions."""
 
-    def __init__(  # noqa: PLR0913 - one for each port
+    def __init__(  # noqa: PLR0913 - one keyword for each port
         self,
         *,
         owner: str,
@@ -50,7 +50,7 @@ class Coordinator:
         leases: Leases,
         agents: Agents,
         meter: CoordinatorMeter,
-        automations: Automations | None = None,
+        partitions: int = subjects.PARTITIONS,
     ) -> None:
         self._reader = reader
         self._meter = meter
@@ -61,7 +61,6 @@ class Coordinator:
             on_superseded=self._on_superseded,
             on_written=self._on_written,
             meter=meter,
-            automations=automations,
         )
         self.turns = Turns(
             store=store,
@@ -71,9 +70,10 @@ class Coordinator:
             writer=self.writer,
             cache=self.cache,
             meter=meter,
-            automations=automations,
         )
-        self.keeper = PartitionKeeper(leases, owner, on_gained=self._open, on_lost=self._close)
+        self.keeper = PartitionKeeper(
+            leases, owner, on_gained=self._open, on_lost=self._close, partitions=partitions
+        )
         self.claims = ClaimDesk(reader, self.turns, self.cache, store)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -21,11 +21,17 @@ from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
 from shared.runtime.meters import CoordinatorMeter, ErrorMeter, new_registry
 from shared.workflow.definition import Template
-from shared.workflow.messages import ExecutionRequested, PauseRequested, ResumeRequested
+from shared.workflow.messages import (
+    JOURNAL_MESSAGE,
+    CancelRequested,
+    ExecutionRequested,
+    PauseRequested,
+    ResumeRequested,
+)
 from shared.workflow.program import CommandSignature
 from tests.simulation.virtual_time import run_virtually
 
-NAME = "x1"
+NAME, OTHER = "x1", "x2"
 REQUEST = ExecutionRequested(template_id="t", template_version="1.0.0")
 TEMPLATE = Template.model_validate({"id": "t", "name": "T", "steps": [{"id": "a", "command": "c"}]})
 AGENT = AgentRecord(name="one", host="h", version="1", started_at_ms=0, seen_at_ms=0, slots=1)
@@ -33,10 +39,11 @@ FAR_MS = 10**15
 
 
 class Away(Faults):
-    """Servers that are away for some actions."""
+    """Servers that are away for some actions, and slow for others."""
 
     def __init__(self) -> None:
         self.away: set[Action] = set()
+        self.slow: set[Action] = set()
         self.asked: set[Action] = set()
 
     async def before(self, action: Action, subject: str) -> None:
@@ -44,6 +51,8 @@ class Away(Faults):
         if action in self.away:
             await asyncio.sleep(0.1)
             raise OutageError
+        if action in self.slow:
+            await asyncio.sleep(3)
 
 
 class World:
@@ -213,3 +222,34 @@ def test_where_another_has_gone_on_nothing_is_acknowledged() -> None:
         await until(lambda: world.floor == before + 2)
 
     run_virtually(story())
+
+
+def test_a_state_in_hand_stays_until_its_batch_is_applied() -> None:
+    """A second request for what has just ended, in a batch that waits for the store, finds
+    it, though its state was stored meanwhile and would have been dropped."""
+
+    async def story() -> None:
+        world = World()
+        coordinator = await world.coordinator("first")
+        world.faults.away = {Action.WRITE}
+        await world.ask()
+        journal = MemoryJournal(world.bus)
+        await journal.append(NAME, CancelRequested(), "cancel")
+        await until(lambda: _has_ended(coordinator))
+        world.faults.slow = {Action.LOAD}
+        # At one stroke, so that they come in one batch.
+        world.bus.journal.append(
+            OTHER, JOURNAL_MESSAGE.dump_json(PauseRequested()), "of the unknown"
+        )
+        world.bus.journal.append(NAME, JOURNAL_MESSAGE.dump_json(REQUEST), "once more")
+        await asyncio.sleep(0.5)
+        world.faults.away = set()
+        await until(lambda: world.floor > 2)
+        assert len(world.store.history(NAME)) == 2
+
+    run_virtually(story())
+
+
+def _has_ended(coordinator: Coordinator) -> bool:
+    stored = coordinator.cache.get(NAME)
+    return stored is not None and stored.state.ended

@@ -1,1 +1,0 @@
-"""Schedules, as callers make and see them."""

@@ -1,0 +1,1 @@
+"""The whole system, simulated: production coordinators and runners over servers that misbehave."""

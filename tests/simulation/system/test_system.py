@@ -1,0 +1,67 @@
+"""The production engine in seeded worlds, and that these worlds would see it broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulation.system.mutations import MUTATIONS
+
+ROOT = Path(__file__).resolve().parents[3]
+SEEDS = int(os.environ.get("HIVE_SIM_SEEDS", "200"))
+QUICK = ("states-before-effects", "claims-ignored", "join-of-any", "no-dedup-of-entries")
+"""Mutations that a few worlds show."""
+FEW, MANY = 60, 500
+
+
+def sim(*arguments: str) -> dict[str, Any]:
+    """What `hv sim` says, in a process of its own, since hashes must not differ."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.system", "--json", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+@pytest.mark.timeout(0 if SEEDS > 200 else 300)
+def test_nothing_is_violated() -> None:
+    """In every seeded world every accepted execution ends, and every invariant holds."""
+    said = sim("--seeds", str(SEEDS))
+    shown = [(f["reproduce"], f["violations"][:3]) for f in said["failed"][:3]]
+    assert said["failed"] == [], f"{len(said['failed'])} worlds failed: {shown}"
+    assert said["crashes"] > SEEDS / 2
+    assert said["starts"] > SEEDS
+
+
+def test_a_seed_is_one_world() -> None:
+    """The same seeds give the same traces, event by event."""
+    first, second = (sim("--seeds", "12", "--start", "40") for _ in range(2))
+    assert first["traces"] == second["traces"]
+    assert sim("--seeds", "12", "--start", "41")["traces"] != first["traces"]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_broken_engine_is_seen(name: str) -> None:
+    """A defect that touches much is caught within a few seeds, which reproduce it."""
+    [failed] = sim("--mutation", name, "--seeds", str(FEW), "--first")["failed"]
+    assert failed["reproduce"].endswith(f"--start {failed['seed']} --mutation {name}")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", sorted(MUTATIONS.keys() - set(QUICK)))
+def test_every_broken_engine_is_seen(name: str) -> None:
+    """Each deliberate defect is caught within a bounded number of seeds."""
+    assert sim("--mutation", name, "--seeds", str(MANY), "--first")["failed"]

@@ -1,0 +1,493 @@
+"""A world: coordinators, agents and people over misbehaving servers, from a seed.
+
+First everything goes wrong for a while. Then it is calm: whatever was accepted must come to its
+end, and everything that `checks` says must be true of how it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from cryptography.fernet import Fernet
+
+from services.executor.commands.catalog import CommandCatalog
+from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.coordinator import Coordinator
+from services.executor.coordinator.orphans import Orphans
+from services.executor.coordinator.programs import Programs
+from services.executor.placement import LiveAgents
+from services.executor.policy import Policy
+from services.executor.runner.attempt import Workbench
+from services.executor.runner.runner import Runner
+from services.executor.secrets.vault import Vault
+from shared.contracts.agents import AgentRecord
+from shared.contracts.tasks import LogChunk
+from shared.memory.agents import MemoryAgentDirectory
+from shared.memory.leases import MemoryLeases
+from shared.memory.templates import MemoryTemplateStore
+from shared.ports.templates import StoredTemplate
+from shared.runtime.meters import CoordinatorMeter, ErrorMeter, RunnerMeter, new_registry
+from shared.runtime.sealing import Sealer
+from shared.workflow.program import Program, compile_template
+from tests.simulation.core_templates import COMMANDS
+from tests.simulation.system.checks import Record, violations
+from tests.simulation.system.commands import Ledger, Temper, commands
+from tests.simulation.system.idle_loop import run_idly
+from tests.simulation.system.loop_clock import LoopClock
+from tests.simulation.system.people import People
+from tests.simulation.system.ports import Effects, Feed, Journal, Network, Orders, Pools, Reader
+from tests.simulation.system.processes import Process, current, owning_tasks
+from tests.simulation.system.servers import Store, bus_of
+from tests.simulation.system.templates import AGENTS, CHILD, template_of
+from tests.simulation.system.weather import Trace, Weather
+
+PARTITIONS: Final = 3
+COORDINATORS: Final = ("mind-0", "mind-1")
+TEMPLATES: Final = 2
+EXECUTIONS: Final = 4
+SLOTS: Final = 4
+STORM_S: Final = (15.0, 40.0)
+PATIENCE_S: Final = 4_000.0
+"""How long everything may take to end once it is calm."""
+EPOCH: Final = "sim"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a world."""
+
+    seed: int
+    violations: Sequence[str]
+    trace: str
+    executions: int
+    entries: int
+    starts: int
+    crashes: int
+    virtual_s: float
+
+
+class _NoLogs:
+    """Forgets every line."""
+
+    async def write(self, chunk: LogChunk) -> None:
+        """Forget it."""
+
+
+class _Directory(MemoryAgentDirectory):
+    """Live agents, unless the process is cut off."""
+
+    async def live(self) -> Sequence[AgentRecord]:
+        """All live agents, by name."""
+        me = current()
+        if me is not None and me.is_cut:
+            raise TimeoutError("no answer")
+        return await super().live()
+
+
+@cache
+def _child() -> Program:
+    return compile_template(CHILD, COMMANDS)
+
+
+class _Programs(Programs):
+    """Programs of one world; the sub-workflow is the same in all."""
+
+    async def get(self, template_id: str, version: str) -> Program:
+        """The program."""
+        return _child() if template_id == CHILD.id else await super().get(template_id, version)
+
+    def cached(self, template_id: str, version: str) -> Program | None:
+        """The program if it is in hand."""
+        return _child() if template_id == CHILD.id else super().cached(template_id, version)
+
+
+@cache
+def _meters() -> tuple[CoordinatorMeter, RunnerMeter]:
+    registry = new_registry("executor", "1")
+    errors = ErrorMeter(registry)
+    return CoordinatorMeter(registry, errors), RunnerMeter(registry, errors, list(COMMANDS), SLOTS)
+
+
+@cache
+def _sealer() -> Sealer:
+    return Sealer(Fernet.generate_key())
+
+
+class Complaints:
+    """A processor of log entries: keeps what production code calls an error."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    def __call__(self, _logger: Any, _name: str, entry: Mapping[str, Any]) -> Any:
+        """Keep it; nothing is printed."""
+        words = {k: v for k, v in entry.items() if k not in ("event", "exc_info")}
+        self.kept.append(f"logged as an error: {entry['event']} {words} {_reason(entry)}")
+        raise structlog.DropEvent
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    if not entry.get("exc_info"):
+        return ""
+    error = sys.exc_info()[1]
+    return "" if error is None else "".join(traceback.format_exception(error)[-3:])
+
+
+class World:
+    """One seed's world; `run` it once."""
+
+    def __init__(self, seed: int, home: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rng = random.Random(seed)
+        self._home = home
+        self.trace = Trace()
+        self.weather = Weather.of_seed(self._rng, self.trace)
+        self.clock = LoopClock(self._loop)
+        self.bus, self.streams, self.tasks = bus_of(self.clock, self.weather, PARTITIONS, self._rng)
+        self.store = Store(self.weather)
+        self.network = Network(self._rng)
+        self.ledger = Ledger(self.clock, self._rng)
+        self._catalog = CommandCatalog(commands(self.ledger))
+        templates = MemoryTemplateStore()
+        self._templates = templates
+        self._programs = _Programs(templates, COMMANDS)
+        self._processes: dict[str, Process] = {}
+        self._is_calm = False
+        self._poison: list[tuple[str, int]] = []
+        self.violations: list[str] = []
+        self._outside = Process("outside", crashes=False)
+        self.people = People(self._rng, self.store, Journal(self.bus, self.network), self.ledger)
+
+    async def run(self) -> None:
+        """From the first request until everything has ended, and the checks."""
+        self._loop.set_task_factory(owning_tasks)
+        names = await self._write_templates()
+        self._set_mood()
+        keepers = [self._keep(name, self._mind) for name in COORDINATORS]
+        keepers += [self._keep(name, self._agent) for name in AGENTS]
+        running = [self._loop.create_task(keeper) for keeper in keepers]
+        asking = [
+            self._outside.spawn(self.people.ask_for(f"x{number}", names[number % TEMPLATES]))
+            for number in range(EXECUTIONS)
+        ]
+        running.append(self._outside.spawn(self.people.look_around()))
+        storm = self._loop.create_task(self._storm())
+        await asyncio.sleep(self._rng.uniform(*STORM_S))
+        storm.cancel()
+        self._calm()
+        await asyncio.gather(*asking)
+        await self._until_over()
+        for task in running:
+            task.cancel()
+        for process in [*self._processes.values(), self._outside]:
+            process.kill()
+
+    # Processes
+
+    async def _keep(self, name: str, main: Callable[[str], Awaitable[None]]) -> None:
+        """Start a process, and start it again whenever it is gone."""
+        while True:
+            process = self._processes[name] = Process(name)
+            work = process.spawn(_as_coroutine(main(name)))
+            died = self._loop.create_task(process.died.wait())
+            await asyncio.wait({work, died}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not work.cancelled() and work.exception() is not None:
+                self._broken(name, work.exception())
+            died.cancel()
+            process.kill()
+            self._orders().prune()
+            await asyncio.sleep(0.5 if self._is_calm else self._rng.choice((0.5, 3, 3, 12, 25)))
+
+    def _broken(self, name: str, error: BaseException | None) -> None:
+        """A process may end because servers are away, for no other reason."""
+        if not isinstance(error, OSError | TimeoutError):
+            self.violations.append(f"{name} broke: {error!r}")
+
+    async def _mind(self, name: str) -> None:
+        agents = LiveAgents(_Directory(self.bus))
+        await agents.start()
+        coordinator = Coordinator(
+            owner=name,
+            reader=Reader(self.bus, self._rng),
+            effects=Effects(self.bus, self.network),
+            store=self.store,
+            programs=self._programs,
+            leases=MemoryLeases(self.bus),
+            agents=lambda: agents.now,
+            meter=_meters()[0],
+            partitions=PARTITIONS,
+        )
+        await self._orders().answer_claims(coordinator.answer_claim)
+        await coordinator.start()
+        orphans = Orphans(
+            Pools(self.bus), Journal(self.bus, self.network), self._orders(), lambda: agents.now
+        )
+        await orphans.start()
+        if self._rng.random() < 0.1 and not self._is_calm:
+            await asyncio.sleep(self._rng.uniform(1, 20))
+            await orphans.close()
+            await coordinator.close()
+            return
+        done, _ = await asyncio.wait(coordinator.loops, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _agent(self, name: str) -> None:
+        capabilities = ["special"] if name == AGENTS[0] else []
+        feed = Feed(self.bus, name, capabilities, slots=SLOTS)
+        runner = Runner(
+            workbench=self._workbench(name),
+            feed=feed,
+            journal=Journal(self.bus, self.network),
+            orders=self._orders(),
+            logs=_NoLogs(),
+            slots=SLOTS,
+            meter=_meters()[1],
+            elapsed_s=self._loop.time,
+        )
+        await runner.start()
+        await feed.start()
+        directory = _Directory(self.bus)
+        while True:
+            record = AgentRecord(
+                name=name,
+                host=name,
+                version="1",
+                capabilities=tuple(capabilities),
+                slots=SLOTS,
+                running=runner.running,
+                load=runner.running / SLOTS,
+                started_at_ms=0,
+                seen_at_ms=self.clock.now_ms(),
+            )
+            with contextlib.suppress(OSError):
+                await directory.announce(record)
+            await asyncio.sleep(2)
+
+    def _workbench(self, agent: str) -> Workbench:
+        return Workbench(
+            agent=agent,
+            host=agent,
+            clock=self.clock,
+            commands=self._catalog,
+            policy=Policy(),
+            sealer=_sealer(),
+            vault=Vault(agent, [], Policy()),
+            data_dir=self._home,
+            output_limit_bytes=65_536,
+            hive=None,
+            running=RunningRecords(self._home / "running"),
+        )
+
+    def _orders(self) -> Orders:
+        return Orders(self.bus, self.network)
+
+    # What goes wrong
+
+    def _set_mood(self) -> None:
+        rng = self._rng
+        self.network.jitter_s = rng.choice((0.0, 0.02, 0.5, 2.0))
+        self.streams.forgets_acknowledgements = rng.choice((0.0, 0.5))
+        self.streams.repeats_timers = rng.choice((0.0, 0.0, 0.3))
+        self.tasks.disorder = rng.choice((0.0, 0.5))
+        self.ledger.temper = Temper(
+            fails=rng.choice((0.0, 0.1, 0.2)),
+            defers=rng.choice((0.0, 0.1)),
+            long=rng.choice((0.0, 0.1, 0.2)),
+            most_s=rng.choice((0.02, 1.0, 4.0)),
+        )
+
+    def _calm(self) -> None:
+        self.trace.note("calm", round(self._loop.time(), 3))
+        self._is_calm = self.people.calm = True
+        self.weather.calm()
+        self.network.jitter_s = 0.0
+        self.streams.forgets_acknowledgements = self.streams.repeats_timers = 0.0
+        self.ledger.temper = Temper(fails=0.05, defers=0.0, long=0.0)
+        for process in self._processes.values():
+            process.cut_until = process.still_until = 0.0
+
+    async def _storm(self) -> None:
+        rng = self._rng
+        pace_s = rng.choice((1.0, 3.0, 10.0))
+        blows = (
+            self._cut, self._freeze, self._kill, self._store_away, self._servers_away,
+            self._restart_queue, self._jump, self._take_lease, self._cut_reader, self._put_poison,
+            self._hand_over_amid_outage,
+        )  # fmt: skip
+        while True:
+            await asyncio.sleep(rng.uniform(0, 2 * pace_s))
+            blow = rng.choice(blows)
+            self.trace.note(blow.__name__)
+            blow()
+
+    def _someone(self) -> Process:
+        return self._processes[self._rng.choice(sorted(self._processes))]
+
+    def _cut(self) -> None:
+        self._someone().cut_until = self._loop.time() + self._rng.choice((1, 5, 12))
+
+    def _freeze(self) -> None:
+        self._someone().still_until = self._loop.time() + self._rng.choice((1, 8, 20))
+
+    def _kill(self) -> None:
+        self._someone().kill()
+
+    def _store_away(self) -> None:
+        self.weather.store_away_until = self._loop.time() + self._rng.choice((1, 5, 15))
+
+    def _servers_away(self) -> None:
+        self.weather.servers_away_until = self._loop.time() + self._rng.choice((1, 5, 10))
+
+    def _restart_queue(self) -> None:
+        self.tasks.restart()
+
+    def _jump(self) -> None:
+        self.clock.jump(self._rng.choice((-1_500, -200, 300, 2_000)))
+
+    def _take_lease(self) -> None:
+        self.bus.leases.pop(f"partition.{self._rng.randrange(PARTITIONS)}", None)
+
+    def _cut_reader(self) -> None:
+        """A consumer is gone: its reader learns of it and opens the partition again."""
+        cursor = self.streams.cursor_of(self._rng.randrange(PARTITIONS))
+        if cursor is not None:
+            cursor.lost = True
+            cursor.on_news()
+
+    def _hand_over_amid_outage(self) -> None:
+        """A batch waits for the store while its partition goes to another, or is opened again."""
+        self._store_away()
+        away_s = self.weather.store_away_until - self._loop.time()
+        blow = self._rng.choice((self._take_lease, self._cut_reader))
+        self._loop.call_later(self._rng.uniform(0, away_s), blow)
+
+    def _put_poison(self) -> None:
+        if self.people.roots:
+            execution_id = self._rng.choice(self.people.roots)
+            if self.streams.append(execution_id, b"poison", None):
+                self._poison.append((execution_id, max(self.streams.appended_at[execution_id])))
+
+    # The end
+
+    async def _write_templates(self) -> list[str]:
+        made = [template_of(self._rng, f"t{number}") for number in range(TEMPLATES)]
+        for template in (CHILD, *made):
+            await self._templates.put(StoredTemplate(template, "hash", 0))
+        return [template.id for template in made]
+
+    async def _until_over(self) -> None:
+        since = self._loop.time()
+        while not self._has_ended():
+            if self._loop.time() - since > PATIENCE_S:
+                self.violations += self._stuck()
+                return
+            await asyncio.sleep(5)
+        for _ in range(6):
+            await asyncio.sleep(10)  # whatever would come late comes now
+            if self._is_acknowledged():
+                return
+
+    def _has_ended(self) -> bool:
+        newest = self.store.newest
+        done = all(stored.state.ended for stored in newest.values())
+        return done and set(self.people.roots) <= newest.keys()
+
+    def _is_acknowledged(self) -> bool:
+        """An acknowledgement may be lost for good: the next one would cover it."""
+        return all(
+            self.streams.floor(number) >= self.streams.last_seq(number)
+            for number in range(PARTITIONS)
+        )
+
+    def _stuck(self) -> list[str]:
+        found = [f"{name} was accepted and is not stored" for name in self.people.roots
+                 if name not in self.store.newest]  # fmt: skip
+        for name, stored in self.store.newest.items():
+            if not stored.state.ended:
+                steps = {
+                    key: f"{one.status.value} {one.attempt}.{one.leg} {one.agent}"
+                    for key, one in stored.state.steps.items()
+                    if not one.ended
+                }
+                found.append(f"{name} never ends: {stored.state.status.value} {steps}")
+        return found
+
+    async def outcome(self, seed: int, complaints: Sequence[str]) -> Outcome:
+        """Check everything."""
+        found = [*self.violations, *self.store.violations, *complaints, *self._quarantine()]
+        entries = 0
+        events = {e.event.id: e.event.model_dump_json() for e in self.bus.events._events}
+        for name in self.store.execution_ids():
+            record = await self._record(name, events)
+            entries += len(record.history)
+            found += violations(record)
+            for entry in record.history:
+                self.trace.note(name, entry.seq, entry.at_ms, [e.type for e in entry.events])
+        return Outcome(
+            seed=seed,
+            violations=found,
+            trace=self.trace.value,
+            executions=len(self.store.newest),
+            entries=entries,
+            starts=len(self.ledger.starts),
+            crashes=self.weather.crashes,
+            virtual_s=self._loop.time(),
+        )
+
+    async def _record(self, name: str, events: Mapping[str, str]) -> Record:
+        state = (await self.store.load([name])).states[name].state
+        return Record(
+            execution_id=name,
+            program=await self._programs.get(state.template_id, state.template_version),
+            state=state,
+            history=self.store.history(name),
+            appended_at=self.streams.appended_at[name],
+            cancels=self.streams.cancels[name],
+            starts=[start for start in self.ledger.starts if start.leg[0] == name],
+            events=events,
+        )
+
+    def _quarantine(self) -> list[str]:
+        """What could not be applied is put aside, and nothing else is."""
+        aside = {(put.execution_id, put.seq): put.reason for put in self.store.quarantined}
+        lost = [f"poison {key} was not put aside" for key in self._poison if key not in aside]
+        wrong = [
+            f"{key} was put aside: {reason}"
+            for key, reason in aside.items()
+            if key not in self._poison
+        ]
+        return lost + wrong
+
+
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _live(seed: int, home: Path, complaints: Complaints) -> Outcome:
+    world = World(seed, home)
+    await world.run()
+    return await world.outcome(seed, complaints.kept)
+
+
+def play(seed: int) -> Outcome:
+    """Run one world."""
+    complaints = Complaints()
+    structlog.configure(
+        processors=[complaints],
+        wrapper_class=structlog.make_filtering_bound_logger(40),
+        cache_logger_on_first_use=False,
+    )
+    with tempfile.TemporaryDirectory() as home:
+        return run_idly(_live(seed, Path(home), complaints))

@@ -1,1 +1,0 @@
-"""Tests of what starts workflows by itself."""
