@@ -47,6 +47,7 @@ _LISTS = {
     "/api/v1/delegations": "delegations",
     "/api/v1/webhooks": "webhooks",
     "/api/v1/keys": "keys",
+    "/api/v1/schedules": "schedules",
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -298,6 +299,17 @@ class Gateway:
     def patch(self, path: str, model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
         """PATCH JSON, and the answer as a contract."""
         return _read(model, self._send("PATCH", path, json=body))
+
+    def put(
+        self,
+        path: str,
+        model: type[ModelT],
+        body: Mapping[str, Any],
+        *,
+        query: Mapping[str, Any] | None = None,
+    ) -> ModelT:
+        """PUT JSON, and the answer as a contract."""
+        return _read(model, self._send("PUT", path, query=query, json=body))
 
     def delete(self, path: str, model: type[ModelT]) -> ModelT:
         """DELETE, and the answer as a contract."""

@@ -109,6 +109,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.schedules",
+        RUN,
+        {"schedules": "Run workflows at times: by cron, at an interval, or once."},
+    ),
+    CommandModule(
         "services.cli.keys", HIVE, {"keys": "List, make and revoke API keys, and their groups."}
     ),
     CommandModule(

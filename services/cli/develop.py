@@ -49,11 +49,19 @@ class Verdict:
             typer.echo(self.said)
 
 
-COVERAGE: tuple[str, ...] = ("-m", "pytest", "-q", "-n", "2", "--cov=shared.workflow")
+COVERAGE: tuple[str, ...] = (
+    "-m",
+    "pytest",
+    "-q",
+    "-n",
+    "2",
+    "--cov=shared.workflow",
+    "--cov=shared.automation",
+)
 """Fails where a branch of the pure core is not taken; what and how much: pyproject.toml."""
 
 CORE_TESTS: tuple[str, ...] = (
-    *("tests/unit/workflow", "tests/simulation"),
+    *("tests/unit/workflow", "tests/unit/automation", "tests/simulation"),
     "--ignore=tests/simulation/system",  # it runs in processes of its own
 )
 

@@ -12,6 +12,7 @@ import structlog
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.backlog_gauges import BacklogGauges
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
@@ -25,6 +26,7 @@ from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
 from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
+from shared.adapters.mongo.automations import MongoAutomationStore
 from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
@@ -141,17 +143,21 @@ async def _start_coordinator(
 ) -> list[Closer]:
     store = MongoExecutionStore(mongo)
     await store.ensure_indexes()
+    automation_store = MongoAutomationStore(mongo)
+    await automation_store.ensure_indexes()
     agents = LiveAgents(NatsAgentDirectory(bus))
     await agents.start()
+    effects, templates = NatsEffects(bus, publisher), MongoTemplateStore(mongo)
     coordinator = Coordinator(
         owner=settings.owner,
         reader=NatsJournalReader(bus, settings.owner),
-        effects=NatsEffects(bus, publisher),
+        effects=effects,
         store=store,
-        programs=Programs(MongoTemplateStore(mongo), signatures(registry)),
+        programs=Programs(templates, signatures(registry)),
         leases=NatsLeases(bus),
         agents=lambda: agents.now,
         meter=meter,
+        automations=Automations(automation_store, templates, effects, meter),
     )
     sampler = Sampler(NatsBusSamples(bus), coordinator, agents, lambda: publisher.pending, meter)
     await NatsOrders(bus).answer_claims(coordinator.answer_claim)

@@ -12,9 +12,10 @@ from fastapi import FastAPI
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
-from services.gateway.parts import Collective, Parts, WebhookPorts
+from services.gateway.parts import AutomationPorts, Collective, Parts, WebhookPorts
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
+from shared.adapters.mongo.automations import MongoAutomationStore
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.delegations import MongoDelegations
@@ -111,7 +112,10 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     executions, quarantine = MongoExecutionQueries(mongo), MongoQuarantine(mongo)
     keys = MongoKeyStore(mongo)
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
-    await _ensure_indexes([templates, executions, quarantine, keys, idempotency, deliveries])
+    automations = MongoAutomationStore(mongo)
+    await _ensure_indexes(
+        [templates, executions, quarantine, keys, idempotency, deliveries, automations]
+    )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
         journal=journal,
@@ -128,6 +132,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         samples=NatsBusSamples(bus),
         collective=await _collective(mongo, sink, journal, clock),
         webhooks=WebhookPorts(MongoWebhookStore(mongo), deliveries, NatsEventFeed(bus, "webhooks")),
+        automations=AutomationPorts(journal, automations),
         control=NatsControl(bus),
         commands=CommandRegistry.installed(),
         clock=clock,

@@ -33,6 +33,15 @@ steps:
     idempotent: true
 """
 
+SCHEDULE: Final[dict[str, Any]] = {
+    "name": "nightly disk check",
+    "template_id": "disk_check",
+    "parameters": {"limit": 80},
+    "timetable": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+    "missed": "run_once",
+    "jitter_s": 300,
+}
+
 BODIES: Final[dict[str, Any]] = {
     "create_template": TEMPLATE,
     "import_template": TEMPLATE_FILE,
@@ -40,6 +49,7 @@ BODIES: Final[dict[str, Any]] = {
         "template_id": "disk_check",
         "parameters": {"limit": 80},
         "labels": {"team": "web"},
+        "trigger": {"kind": "context_detected", "evidence": {"free_percent": 4}},
     },
     "cancel_execution": {"reason": "started by mistake"},
     "send_signal": {"data": {"healthy": True}, "id": "deploy-42"},
@@ -84,5 +94,9 @@ BODIES: Final[dict[str, Any]] = {
     "update_webhook": {"filter": {"events": ["execution.failed"]}},
     "rotate_webhook_secret": {"overlap_s": 3600},
     "discard_quarantined": {"reason": "of a template that was removed"},
+    "create_schedule": SCHEDULE,
+    "update_schedule": {**SCHEDULE, "overlap": "queue"},
+    "preview_schedule": {"timetable": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}},
+    "pause_schedule": {"reason": "the disks are being replaced"},
     "issue_key": {"name": "ci", "role": "operator", "groups": ["ops"]},
 }

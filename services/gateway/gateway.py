@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from services.gateway.audit import Audit
+from services.gateway.automation.schedules import ScheduleOperations
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
@@ -51,6 +52,7 @@ class Gateway:
     memories: MemoryOperations
     broadcasts: BroadcastOperations
     webhooks: Webhooks
+    schedules: ScheduleOperations
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -82,6 +84,7 @@ class Gateway:
             memories=MemoryOperations(parts),
             broadcasts=BroadcastOperations(parts),
             webhooks=Webhooks.of(parts, settings),
+            schedules=ScheduleOperations(parts, templates),
         )
 
     async def start(self) -> None:

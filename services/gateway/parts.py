@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.commands.registry import CommandRegistry
 from shared.ports.agents import AgentDirectory
+from shared.ports.automations import AutomationStore
 from shared.ports.bus import BusSamples
 from shared.ports.clock import Clock, Ids
 from shared.ports.collective import Broadcasts, Delegations, Memories, Participants
@@ -14,7 +15,7 @@ from shared.ports.control import Control
 from shared.ports.events import EventSink, EventStream
 from shared.ports.executions import ExecutionQueries
 from shared.ports.idempotency import IdempotencyStore
-from shared.ports.journal import Journal
+from shared.ports.journal import AutomationJournal, Journal
 from shared.ports.keys import KeyStore
 from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
@@ -48,6 +49,14 @@ class WebhookPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class AutomationPorts:
+    """What schedules are asked through and kept in."""
+
+    journal: AutomationJournal
+    store: AutomationStore
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Every port. `outage_of` names the server that is away, for an error that means this."""
 
@@ -65,6 +74,7 @@ class Parts:
     samples: BusSamples
     collective: Collective
     webhooks: WebhookPorts
+    automations: AutomationPorts
     control: Control
     commands: CommandRegistry
     clock: Clock

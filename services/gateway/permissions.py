@@ -22,13 +22,21 @@ class Permission(StrEnum):
     AUTHOR = "author"
     WEBHOOKS = "webhooks"
     REPAIR = "repair"
+    AUTOMATE = "automate"
     AUDIT = "audit"
     KEYS = "keys"
 
 
 _P = Permission
 _AGENT: Final = frozenset({_P.READ, _P.SHARE, _P.ANSWER})
-_OPERATOR: Final = _AGENT | {_P.RUN, _P.APPROVE, _P.AUTHOR, _P.WEBHOOKS, _P.REPAIR}
+_OPERATOR: Final = _AGENT | {
+    _P.RUN,
+    _P.APPROVE,
+    _P.AUTHOR,
+    _P.WEBHOOKS,
+    _P.REPAIR,
+    _P.AUTOMATE,
+}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: frozenset({_P.READ}),

@@ -33,14 +33,17 @@ _PARAMETERS: Final = {
     "CATEGORY0NAME": "category",
     "WHAT0HAPPENED": "what",
     "SUBJECT0ID": "id",
+    "AUTOMATION0ID": "automation",
 }
 _EXECUTION, _STEP, _AGENT = "EXECUTION0ID", "STEP0ID", "AGENT0NAME"
+_AUTOMATION: Final = "AUTOMATION0ID"
 _MEANINGS: Final = {
     "partition": f"0 to {subjects.PARTITIONS - 1}: CRC-32 of the execution's id, modulo "
     f"{subjects.PARTITIONS}.",
     "attempt": "Counts attempts at the step from 1.",
     "leg": "Counts resumptions of the attempt from 0.",
     "execution": "The execution's id.",
+    "automation": "The id of a schedule.",
     "step": "The step's id in its template.",
     "timer": "The timer's name within the execution.",
     "capability": "A capability; what is not a letter, digit, `_` or `-` becomes `_`.",
@@ -115,6 +118,16 @@ def _stored() -> Iterator[Channel]:
         "of the execution.",
         ("executor",),
         (),
+        journal,
+    )
+    yield Channel(
+        "automation",
+        subjects.journal(_PARTITION, _AUTOMATION),
+        "automation_message",
+        "Facts and requests about one schedule: the same journal, under the id of the schedule. "
+        "Its timers lead there, too.",
+        ("gateway", "executor"),
+        ("executor",),
         journal,
     )
     pools = {

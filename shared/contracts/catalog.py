@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
+from shared.automation.messages import AUTOMATION_MESSAGE
 from shared.contracts import control, rpc
 from shared.contracts.agents import AgentRecord
+from shared.contracts.automations import StoredAutomation
 from shared.contracts.claims import ClaimAnswer, ClaimDecisions, ClaimQuestion
 from shared.contracts.events import PublicEvent
 from shared.contracts.history import Quarantined, StoredState
@@ -71,6 +73,7 @@ def endpoints() -> tuple[rpc.Endpoint[Any, Any], ...]:
 
 _UNIONS: Final[dict[str, TypeAdapter[Any]]] = {
     "journal_message": JOURNAL_MESSAGE,
+    "automation_message": AUTOMATION_MESSAGE,
     "event": EVENT,
 }
 _NAMED: Final[tuple[type[BaseModel], ...]] = (
@@ -79,6 +82,7 @@ _NAMED: Final[tuple[type[BaseModel], ...]] = (
     ExecutionState,
     StoredState,
     Quarantined,
+    StoredAutomation,
     PublicEvent,
     CloudEvent,
     Task,

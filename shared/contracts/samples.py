@@ -148,6 +148,14 @@ VALUES: Final[Mapping[str, Any]] = {
     "Template.on_failure": [{"id": "page", "command": "noop"}],
     "Template.finally": [{"id": "clean", "command": "noop"}],
     "Trigger.kind": "manual",
+    "Cause.kind": "scheduled",
+    "Cause.source": "sc_01k9zq4x7m2v8w6r5t3s1p0n9j",
+    "Cause.evidence": {"schedule": "nightly disk check", "edition": 1},
+    "Cause.chain": ["tr_01k9zq4x7m2v8w6r5t3s1p0n9j"],
+    "Timetable": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+    "ScheduleSpec.timetable": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+    "ScheduleState.id": "sc_01k9zq4x7m2v8w6r5t3s1p0n9j",
+    "ScheduleState.counts": {"started": 41, "missed": 1},
 }
 
 

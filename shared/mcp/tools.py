@@ -19,10 +19,17 @@ from shared.contracts.api.executions import (
     RequestAccepted,
 )
 from shared.contracts.api.explain import ExplanationView
+from shared.contracts.api.schedules import (
+    Preview,
+    PreviewRequest,
+    ScheduleList,
+    ScheduleView,
+)
 from shared.contracts.api.templates import TemplatePage, TemplateStored
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
 from shared.mcp import arguments as a
+from shared.mcp import schedules
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.waiting import Report, wait_for_end
 
@@ -272,6 +279,45 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         RequestAccepted,
         _approve,
         destructive=True,
+    ),
+    Tool(
+        "schedule_list",
+        "List schedules",
+        "Lists what runs at times: when each schedule runs next, and what became of its last "
+        "moments, with reasons.",
+        schedules.ListSchedules,
+        ScheduleList,
+        schedules.listed,
+        reads_only=True,
+    ),
+    Tool(
+        "schedule_preview",
+        "Preview a timetable",
+        "Shows when something would run by a cron expression, at an interval or once, without "
+        "making it.",
+        PreviewRequest,
+        Preview,
+        schedules.preview,
+        reads_only=True,
+    ),
+    Tool(
+        "schedule_create",
+        "Create a schedule",
+        "Has a workflow template run at times, durably and each time once. Preview the timetable "
+        "first.",
+        schedules.CreateSchedule,
+        ScheduleView,
+        schedules.create,
+        destructive=True,
+    ),
+    Tool(
+        "schedule_control",
+        "Pause or resume a schedule",
+        "Pauses a schedule, so that nothing is started until it is resumed; what runs goes on.",
+        schedules.ControlSchedule,
+        ScheduleView,
+        schedules.control,
+        idempotent=True,
     ),
     Tool(
         "task_list",

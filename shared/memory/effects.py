@@ -14,7 +14,7 @@ from shared.contracts.tasks import StopOrder, Task
 from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action, OutageError
 from shared.ports.journal import TimerOrder
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import Message
 
 _BEST_EFFORT: Final = frozenset({Action.CLEAR_TIMER, Action.STOP, Action.DECIDED, Action.FORGET})
 """Effects that are not tried again: what they leave behind is ignored by the engine."""
@@ -65,9 +65,9 @@ class MemoryEffects:
             lambda: self._bus.journal.clear_timer(execution_id, name),
         )
 
-    def append(self, execution_id: str, message: JournalMessage, message_id: str) -> None:
+    def append(self, execution_id: str, message: Message, message_id: str) -> None:
         """State a fact in the journal."""
-        payload = JOURNAL_MESSAGE.dump_json(message)
+        payload = message.model_dump_json().encode()
         self._collect(
             Action.APPEND, execution_id, lambda: self._append(execution_id, payload, message_id)
         )

@@ -8,7 +8,7 @@ from shared.memory.bus import MemoryBus
 from shared.memory.faults import Action
 from shared.memory.journal_streams import Cursor
 from shared.ports.journal import RawEntry, Taken
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import Message
 
 
 class MemoryJournal:
@@ -17,10 +17,10 @@ class MemoryJournal:
     def __init__(self, bus: MemoryBus) -> None:
         self._bus = bus
 
-    async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
+    async def append(self, execution_id: str, message: Message, message_id: str) -> bool:
         """Store a message; false when one of the same id was stored before."""
         await self._bus.faults.before(Action.APPEND, execution_id)
-        payload = JOURNAL_MESSAGE.dump_json(message)
+        payload = message.model_dump_json().encode()
         stored = self._bus.journal.append(execution_id, payload, message_id)
         await self._bus.faults.after(Action.APPEND, execution_id)
         return stored

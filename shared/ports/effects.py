@@ -9,7 +9,7 @@ from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.journal import TimerOrder
-from shared.workflow.messages import JournalMessage
+from shared.workflow.messages import Message
 
 
 class Effects(Protocol):
@@ -34,7 +34,7 @@ class Effects(Protocol):
         """Forget a timer, as far as it has not fired."""
         ...
 
-    def append(self, execution_id: str, message: JournalMessage, message_id: str) -> None:
+    def append(self, execution_id: str, message: Message, message_id: str) -> None:
         """State a fact in the journal, for example that no agent fits."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from shared.workflow.messages import JournalMessage
+from shared.workflow.messages import JournalMessage, Message
 
 
 class RawEntry(NamedTuple):
@@ -39,6 +39,14 @@ class Journal(Protocol):
 
     async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
         """Store a message durably. False when one of the same id was stored before."""
+        ...
+
+
+class AutomationJournal(Protocol):
+    """The same journal, for what is said about schedules."""
+
+    async def append(self, execution_id: str, message: Message, message_id: str) -> bool:
+        """Store a message about `execution_id`, here the id of an automation, durably."""
         ...
 
 

@@ -122,6 +122,8 @@ class CoordinatorMeter:
             **{f"step.{outcome}": steps(outcome).inc for outcome in m.STEP_OUTCOMES},
             **{f"execution.{status}": ends(status).inc for status in m.EXECUTION_ENDS},
         }
+        firings = Labelled(_counter(m.SCHEDULE_FIRINGS, registry), m.SCHEDULE_FIRINGS.labels, {})
+        self._automated = {"sc": firings}
         self.step_duration = _histogram(m.STEP_DURATION, registry)
         self.step_queue = _histogram(m.STEP_QUEUE, registry)
         self.execution_duration = _histogram(m.EXECUTION_DURATION, registry)
@@ -139,6 +141,10 @@ class CoordinatorMeter:
         )
         self._stream_bytes = Labelled(_gauge(m.STREAM_BYTES, registry), m.STREAM_BYTES.labels, {})
         self._queues = Labelled(_gauge(m.TASK_QUEUE, registry), m.TASK_QUEUE.labels, {})
+
+    def automated(self, kind: str, outcome: str, count: int) -> None:
+        """Count what became of moments of schedules; `kind` is how their ids begin."""
+        self._automated[kind](outcome).inc(count)
 
     def decided(
         self,

@@ -76,6 +76,7 @@ APPROVAL_EVENTS: Final = (
     "voided",
     "refused",
 )
+SCHEDULE_OUTCOMES: Final = ("started", "missed", "overlapped", "queued", "dropped", "refused")
 OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
 ERROR_KINDS: Final = (
@@ -169,6 +170,14 @@ APPROVALS: Final = Metric(
     "What happened at gates. Many `expired`: people are not asked where they look, or too late; "
     "`refused`: answers that did not count.",
     (Label("event", APPROVAL_EVENTS),),
+)
+SCHEDULE_FIRINGS: Final = Metric(
+    "hive_schedule_firings_total",
+    _C,
+    _CO,
+    "What became of the moments of schedules. `refused`: no template, or parameters that do not "
+    "fit it; `missed`: nothing was there to start it in time.",
+    (Label("outcome", SCHEDULE_OUTCOMES),),
 )
 BATCH: Final = Metric(
     "hive_coordinator_batch_messages",

@@ -49,7 +49,7 @@ from shared.workflow.gate_events import (
     GateEvent,
 )
 from shared.workflow.late import LateParameters
-from shared.workflow.messages import Actor, Failure, Parent
+from shared.workflow.messages import Actor, Cause, Failure, Parent
 
 __all__ = [
     "ApprovalDelegated",
@@ -101,6 +101,7 @@ class ExecutionCreated(Event):
     steps: tuple[str, ...]
     parent: Parent | None = None
     timeout_s: float | None = None
+    trigger: Cause = Cause()
 
 
 class ExecutionStarted(Event):

@@ -64,6 +64,7 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
         open=len(event.steps),
         parent=event.parent,
         timeout_s=event.timeout_s,
+        trigger=event.trigger,
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )

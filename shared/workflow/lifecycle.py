@@ -62,6 +62,7 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
             labels=request.labels,
             steps=turn.program.graph.order,
             parent=request.parent,
+            trigger=request.trigger,
             timeout_s=_shorter(template.policies.timeout_s, request.timeout_s),
         ),
     )

@@ -80,6 +80,31 @@ class Parent(BaseModel):
     depth: int = 1
 
 
+CauseKind = Literal[
+    "manual",
+    "context_detected",
+    "pattern_matched",
+    "scheduled",
+    "external_api",
+    "monitoring_alert",
+]
+
+
+class Cause(BaseModel):
+    """What caused an execution. `source` is the schedule or the rule that asked for it, `moment_ms`
+    the moment of a schedule, `evidence` what it was decided on. `chain` names the rules and the
+    templates by which it goes back to where it began, so that what goes round in circles is found.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: CauseKind = "manual"
+    source: str = Field("", max_length=200)
+    moment_ms: int | None = None
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    chain: tuple[str, ...] = ()
+
+
 class ExecutionRequested(Message):
     """Run one template version with these (complete, valid) parameters.
 
@@ -98,6 +123,7 @@ class ExecutionRequested(Message):
     labels: dict[str, str] = Field(default_factory=dict)
     parent: Parent | None = None
     timeout_s: float | None = None
+    trigger: Cause = Cause()
 
 
 class AttemptMessage(Message):

@@ -15,7 +15,16 @@ from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
-from shared.workflow.messages import ENGINE, Actor, Failure, Instance, Parent, Proof, Signal
+from shared.workflow.messages import (
+    ENGINE,
+    Actor,
+    Cause,
+    Failure,
+    Instance,
+    Parent,
+    Proof,
+    Signal,
+)
 
 
 class AttemptRecord(BaseModel):
@@ -132,6 +141,7 @@ class ExecutionState(BaseModel):
     signals: tuple[Signal, ...] = ()
     parent: Parent | None = None
     timeout_s: float | None = None
+    trigger: Cause = Cause()
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0

@@ -13,7 +13,7 @@ from shared.memory.journal import MemoryJournal
 from shared.memory.orders import MemoryOrders
 from shared.ports.journal import Journal
 from shared.ports.orders import Orders
-from shared.workflow.messages import AttemptStarted, JournalMessage
+from shared.workflow.messages import AttemptStarted, Message
 from tests.simulation.fencing_world import FencingWorld
 from tests.simulation.virtual_time import run_virtually
 
@@ -40,7 +40,7 @@ class _EagerJournal(MemoryJournal):
         super().__init__(bus)
         self._decide = decide
 
-    async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
+    async def append(self, execution_id: str, message: Message, message_id: str) -> bool:
         stored = await super().append(execution_id, message, message_id)
         if stored and isinstance(message, AttemptStarted):
             self._decide(

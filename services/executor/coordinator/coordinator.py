@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.claims import ClaimDesk
 from services.executor.coordinator.partitions import PartitionKeeper
@@ -39,7 +40,7 @@ STORE_RETRY_S: Final = 0.5
 class Coordinator:
     """One coordinator of several that share the partitions."""
 
-    def __init__(  # noqa: PLR0913 - one keyword for each port
+    def __init__(  # noqa: PLR0913 - one for each port
         self,
         *,
         owner: str,
@@ -50,6 +51,7 @@ class Coordinator:
         leases: Leases,
         agents: Agents,
         meter: CoordinatorMeter,
+        automations: Automations | None = None,
         partitions: int = subjects.PARTITIONS,
     ) -> None:
         self._reader = reader
@@ -61,6 +63,7 @@ class Coordinator:
             on_superseded=self._on_superseded,
             on_written=self._on_written,
             meter=meter,
+            automations=automations,
         )
         self.turns = Turns(
             store=store,
@@ -70,6 +73,7 @@ class Coordinator:
             writer=self.writer,
             cache=self.cache,
             meter=meter,
+            automations=automations,
         )
         self.keeper = PartitionKeeper(
             leases, owner, on_gained=self._open, on_lost=self._close, partitions=partitions

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.automation.messages import RunEnded
+from shared.automation.turns import is_automation
 from shared.ports.effects import Effects
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
@@ -49,6 +51,12 @@ class Family:
             failure=state.failure,
         )
 
+    def to_source(self, execution_id: str, trigger: msg.Cause, status: str) -> None:
+        """Tell the schedule or the rule that asked for an execution how it ended."""
+        if is_automation(trigger.source):
+            ended = RunEnded(execution_id=execution_id, status=status)
+            self._effects.append(trigger.source, ended, f"run.{execution_id}")
+
     def refused(self, child: str, parent: msg.Parent, reason: str) -> None:
         """A sub-workflow could not even begin."""
         failure = msg.Failure(code="child_refused", message=reason[:2_000], retryable=False)
@@ -75,4 +83,5 @@ def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionReques
             depth=above.depth + 1 if above is not None else 1,
         ),
         timeout_s=event.timeout_s,
+        trigger=state.trigger,
     )

@@ -59,6 +59,8 @@ class Translator:
             return
         if after.parent is not None:  # also of what was over in its first moment
             self._family.to_parent(after, after.parent)
+        else:
+            self._family.to_source(after.execution_id, after.trigger, after.status.value)
         if before is not None and before.timers:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
 

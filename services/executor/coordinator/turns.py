@@ -18,12 +18,14 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.begun import REQUESTED, Begun
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.family import Family
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Translator
 from services.executor.coordinator.writer import WriteBehind
+from shared.automation.turns import is_automation
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry
@@ -70,7 +72,9 @@ class Turns:
         writer: WriteBehind,
         cache: StateCache,
         meter: CoordinatorMeter,
+        automations: Automations | None = None,
     ) -> None:
+        self._automations = automations
         self._store = store
         self._effects = effects
         self._programs = programs
@@ -114,7 +118,9 @@ class Turns:
         missing = {
             raw.execution_id
             for raw in batch.entries
-            if self._cache.get(raw.execution_id) is None and not self._begun.is_new(raw)
+            if self._cache.get(raw.execution_id) is None
+            and not self._begun.is_new(raw)
+            and not is_automation(raw.execution_id)
         }
         if missing:
             loaded = await self._store.load(sorted(missing))
@@ -122,6 +128,10 @@ class Turns:
             for stored in loaded.states.values():
                 if self._is_of_now(batch, stored.partition):
                     self._cache.put(stored)
+        if self._automations is not None:
+            await self._automations.prepare(
+                batch.entries, is_of_now=lambda partition: self._is_of_now(batch, partition)
+            )
         wanted = {self._wanted(raw) for raw in self._of_now(batch)}
         for one in sorted(w for w in wanted if w is not None):
             if self._programs.cached(*one) is None:
@@ -154,6 +164,10 @@ class Turns:
         if stored is not None and raw.seq <= stored.seq:
             return
         try:
+            if is_automation(raw.execution_id):
+                if self._automations is not None:
+                    self._automations.apply(raw)
+                return
             if raw.execution_id in self._unreadable:
                 reason = self._unreadable[raw.execution_id]
                 raise CorruptStateError(f"the stored state cannot be read: {reason}")
@@ -231,6 +245,8 @@ class Turns:
         request = _request_in(raw)
         if request is not None and request.parent is not None:
             self._family.refused(raw.execution_id, request.parent, reason)
+        elif request is not None:
+            self._family.to_source(raw.execution_id, request.trigger, "refused")
         log.warning("quarantined", execution=raw.execution_id, seq=raw.seq, reason=reason[:500])
         self._writer.quarantine(
             Quarantined(

@@ -22,6 +22,8 @@ from typing import Final, TypeVar
 
 import structlog
 
+from services.executor.coordinator.automations import Automations
+from shared.contracts.automations import StoredAutomation
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.journal import JournalReader
 from shared.ports.store import ExecutionStore, StateWrite
@@ -64,7 +66,9 @@ class WriteBehind:
         on_superseded: Callable[[int], None],
         on_written: Callable[[frozenset[str]], None],
         meter: CoordinatorMeter,
+        automations: Automations | None = None,
     ) -> None:
+        self._automations = automations
         self._store = store
         self._reader = reader
         self._on_superseded = on_superseded
@@ -123,6 +127,8 @@ class WriteBehind:
         self._quarantined = [q for q in self._quarantined if q.partition != partition]
         for execution_id in [e for e, d in self._dirty.items() if d.stored.partition == partition]:
             self._waiting_entries -= len(self._dirty.pop(execution_id).entries)
+        if self._automations is not None:
+            self._automations.forget(partition)
 
     async def run(self) -> None:
         """Write for ever."""
@@ -147,6 +153,7 @@ class WriteBehind:
         floors, self._floors = self._floors, {}
         quarantined, self._quarantined = self._quarantined, []
         self._forgotten.clear()
+        automated = self._automations.take() if self._automations is not None else ()
         self._waiting_entries = 0
         self._room.set()
         with timed(self._meter.commit):
@@ -155,6 +162,8 @@ class WriteBehind:
         for message in quarantined:
             await self._until_stored(partial(self._put_aside, message))
         await self._write(list(dirty.values()))
+        if self._automations is not None and automated:
+            await self._write_automations(self._automations, automated)
         for partition, seq in floors.items():
             if partition not in self._forgotten:
                 await self._reader.acknowledge(partition, seq)
@@ -178,6 +187,17 @@ class WriteBehind:
 
     def _is_kept(self, dirty: _Dirty) -> bool:
         return dirty.stored.partition not in self._forgotten
+
+    async def _write_automations(
+        self, automations: Automations, changed: Sequence[StoredAutomation]
+    ) -> None:
+        async def store_kept() -> frozenset[int]:
+            return await automations.store(
+                [one for one in changed if one.partition not in self._forgotten]
+            )
+
+        for partition in await self._until_stored(store_kept):
+            self._on_superseded(partition)
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         while True:

@@ -34,8 +34,9 @@ from shared.ports.logs import SequencedLog
 from shared.ports.templates import StoredTemplate
 from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
+from shared.workflow.expressions import json_size
 from shared.workflow.identity import created_ms
-from shared.workflow.messages import ExecutionRequested
+from shared.workflow.messages import Cause, ExecutionRequested
 from shared.workflow.parameters import prepare_parameters
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState
@@ -50,6 +51,8 @@ LAST_LOOK_S: Final = 0.5
 LOGS_EVERY_S: Final = 0.25
 """Pause between looks for new lines while they are followed."""
 HISTORY_PAGE: Final = 500
+MAX_EVIDENCE_BYTES: Final = 16 * 1024
+"""Largest evidence of what made somebody ask for an execution, as JSON."""
 
 
 class ExecutionOperations:
@@ -254,6 +257,9 @@ def _requested(
     stored: StoredTemplate, request: ExecuteRequest, principal: Principal
 ) -> ExecutionRequested:
     template = stored.template
+    if json_size(request.trigger.evidence) > MAX_EVIDENCE_BYTES:
+        limit = f"has more than {MAX_EVIDENCE_BYTES // 1024} KiB"
+        raise problems.invalid_field("trigger/evidence", limit, "say where it can be found")
     try:
         parameters = prepare_parameters(template, request.parameters)
     except ParameterError as error:
@@ -267,6 +273,7 @@ def _requested(
         suggested_by=request.suggested_by,
         template_author=stored.created_by,
         labels=request.labels,
+        trigger=Cause(kind=request.trigger.kind, evidence=request.trigger.evidence),
     )
 
 

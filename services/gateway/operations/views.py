@@ -10,6 +10,7 @@ from shared.workflow import graph as graphs
 from shared.workflow.binding import base
 from shared.workflow.definition import Step, Template
 from shared.workflow.gates import open_gates
+from shared.workflow.messages import Cause
 from shared.workflow.state import ExecutionState, StepState
 
 
@@ -30,6 +31,7 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         approval=state.approval.value,
         approved_by=state.approved_by,
         parent=state.parent,
+        trigger=Cause.model_validate(masked(state.trigger.model_dump())),
         section=state.section,
         awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
         steps=tuple(

@@ -26,7 +26,7 @@ from shared.contracts.claims import ClaimDecision, ClaimDecisions
 from shared.contracts.publishing import WireEvent
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.journal import TimerOrder
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import JOURNAL_MESSAGE, Message
 
 log = structlog.get_logger()
 
@@ -107,13 +107,13 @@ class NatsEffects:
             subjects.journal_stream(partition), subjects.timer(partition, execution_id, name)
         )
 
-    def append(self, execution_id: str, message: JournalMessage, message_id: str) -> None:
+    def append(self, execution_id: str, message: Message, message_id: str) -> None:
         """State a fact in the journal."""
         partition = subjects.partition_of(execution_id, self._partitions)
         self._publish(
             subjects.journal_stream(partition),
             subjects.journal(partition, execution_id),
-            JOURNAL_MESSAGE.dump_json(message),
+            message.model_dump_json().encode(),
             message_id,
         )
 

@@ -29,7 +29,7 @@ from shared.adapters.nats.pull import StandingPull
 from shared.adapters.nats.reading import last_sequence
 from shared.contracts import subjects
 from shared.ports.journal import RawEntry, Taken
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import Message
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class NatsJournal:
         self._publisher = publisher
         self._partitions = partitions
 
-    async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
+    async def append(self, execution_id: str, message: Message, message_id: str) -> bool:
         """Store a message durably; false when one of the same id was stored before.
 
         A message that had to be sent again may find its own first copy; that is no other one.
@@ -66,7 +66,7 @@ class NatsJournal:
         stored = await self._publisher.publish(
             stream,
             subjects.journal(partition, execution_id),
-            JOURNAL_MESSAGE.dump_json(message),
+            message.model_dump_json().encode(),
             message_id,
             {ORIGIN: origin},
         )

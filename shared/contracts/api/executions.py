@@ -7,11 +7,24 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.events import PublicEvent
-from shared.workflow.messages import Actor, Failure, Parent
+from shared.workflow.messages import Actor, Cause, Failure, Parent
 from shared.workflow.names import Slug
 from shared.workflow.state import AttemptRecord
 
 MAX_LABELS = 32
+
+
+class RunCause(BaseModel):
+    """What made the caller ask: of which kind it was, and what it was decided on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal[
+        "manual", "context_detected", "pattern_matched", "external_api", "monitoring_alert"
+    ] = "manual"
+    evidence: dict[str, Any] = Field(
+        default_factory=dict, max_length=50, description="At most 16 KiB as JSON."
+    )
 
 
 class ExecuteRequest(BaseModel):
@@ -26,6 +39,7 @@ class ExecuteRequest(BaseModel):
     suggested_by: Actor | None = Field(
         None, description="Who or what proposed to run it; it stands in the provenance."
     )
+    trigger: RunCause = RunCause()
 
 
 class StepView(BaseModel):
@@ -92,6 +106,7 @@ class ExecutionView(BaseModel):
     approval: str
     approved_by: Actor | None = None
     parent: Parent | None = None
+    trigger: Cause = Cause()
     section: str = ""
     awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
     steps: tuple[StepView, ...]

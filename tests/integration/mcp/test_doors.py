@@ -7,6 +7,7 @@ import sys
 import httpx
 import pytest
 
+from shared.mcp.tools import TOOLS
 from tests.integration.mcp.conftest import REPO, Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,4 +134,4 @@ async def test_a_gateway_that_is_away(served: Served) -> None:
         result = await client.call_tool("workflow_list", {})
         assert result.is_error
         assert "cannot be reached" in str(result.content)
-        assert len((await client.list_tools()).tools) == 14
+        assert len((await client.list_tools()).tools) == len(TOOLS)

@@ -26,6 +26,10 @@ TOOLS = {
     "workflow_history",
     "workflow_approvals",
     "workflow_approve",
+    "schedule_list",
+    "schedule_preview",
+    "schedule_create",
+    "schedule_control",
     "task_list",
     "task_accept",
     "task_complete",
@@ -242,6 +246,8 @@ READS = {
     "workflow_explain",
     "workflow_history",
     "workflow_approvals",
+    "schedule_list",
+    "schedule_preview",
     "task_list",
     "memory_recall",
 }
@@ -252,6 +258,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_status": {"execution_id": "ex_none"},
     "workflow_cancel": {"execution_id": "ex_none"},
     "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
+    "schedule_preview": {"timetable": {"every_s": 60}},
+    "schedule_create": {
+        "definition": {"name": "s", "template_id": "none", "timetable": {"every_s": 60}}
+    },
+    "schedule_control": {"schedule_id": "sc_none", "action": "pause"},
     "task_accept": {"task_id": "dl_none"},
     "task_complete": {"task_id": "dl_none"},
     "memory_remember": {"content": "allowed"},

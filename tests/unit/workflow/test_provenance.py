@@ -70,7 +70,8 @@ def test_whoever_changed_it(message: msg.JournalMessage, expected: tuple[str, st
 
 def test_every_message_by_somebody_is_told() -> None:
     """A message that is added later appears by itself: whatever has a `by` is in the provenance."""
-    for kind in msg.Message.__subclasses__():
+    of_executions = [k for k in msg.Message.__subclasses__() if k.__module__ == msg.__name__]
+    for kind in of_executions:
         if "by" in kind.model_fields and kind is not msg.ApprovalMessage:
             fields: dict[str, Any] = {"by": ANN, "step": "a", "attempt": 1, "verdict": "failed"}
             fields |= {"id": "i", "name": "n", "after": 0, "items": (), "region": "r"}

@@ -1,0 +1,149 @@
+"""Schedules as a coordinator moves them: the same journal, the same batches, the same law.
+
+Their states are few and small, so each is one document, written before the journal is acknowledged.
+A state knows the sequence it has applied; executions and timers carry ids that follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from shared.automation.messages import (
+    AUTOMATION_MESSAGE,
+    AutomationMessage,
+    Saved,
+    TimerTaken,
+)
+from shared.automation.orders import (
+    CancelRun,
+    ClearTimers,
+    Found,
+    Order,
+    SetTimer,
+    StartRun,
+    TakeTimer,
+)
+from shared.automation.specs import Runs
+from shared.automation.turns import is_automation, turn
+from shared.contracts.automations import StoredAutomation
+from shared.ports.automations import AutomationStore
+from shared.ports.effects import Effects
+from shared.ports.journal import RawEntry, TimerOrder
+from shared.ports.templates import TemplateStore
+from shared.runtime.meters import CoordinatorMeter
+from shared.workflow.messages import Actor, CancelRequested, TimerFired
+
+log = structlog.get_logger()
+
+Wanted = tuple[str, str | None]
+
+
+class Automations:
+    """Applies entries about automations, and keeps what changed until it is stored."""
+
+    def __init__(
+        self,
+        store: AutomationStore,
+        templates: TemplateStore,
+        effects: Effects,
+        meter: CoordinatorMeter,
+    ) -> None:
+        self._store = store
+        self._templates = templates
+        self._effects = effects
+        self._meter = meter
+        self._states: dict[str, StoredAutomation] = {}
+        self._dirty: dict[str, StoredAutomation] = {}
+        self._found: dict[Wanted, Found | None] = {}
+
+    async def prepare(
+        self, entries: Sequence[RawEntry], *, is_of_now: Callable[[int], bool]
+    ) -> None:
+        """Bring the states and the templates of a batch into hand; raises what stores raise.
+
+        `is_of_now` tells whether a partition is still held as it was when they were taken.
+        Templates are looked up for every batch: the newest release may be another one by now.
+        """
+        ids = {raw.execution_id for raw in entries if is_automation(raw.execution_id)}
+        if not ids:
+            return
+        missing = sorted(ids - self._states.keys())
+        loaded = await self._store.load(missing)
+        self._states.update({i: s for i, s in loaded.items() if is_of_now(s.partition)})
+        wanted = {_wanted(s.state.spec) for one in ids if (s := self._states.get(one))}
+        wanted |= {_wanted(m.spec) for raw in entries if isinstance(m := _read(raw), Saved)}
+        self._found = {one: await self._find(*one) for one in wanted}
+
+    def apply(self, raw: RawEntry) -> None:
+        """Apply one entry of a prepared batch. Raises what a broken entry makes of it."""
+        stored = self._states.get(raw.execution_id)
+        if stored is not None and raw.seq <= stored.seq:
+            return
+        message = AUTOMATION_MESSAGE.validate_json(raw.payload)
+        state = stored.state if stored is not None else None
+        spec = message.spec if isinstance(message, Saved) else state.spec if state else None
+        found = self._found.get(_wanted(spec)) if spec is not None else None
+        outcome = turn(state, raw.execution_id, message, raw.at_ms, found)
+        for order in outcome.orders:
+            self._carry_out(raw.execution_id, order)
+        for what, more in outcome.counts:
+            self._meter.automated(raw.execution_id[:2], what, more)
+        if outcome.state is not None and outcome.state is not state:
+            now = StoredAutomation.model_construct(
+                partition=raw.partition, seq=raw.seq, state=outcome.state
+            )
+            self._states[raw.execution_id] = self._dirty[raw.execution_id] = now
+
+    def take(self) -> Sequence[StoredAutomation]:
+        """What changed since it was last taken, to be stored once its effects are durable."""
+        taken, self._dirty = list(self._dirty.values()), {}
+        return taken
+
+    async def store(self, taken: Sequence[StoredAutomation]) -> frozenset[int]:
+        """Store it; gives the partitions where another coordinator has gone on."""
+        superseded = await self._store.write(taken) if taken else frozenset()
+        return frozenset(one.partition for one in taken if one.state.id in superseded)
+
+    def forget(self, partition: int) -> None:
+        """The partition is another coordinator's."""
+        for states in (self._states, self._dirty):
+            for one in [i for i, stored in states.items() if stored.partition == partition]:
+                del states[one]
+
+    async def _find(self, template_id: str, version: str | None) -> Found | None:
+        stored = await self._templates.find(template_id, version)
+        return None if stored is None else Found(stored.template, stored.created_by)
+
+    def _carry_out(self, automation_id: str, order: Order) -> None:
+        match order:
+            case StartRun(execution_id, request):
+                self._effects.append(execution_id, request, f"req.{execution_id}")
+            case CancelRun(execution_id, reason):
+                cancel = CancelRequested(by=Actor(kind="schedule", id=automation_id), reason=reason)
+                self._effects.append(execution_id, cancel, f"o.{automation_id}.{execution_id}")
+            case SetTimer(name, due_ms, generation):
+                fired = TimerFired(timer=name, generation=generation)
+                payload = fired.model_dump_json().encode()
+                self._effects.timer(TimerOrder(automation_id, name, due_ms, payload))
+            case TakeTimer(name, generation):
+                taken = TimerTaken(timer=name, generation=generation)
+                message_id = f"taken.{automation_id}.{name}.{generation}"
+                self._effects.append(automation_id, taken, message_id)
+            case ClearTimers():
+                self._effects.forget(automation_id, timers=True, tasks=False)
+
+
+def _wanted(spec: Runs) -> Wanted:
+    return spec.template_id, spec.pinned
+
+
+def _read(raw: RawEntry) -> AutomationMessage | None:
+    """The message, if it can be read; what cannot is quarantined when its turn comes."""
+    if not is_automation(raw.execution_id):
+        return None
+    try:
+        return AUTOMATION_MESSAGE.validate_json(raw.payload)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Schedules, as callers make and see them."""
