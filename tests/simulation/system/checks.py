@@ -19,6 +19,7 @@ from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry, apply, fold, redecide
 from shared.workflow.state import ExecutionState
 from tests.simulation.checked import check_counts
+from tests.simulation.fleet_checks import check_fleet
 from tests.simulation.gate_checks import check_granted
 from tests.simulation.system.commands import Leg, Start
 
@@ -85,6 +86,8 @@ class _Walk:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        every = program.template.every_step
+        self._loops = [s for s in every if s.foreach is not None or s.target.is_fleet]
         self._cancelled = False
         self._started: set[tuple[str, int, int]] = set()
         self._resolved: set[tuple[str, int]] = set()
@@ -106,6 +109,8 @@ class _Walk:
         if isinstance(event, ev.ExecutionStarted) and WORKFLOW_GATE in state.gates:
             check_granted(state, WORKFLOW_GATE)
         yield from self._limits(state)
+        for step in self._loops:
+            check_fleet(step, state, event)
 
     def _remember(self, event: ev.AnyEvent, message: msg.JournalMessage) -> None:
         if isinstance(event, ev.ExecutionCancelling):

@@ -23,6 +23,7 @@ from cryptography.fernet import Fernet
 
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
@@ -34,6 +35,7 @@ from services.executor.secrets.vault import Vault
 from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import LogChunk
 from shared.memory.agents import MemoryAgentDirectory
+from shared.memory.automations import MemoryAutomationStore
 from shared.memory.leases import MemoryLeases
 from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
@@ -48,6 +50,7 @@ from tests.simulation.system.loop_clock import LoopClock
 from tests.simulation.system.people import People
 from tests.simulation.system.ports import Effects, Feed, Journal, Network, Orders, Pools, Reader
 from tests.simulation.system.processes import Process, current, owning_tasks
+from tests.simulation.system.schedules import Schedule, check_schedule
 from tests.simulation.system.servers import Store, bus_of
 from tests.simulation.system.templates import AGENTS, CHILD, template_of
 from tests.simulation.system.weather import Trace, Weather
@@ -56,6 +59,8 @@ PARTITIONS: Final = 3
 COORDINATORS: Final = ("mind-0", "mind-1")
 TEMPLATES: Final = 2
 EXECUTIONS: Final = 4
+WITH_SCHEDULE: Final = 0.3
+"""The share of worlds with a schedule."""
 SLOTS: Final = 4
 STORM_S: Final = (15.0, 40.0)
 PATIENCE_S: Final = 4_000.0
@@ -162,6 +167,8 @@ class World:
         templates = MemoryTemplateStore()
         self._templates = templates
         self._programs = _Programs(templates, COMMANDS)
+        self._automations = MemoryAutomationStore(self.weather)
+        self._schedule: Schedule | None = None
         self._processes: dict[str, Process] = {}
         self._is_calm = False
         self._poison: list[tuple[str, int]] = []
@@ -174,6 +181,9 @@ class World:
         self._loop.set_task_factory(owning_tasks)
         names = await self._write_templates()
         self._set_mood()
+        if self._rng.random() < WITH_SCHEDULE:
+            self._schedule = Schedule(self._rng, self.streams, names[0])
+            self._schedule.make()
         keepers = [self._keep(name, self._mind) for name in COORDINATORS]
         keepers += [self._keep(name, self._agent) for name in AGENTS]
         running = [self._loop.create_task(keeper) for keeper in keepers]
@@ -217,15 +227,17 @@ class World:
     async def _mind(self, name: str) -> None:
         agents = LiveAgents(_Directory(self.bus))
         await agents.start()
+        effects = Effects(self.bus, self.network)
         coordinator = Coordinator(
             owner=name,
             reader=Reader(self.bus, self._rng),
-            effects=Effects(self.bus, self.network),
+            effects=effects,
             store=self.store,
             programs=self._programs,
             leases=MemoryLeases(self.bus),
             agents=lambda: agents.now,
             meter=_meters()[0],
+            automations=Automations(self._automations, self._templates, effects, _meters()[0]),
             partitions=PARTITIONS,
         )
         await self._orders().answer_claims(coordinator.answer_claim)
@@ -310,6 +322,8 @@ class World:
 
     def _calm(self) -> None:
         self.trace.note("calm", round(self._loop.time(), 3))
+        if self._schedule is not None:
+            self._schedule.pause()
         self._is_calm = self.people.calm = True
         self.weather.calm()
         self.network.jitter_s = 0.0
@@ -435,6 +449,9 @@ class World:
             found += violations(record)
             for entry in record.history:
                 self.trace.note(name, entry.seq, entry.at_ms, [e.type for e in entry.events])
+        if self._schedule is not None:
+            states = [stored.state for stored in self.store.newest.values()]
+            found += await check_schedule(self._automations, states)
         return Outcome(
             seed=seed,
             violations=found,
