@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sys
 import tempfile
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from cryptography.fernet import Fernet
@@ -45,6 +43,7 @@ from shared.workflow.program import Program, compile_template
 from tests.simulation.core_templates import COMMANDS
 from tests.simulation.system.checks import Record, violations
 from tests.simulation.system.commands import Ledger, Temper, commands
+from tests.simulation.system.complaints import Complaints
 from tests.simulation.system.idle_loop import run_idly
 from tests.simulation.system.loop_clock import LoopClock
 from tests.simulation.system.people import People
@@ -52,6 +51,7 @@ from tests.simulation.system.ports import Effects, Feed, Journal, Network, Order
 from tests.simulation.system.processes import Process, current, owning_tasks
 from tests.simulation.system.schedules import Schedule, check_schedule
 from tests.simulation.system.servers import Store, bus_of
+from tests.simulation.system.storm import Storm
 from tests.simulation.system.templates import AGENTS, CHILD, template_of
 from tests.simulation.system.weather import Trace, Weather
 
@@ -129,26 +129,6 @@ def _sealer() -> Sealer:
     return Sealer(Fernet.generate_key())
 
 
-class Complaints:
-    """A processor of log entries: keeps what production code calls an error."""
-
-    def __init__(self) -> None:
-        self.kept: list[str] = []
-
-    def __call__(self, _logger: Any, _name: str, entry: Mapping[str, Any]) -> Any:
-        """Keep it; nothing is printed."""
-        words = {k: v for k, v in entry.items() if k not in ("event", "exc_info")}
-        self.kept.append(f"logged as an error: {entry['event']} {words} {_reason(entry)}")
-        raise structlog.DropEvent
-
-
-def _reason(entry: Mapping[str, Any]) -> str:
-    if not entry.get("exc_info"):
-        return ""
-    error = sys.exc_info()[1]
-    return "" if error is None else "".join(traceback.format_exception(error)[-3:])
-
-
 class World:
     """One seed's world; `run` it once."""
 
@@ -171,10 +151,19 @@ class World:
         self._schedule: Schedule | None = None
         self._processes: dict[str, Process] = {}
         self._is_calm = False
-        self._poison: list[tuple[str, int]] = []
         self.violations: list[str] = []
         self._outside = Process("outside", crashes=False)
         self.people = People(self._rng, self.store, Journal(self.bus, self.network), self.ledger)
+        self._storm = Storm(
+            self._rng,
+            self.weather,
+            (self.bus, self.streams, self.tasks),
+            self.clock,
+            self._processes,
+            self.people.roots,
+            self.trace,
+            PARTITIONS,
+        )
 
     async def run(self) -> None:
         """From the first request until everything has ended, and the checks."""
@@ -192,9 +181,9 @@ class World:
             for number in range(EXECUTIONS)
         ]
         running.append(self._outside.spawn(self.people.look_around()))
-        storm = self._loop.create_task(self._storm())
+        raging = self._loop.create_task(self._storm.rage())
         await asyncio.sleep(self._rng.uniform(*STORM_S))
-        storm.cancel()
+        raging.cancel()
         self._calm()
         await asyncio.gather(*asking)
         await self._until_over()
@@ -305,7 +294,7 @@ class World:
     def _orders(self) -> Orders:
         return Orders(self.bus, self.network)
 
-    # What goes wrong
+    # How it goes
 
     def _set_mood(self) -> None:
         rng = self._rng
@@ -331,67 +320,6 @@ class World:
         self.ledger.temper = Temper(fails=0.05, defers=0.0, long=0.0)
         for process in self._processes.values():
             process.cut_until = process.still_until = 0.0
-
-    async def _storm(self) -> None:
-        rng = self._rng
-        pace_s = rng.choice((1.0, 3.0, 10.0))
-        blows = (
-            self._cut, self._freeze, self._kill, self._store_away, self._servers_away,
-            self._restart_queue, self._jump, self._take_lease, self._cut_reader, self._put_poison,
-            self._hand_over_amid_outage,
-        )  # fmt: skip
-        while True:
-            await asyncio.sleep(rng.uniform(0, 2 * pace_s))
-            blow = rng.choice(blows)
-            self.trace.note(blow.__name__)
-            blow()
-
-    def _someone(self) -> Process:
-        return self._processes[self._rng.choice(sorted(self._processes))]
-
-    def _cut(self) -> None:
-        self._someone().cut_until = self._loop.time() + self._rng.choice((1, 5, 12))
-
-    def _freeze(self) -> None:
-        self._someone().still_until = self._loop.time() + self._rng.choice((1, 8, 20))
-
-    def _kill(self) -> None:
-        self._someone().kill()
-
-    def _store_away(self) -> None:
-        self.weather.store_away_until = self._loop.time() + self._rng.choice((1, 5, 15))
-
-    def _servers_away(self) -> None:
-        self.weather.servers_away_until = self._loop.time() + self._rng.choice((1, 5, 10))
-
-    def _restart_queue(self) -> None:
-        self.tasks.restart()
-
-    def _jump(self) -> None:
-        self.clock.jump(self._rng.choice((-1_500, -200, 300, 2_000)))
-
-    def _take_lease(self) -> None:
-        self.bus.leases.pop(f"partition.{self._rng.randrange(PARTITIONS)}", None)
-
-    def _cut_reader(self) -> None:
-        """A consumer is gone: its reader learns of it and opens the partition again."""
-        cursor = self.streams.cursor_of(self._rng.randrange(PARTITIONS))
-        if cursor is not None:
-            cursor.lost = True
-            cursor.on_news()
-
-    def _hand_over_amid_outage(self) -> None:
-        """A batch waits for the store while its partition goes to another, or is opened again."""
-        self._store_away()
-        away_s = self.weather.store_away_until - self._loop.time()
-        blow = self._rng.choice((self._take_lease, self._cut_reader))
-        self._loop.call_later(self._rng.uniform(0, away_s), blow)
-
-    def _put_poison(self) -> None:
-        if self.people.roots:
-            execution_id = self._rng.choice(self.people.roots)
-            if self.streams.append(execution_id, b"poison", None):
-                self._poison.append((execution_id, max(self.streams.appended_at[execution_id])))
 
     # The end
 
@@ -479,11 +407,11 @@ class World:
     def _quarantine(self) -> list[str]:
         """What could not be applied is put aside, and nothing else is."""
         aside = {(put.execution_id, put.seq): put.reason for put in self.store.quarantined}
-        lost = [f"poison {key} was not put aside" for key in self._poison if key not in aside]
+        lost = [f"poison {key} was not put aside" for key in self._storm.poison if key not in aside]
         wrong = [
             f"{key} was put aside: {reason}"
             for key, reason in aside.items()
-            if key not in self._poison
+            if key not in self._storm.poison
         ]
         return lost + wrong
 
