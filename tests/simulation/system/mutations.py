@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from unittest.mock import patch
 
 from services.executor.coordinator.cache import StateCache
+from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.family import Family
 from services.executor.coordinator.translation import Translator
 from services.executor.coordinator.turns import Turns
@@ -117,8 +118,16 @@ def _states_before_quarantine() -> Patch:
 
 @_mutation
 def _old_batches_applied() -> Patch:
-    """A batch from before its partition was lost is applied after it."""
-    return patch.object(Turns, "_is_of_now", lambda _self, _batch, _partition: True)
+    """A batch from before its partition was lost is applied after it, on states from before too."""
+
+    async def opened(self: Coordinator, partition: int) -> None:
+        self.turns.begin(partition)
+        self.turns.opened(partition, await self._reader.open(partition))
+
+    return _together(
+        patch.object(Turns, "_is_of_now", lambda _self, _batch, _partition: True),
+        patch.object(Coordinator, "_open", opened),
+    )
 
 
 @_mutation
@@ -146,6 +155,18 @@ def _no_events_on_replay() -> Patch:
 def _parent_not_told() -> Patch:
     """A sub-workflow ends, and nobody tells the step that called it."""
     return patch.object(Family, "to_parent", lambda _self, _state, _parent: None)
+
+
+@_mutation
+def _children_of_a_moment_silent() -> Patch:
+    """A sub-workflow that is over in its first moment tells nobody."""
+    original = Family.to_parent
+
+    def to_parent(self: Family, state: Any, parent: Any) -> None:
+        if state.created_at_ms != state.ended_at_ms:
+            original(self, state, parent)
+
+    return patch.object(Family, "to_parent", to_parent)
 
 
 # The runner

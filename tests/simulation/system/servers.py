@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 
 from shared.contracts import subjects
 from shared.contracts.history import StoredState
 from shared.memory.bus import ACK_WAIT_MS, DUPLICATES_MS, MemoryBus
 from shared.memory.execution_store import MemoryExecutionStore
-from shared.memory.faults import Faults
+from shared.memory.faults import Action, Faults
 from shared.memory.journal_streams import Cursor, JournalStreams
 from shared.memory.task_queue import QueuedTask, TaskQueue
 from shared.ports.journal import TimerOrder
-from shared.ports.store import StateWrite
+from shared.ports.store import Loaded, StateWrite
 from tests.simulation.system.loop_clock import LoopClock
 
 KEEP_S = 30.0
@@ -120,6 +121,12 @@ class Store(MemoryExecutionStore):
         super().__init__(faults)
         self.newest: dict[str, StoredState] = {}
         self.violations: list[str] = []
+
+    async def load(self, execution_ids: Sequence[str]) -> Loaded:
+        """States as they are when they are read, which is not when they arrive."""
+        loaded = await super().load(execution_ids)
+        await self._faults.after(Action.LOAD, "")
+        return loaded
 
     def _add_history(self, write: StateWrite) -> None:
         execution_id = write.stored.state.execution_id

@@ -47,6 +47,8 @@ class Storm:
             self._cut, self._freeze, self._kill, self._store_away, self._servers_away,
             self._restart_queue, self._jump, self._take_lease, self._cut_reader, self._put_poison,
             self._hand_over_amid_outage,
+            self._hand_over_amid_reading,
+            self._hand_over_amid_reading,
         )  # fmt: skip
         while True:
             await asyncio.sleep(rng.uniform(0, 2 * pace_s))
@@ -79,11 +81,17 @@ class Storm:
         self._clock.jump(self._rng.choice((-1_500, -200, 300, 2_000)))
 
     def _take_lease(self) -> None:
-        self._bus.leases.pop(f"partition.{self._rng.randrange(self._partitions)}", None)
+        self._take_lease_of(self._rng.randrange(self._partitions))
+
+    def _take_lease_of(self, number: int) -> None:
+        self._bus.leases.pop(f"partition.{number}", None)
 
     def _cut_reader(self) -> None:
+        self._cut_reader_of(self._rng.randrange(self._partitions))
+
+    def _cut_reader_of(self, number: int) -> None:
         """A consumer is gone: its reader learns of it and opens the partition again."""
-        cursor = self._streams.cursor_of(self._rng.randrange(self._partitions))
+        cursor = self._streams.cursor_of(number)
         if cursor is not None:
             cursor.lost = True
             cursor.on_news()
@@ -94,6 +102,15 @@ class Storm:
         away_s = self._weather.store_away_until - self._loop.time()
         blow = self._rng.choice((self._take_lease, self._cut_reader))
         self._loop.call_later(self._rng.uniform(0, away_s), blow)
+
+    def _hand_over_amid_reading(self) -> None:
+        """The same while states are read, slowly: what arrives is of before."""
+        number = self._rng.randrange(self._partitions)
+        self._weather.slow_reads_until = self._loop.time() + 12
+        self._cut_reader_of(number)
+        for _ in range(3):
+            blow = self._rng.choice((self._take_lease_of, self._cut_reader_of))
+            self._loop.call_later(self._rng.uniform(0.5, 10), blow, number)
 
     def _put_poison(self) -> None:
         if self._roots:

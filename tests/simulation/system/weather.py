@@ -59,6 +59,7 @@ class Weather(Faults):
         self.climate = Climate()
         self.store_away_until = 0.0
         self.servers_away_until = 0.0
+        self.slow_reads_until = 0.0
         self.crashes = 0
 
     @classmethod
@@ -78,7 +79,7 @@ class Weather(Faults):
     def calm(self) -> None:
         """Nothing goes wrong from now on."""
         self.climate = Climate()
-        self.store_away_until = self.servers_away_until = 0.0
+        self.store_away_until = self.servers_away_until = self.slow_reads_until = 0.0
 
     async def before(self, action: Action, subject: str) -> None:
         """Delay it, prevent it, or let its process die before it."""
@@ -104,6 +105,8 @@ class Weather(Faults):
         if process is None:
             return
         await self._maybe_crash(process)
+        if action is Action.LOAD and asyncio.get_running_loop().time() < self.slow_reads_until:
+            await asyncio.sleep(self._rng.uniform(0, 6))
         if action not in _TALK and self._rng.random() < self.climate.lost_after:
             await self._time_out("not confirmed")
 
