@@ -95,6 +95,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.concurrency",
+        RUN,
+        {"concurrency": "Who has a slot of a concurrency key, who waits; release one."},
+    ),
+    CommandModule(
         "services.cli.quarantine",
         RUN,
         {"quarantine": "Messages that could not be applied: show, retry, discard."},

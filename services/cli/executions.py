@@ -180,6 +180,9 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
         parts.append(Text(f"approval {view.approval} by {view.approved_by.id}"))
     for gate in view.awaits_approval:
         parts.append(Text(f"waits at gate {gate}: {hv('approve')} {view.id} --gate {gate}"))
+    parts += [
+        Text(f"waits for a slot of {key}: {hv('concurrency')}") for key in view.waits_for_slots
+    ]
     parts += _mapping("Parameters", view.parameters, limit)
     parts.append(Text("\nSteps", style="bold"))
     columns = ("STEP", "STATUS", "AGENT", "ATTEMPTS", "TOOK", "STARTED")

@@ -12,8 +12,10 @@ import structlog
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.backlog_gauges import BacklogGauges
+from services.executor.coordinator.concurrency_keys import ConcurrencyKeys
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
@@ -26,7 +28,7 @@ from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
 from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
-from shared.adapters.mongo.automations import MongoAutomationStore
+from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
 from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
@@ -143,8 +145,9 @@ async def _start_coordinator(
 ) -> list[Closer]:
     store = MongoExecutionStore(mongo)
     await store.ensure_indexes()
-    automation_store = MongoAutomationStore(mongo)
-    await automation_store.ensure_indexes()
+    automations, keys = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
+    for actor_store in (automations, keys):
+        await actor_store.ensure_indexes()
     agents = LiveAgents(NatsAgentDirectory(bus))
     await agents.start()
     effects, templates = NatsEffects(bus, publisher), MongoTemplateStore(mongo)
@@ -157,7 +160,9 @@ async def _start_coordinator(
         leases=NatsLeases(bus),
         agents=lambda: agents.now,
         meter=meter,
-        automations=Automations(automation_store, templates, effects, meter),
+        actors=Actors(
+            Automations(automations, templates, effects, meter), ConcurrencyKeys(keys, effects)
+        ),
     )
     sampler = Sampler(NatsBusSamples(bus), coordinator, agents, lambda: publisher.pending, meter)
     await NatsOrders(bus).answer_claims(coordinator.answer_claim)

@@ -15,7 +15,7 @@ from services.gateway.keys import ensure_admin_key
 from services.gateway.parts import AutomationPorts, Collective, Parts, WebhookPorts
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
-from shared.adapters.mongo.automations import MongoAutomationStore
+from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.delegations import MongoDelegations
@@ -112,9 +112,9 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     executions, quarantine = MongoExecutionQueries(mongo), MongoQuarantine(mongo)
     keys = MongoKeyStore(mongo)
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
-    automations = MongoAutomationStore(mongo)
+    automations, slots = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
     await _ensure_indexes(
-        [templates, executions, quarantine, keys, idempotency, deliveries, automations]
+        [templates, executions, quarantine, keys, idempotency, deliveries, automations, slots]
     )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
@@ -133,6 +133,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         collective=await _collective(mongo, sink, journal, clock),
         webhooks=WebhookPorts(MongoWebhookStore(mongo), deliveries, NatsEventFeed(bus, "webhooks")),
         automations=AutomationPorts(journal, automations),
+        slots=slots,
         control=NatsControl(bus),
         commands=CommandRegistry.installed(),
         clock=clock,

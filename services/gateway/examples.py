@@ -94,6 +94,7 @@ BODIES: Final[dict[str, Any]] = {
     "update_webhook": {"filter": {"events": ["execution.failed"]}},
     "rotate_webhook_secret": {"overlap_s": 3600},
     "discard_quarantined": {"reason": "of a template that was removed"},
+    "release_slot": {"execution_id": "ex_01j8", "reason": "its state is damaged"},
     "create_schedule": SCHEDULE,
     "update_schedule": {**SCHEDULE, "overlap": "queue"},
     "preview_schedule": {"timetable": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}},

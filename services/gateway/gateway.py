@@ -9,6 +9,7 @@ from services.gateway.automation.schedules import ScheduleOperations
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
+from services.gateway.operations.concurrency import ConcurrencyOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.explaining import Explaining
@@ -53,6 +54,7 @@ class Gateway:
     broadcasts: BroadcastOperations
     webhooks: Webhooks
     schedules: ScheduleOperations
+    concurrency: ConcurrencyOperations
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -85,6 +87,7 @@ class Gateway:
             broadcasts=BroadcastOperations(parts),
             webhooks=Webhooks.of(parts, settings),
             schedules=ScheduleOperations(parts, templates),
+            concurrency=ConcurrencyOperations(parts),
         )
 
     async def start(self) -> None:

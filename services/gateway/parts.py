@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.commands.registry import CommandRegistry
+from shared.ports.actors import KeyStateStore
 from shared.ports.agents import AgentDirectory
 from shared.ports.automations import AutomationStore
 from shared.ports.bus import BusSamples
@@ -75,6 +76,7 @@ class Parts:
     collective: Collective
     webhooks: WebhookPorts
     automations: AutomationPorts
+    slots: KeyStateStore
     control: Control
     commands: CommandRegistry
     clock: Clock

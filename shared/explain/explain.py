@@ -13,6 +13,7 @@ from shared.contracts.api.explain import Explanation, Finding
 from shared.explain import system, whole
 from shared.explain.pending import pending
 from shared.explain.picture import Picture
+from shared.explain.slots import slots
 from shared.explain.steps import steps
 
 MOST_FINDINGS: Final = 50
@@ -27,6 +28,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     whole.failing,
     whole.paused,
     whole.approvals,
+    slots,
     steps,
     whole.cancelling,
     system.behind,

@@ -11,17 +11,18 @@ from shared.workflow.flow import count_needed
 from shared.workflow.gates import open_gates
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.program import Program
+from shared.workflow.slots import waits_to_begin
 from shared.workflow.state import ExecutionState, StepState
 
 
 def pending(picture: Picture) -> Iterator[Finding]:
-    """What each step that has not begun waits for. A gate before it is told by itself, and for the
-    instances of a loop their loop speaks."""
+    """What each step that has not begun waits for. A gate before it, or a slot that it needs, is
+    told by itself, and for the instances of a loop their loop speaks."""
     state, program = picture.state, picture.program
     if state is None or program is None or state.ended:
         return
-    asked = {name for name, _ in open_gates(state)}
-    if "workflow" in asked:
+    asked = {name for name, _ in open_gates(state)} | state.slots.keys()
+    if "workflow" in asked or waits_to_begin(state):
         return
     for name in program.graph.order:
         step = state.steps.get(name)

@@ -13,6 +13,7 @@ from shared.contracts.agents import AgentRecord
 from shared.contracts.api.explain import Explanation, Usual
 from shared.contracts.delegations import Delegation
 from shared.contracts.quarantine import QuarantineEntry
+from shared.workflow.concurrency_key import KeyState
 from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
 
@@ -42,7 +43,7 @@ class Picture:
     """Everything that the findings look at. `state` is `None` where nothing is stored, or where it
     cannot be read (`damage`). `heard_ms` is when a step's command last wrote a line. `children` are
     the explanations of the executions that steps called, `delegations` what steps wait for, both by
-    step."""
+    step; `keys` are the concurrency keys that it waits for."""
 
     execution_id: str
     now_ms: int
@@ -55,6 +56,7 @@ class Picture:
     past: Past = Past()
     children: Mapping[str, Explanation] = field(default_factory=dict)
     delegations: Mapping[str, Delegation] = field(default_factory=dict)
+    keys: Mapping[str, KeyState] = field(default_factory=dict)
     heard_ms: Mapping[str, int] = field(default_factory=dict)
 
     def agent(self, name: str) -> AgentRecord | None:

@@ -9,7 +9,8 @@
 The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (reports of runners),
 `settling` and `routing` (what becomes ready), `scheduling` (how it starts), `gates` and
 `gate_answers` (approvals), `instances` (loops), `waves` (fleets), `calling` (sub-workflows),
-`choosing` (waits), `regions`, `failing`, `stopping`, `sections` and `ending`.
+`choosing` (waits), `regions`, `slots` and `slot_answers` (concurrency across executions),
+`failing`, `stopping`, `sections` and `ending`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.workflow import attempts, calling, choosing, instances, lifecycle, regions, waves
+from shared.workflow import (
+    attempts,
+    calling,
+    choosing,
+    instances,
+    lifecycle,
+    regions,
+    slot_answers,
+    waves,
+)
 from shared.workflow import messages as msg
 from shared.workflow.events import AnyEvent
 from shared.workflow.messages import Entry
@@ -56,7 +66,14 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.TargetsResolved: waves.targets_resolved,
     msg.RegionCancelRequested: regions.region_cancel_requested,
     msg.ApprovalDelegated: lifecycle.approval_delegated,
+    msg.SlotGranted: slot_answers.slot_granted,
+    msg.SlotRefused: slot_answers.slot_refused,
+    msg.SlotRevoked: lifecycle.slot_revoked,
 }
+
+
+_HEARD_AFTER_THE_END: Final = (msg.AttemptStarted, msg.SlotGranted)
+"""What runs or is held in vain is given up."""
 
 
 def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Decided:
@@ -69,7 +86,7 @@ def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Deci
         lifecycle.requested(turn, entry.execution_id, message)
     elif state is None:
         return Decided(None, ())
-    elif state.ended and not isinstance(message, msg.AttemptStarted):
+    elif state.ended and not isinstance(message, _HEARD_AFTER_THE_END):
         return Decided(state, ())
     else:
         _RULES[type(message)](turn, message)

@@ -31,7 +31,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from shared.workflow.approval_rule import Approval
 from shared.workflow.declared import Parameter
 from shared.workflow.fleets import Target
-from shared.workflow.flow import Flow
+from shared.workflow.flow import Concurrency, Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
 
 MAX_STEPS: Final = 1_000
@@ -150,7 +150,7 @@ class Step(Flow):
         given = [kind for kind in _KINDS if getattr(self, kind)]
         if len(given) != 1:
             raise ValueError(f"give one of {', '.join(_KINDS)}; found {' and '.join(given)}")
-        for field in ("foreach", "until", "parameters"):
+        for field in ("foreach", "until", "parameters", "concurrency"):
             if given[0] in ("switch", "wait_for") and getattr(self, field):
                 raise ValueError(f"a {given[0]} has no `{field}`")
         if self.target.is_fleet and (given[0] in ("switch", "wait_for") or self.foreach):
@@ -178,6 +178,9 @@ class Policies(Model):
         False, description="One answer of anybody who may approve; `approval` says more."
     )
     approval: Approval | None = Field(None, description="A gate before anything starts.")
+    concurrency: Concurrency | None = Field(
+        None, description="A limit across executions, of this template and any other."
+    )
     rollback_enabled: bool = True
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()

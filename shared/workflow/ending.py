@@ -19,6 +19,7 @@ from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import BUSY, StepStatus
 from shared.workflow.messages import Failure
 from shared.workflow.sections import next_section
+from shared.workflow.slots import release
 from shared.workflow.state import Stop
 from shared.workflow.stopping import cancel_unstarted
 from shared.workflow.turn import Turn
@@ -43,6 +44,8 @@ def end_if_over(turn: Turn) -> Sequence[str]:
 
 
 def _end(turn: Turn, stop: Stop | None) -> None:
+    for name in tuple(turn.state.slots):
+        release(turn, name)
     if stop is None:
         _complete(turn)
     elif stop.kind == "cancel":

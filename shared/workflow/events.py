@@ -50,6 +50,13 @@ from shared.workflow.gate_events import (
 )
 from shared.workflow.late import LateParameters
 from shared.workflow.messages import Actor, Cause, Failure, Parent
+from shared.workflow.slot_events import (
+    SlotAsked,
+    SlotDenied,
+    SlotEvent,
+    SlotReleased,
+    SlotTaken,
+)
 
 __all__ = [
     "ApprovalDelegated",
@@ -68,6 +75,11 @@ __all__ = [
     "GateEvent",
     "RegionCancelled",
     "SignalKept",
+    "SlotAsked",
+    "SlotDenied",
+    "SlotEvent",
+    "SlotReleased",
+    "SlotTaken",
     "StepAwaiting",
     "StepBatchEnded",
     "StepBatchStarted",
@@ -414,6 +426,10 @@ AnyEvent = Annotated[
     | SignalKept
     | RegionCancelled
     | ExecutionHandling
+    | SlotAsked
+    | SlotTaken
+    | SlotDenied
+    | SlotReleased
     | TimerSet
     | TimerCleared,
     Field(discriminator="type"),

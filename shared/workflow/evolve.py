@@ -25,6 +25,7 @@ from shared.workflow.messages import Failure
 from shared.workflow.state import (
     AttemptRecord,
     ExecutionState,
+    Slot,
     StepState,
     Stop,
     TimerState,
@@ -152,6 +153,19 @@ def _step(state: ExecutionState, event: ev.StepEvent, at_ms: int) -> Changes:
 
 def _signalled(state: ExecutionState, event: ev.SignalKept, _at_ms: int) -> Changes:
     return {"signals": (*state.signals, event.signal)[-MAX_SIGNALS:]}
+
+
+def _slot_asked(state: ExecutionState, event: ev.SlotAsked, at_ms: int) -> Changes:
+    return {"slots": {**state.slots, event.slot: Slot(key=event.key, asked_at_ms=at_ms)}}
+
+
+def _slot_taken(state: ExecutionState, event: ev.SlotTaken, _at_ms: int) -> Changes:
+    taken = renewed(state.slots[event.slot], {"granted": True})
+    return {"slots": {**state.slots, event.slot: taken}}
+
+
+def _slot_gone(state: ExecutionState, event: ev.SlotEvent, _at_ms: int) -> Changes:
+    return {"slots": {name: slot for name, slot in state.slots.items() if name != event.slot}}
 
 
 def _chosen(state: ExecutionState, event: ev.StepChosen, at_ms: int) -> Changes:
@@ -359,5 +373,9 @@ _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
     ev.StepExtended: _more_instances,
     ev.StepTargeted: _more_instances,
     ev.SignalKept: _signalled,
+    ev.SlotAsked: _slot_asked,
+    ev.SlotTaken: _slot_taken,
+    ev.SlotDenied: _slot_gone,
+    ev.SlotReleased: _slot_gone,
     ev.StepChosen: _chosen,
 }

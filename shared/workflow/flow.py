@@ -21,6 +21,10 @@ from shared.workflow.names import Expression, Identifier, Model, Slug
 
 MAX_INSTANCES: Final = 1_000
 MAX_ROUNDS: Final = 1_000
+MAX_KEY: Final = 300
+"""Characters of a concurrency key, as written and as rendered."""
+
+OnConflict = Literal["queue", "reject", "replace"]
 
 Join = Literal["all", "any"] | Annotated[int, Field(ge=1, le=1_000)]
 """`all`: every one has ended, whichever way. `any`, or a number: so many have completed."""
@@ -120,6 +124,23 @@ class WaitFor(Model):
         return self
 
 
+class Concurrency(Model):
+    """So many at a time, of all that name the same key, in any execution of any template."""
+
+    key: str = Field(
+        min_length=1,
+        max_length=MAX_KEY,
+        description="May hold expressions: `deploy-${{ params.environment }}`.",
+    )
+    limit: int = Field(1, ge=1, le=1_000)
+    on_conflict: OnConflict = Field(
+        "queue",
+        description="When all slots are taken: wait in order, fail at once, or cancel who has had "
+        "a slot longest, and whoever waits.",
+    )
+    max_wait_s: float | None = Field(None, gt=0, le=30 * 86_400)
+
+
 class Milestone(Model):
     """The step may start only between two points: `reached` has completed, and `until` has not
     begun. It waits for the one, and is skipped once the other has passed."""
@@ -153,6 +174,9 @@ class Flow(Model):
     milestone: Milestone | None = None
     lock: Identifier | None = Field(
         None, description="Of the steps that share a lock one at a time is under way."
+    )
+    concurrency: Concurrency | None = Field(
+        None, description="A limit across executions; each instance of a loop counts."
     )
 
 

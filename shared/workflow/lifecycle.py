@@ -6,7 +6,7 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.calling import relay
 from shared.workflow.choosing import delay_over, people_answered
-from shared.workflow.errors import ParameterError
+from shared.workflow.errors import ExpressionError, ParameterError
 from shared.workflow.failing import fail_refused, refusal, stops
 from shared.workflow.gate_answers import answered, delegated
 from shared.workflow.gate_folds import gate_of
@@ -25,6 +25,9 @@ from shared.workflow.scheduling import (
     schedule_attempt,
 )
 from shared.workflow.settling import start_ready
+from shared.workflow.slot_answers import step_revoked, waited_too_long
+from shared.workflow.slots import TIMER as SLOT_TIMER
+from shared.workflow.slots import WHOLE, lacks_whole
 from shared.workflow.stopping import (
     STOP_LIMIT_TIMER,
     STOP_TIMER,
@@ -115,6 +118,16 @@ def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
     _catch_up(turn)
 
 
+def slot_revoked(turn: Turn, message: msg.SlotRevoked) -> None:
+    """Another one takes its place: an execution is cancelled, a step of one is stopped."""
+    if message.slot not in turn.state.slots or turn.state.stop is not None:
+        return
+    if message.slot == WHOLE:
+        _cancel(turn, msg.ENGINE, message.reason)
+    else:
+        step_revoked(turn, message.slot, message.reason)
+
+
 def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
     """A timer is due; one that was set anew or cleared since is ignored."""
     timer = turn.state.timers.get(fired.timer)
@@ -129,7 +142,9 @@ def timer_fired(turn: Turn, fired: msg.TimerFired) -> None:
         give_up_stopping(turn)
     else:
         kind, name = fired.timer.split("-", 1)
-        if kind in GATE_TIMERS:
+        if kind == SLOT_TIMER:
+            waited_too_long(turn, name)
+        elif kind in GATE_TIMERS:
             fire(turn, kind, name)
             _follow_gate(turn, name)
         else:
@@ -183,6 +198,13 @@ def _start(turn: Turn) -> None:
     timeout_s = turn.state.timeout_s
     if timeout_s is not None:
         turn.set_timer(DEADLINE_TIMER, turn.at_ms + round(timeout_s * 1000))
+    try:
+        if lacks_whole(turn):
+            return
+    except ExpressionError as error:
+        failure = msg.Failure(code="expression_error", message=str(error), retryable=False)
+        turn.emit(ev.ExecutionFailing(step=None, failure=failure))
+        return
     start_ready(turn, turn.program.graph.order)
 
 

@@ -350,6 +350,34 @@ class RegionCancelRequested(Message):
     reason: str = ""
 
 
+class SlotMessage(Message):
+    """Base of what a concurrency key says to who asked for a slot of it."""
+
+    type: str
+    slot: str
+    key: str
+
+
+class SlotGranted(SlotMessage):
+    """It has the slot until it gives it back."""
+
+    type: Literal["slot_granted"] = "slot_granted"
+
+
+class SlotRefused(SlotMessage):
+    """It does not get one."""
+
+    type: Literal["slot_refused"] = "slot_refused"
+    reason: str
+
+
+class SlotRevoked(SlotMessage):
+    """Somebody else shall have it: stop, and give it back."""
+
+    type: Literal["slot_revoked"] = "slot_revoked"
+    reason: str
+
+
 JournalMessage = Annotated[
     ExecutionRequested
     | AttemptStarted
@@ -370,7 +398,10 @@ JournalMessage = Annotated[
     | SignalReceived
     | InstancesAdded
     | TargetsResolved
-    | RegionCancelRequested,
+    | RegionCancelRequested
+    | SlotGranted
+    | SlotRefused
+    | SlotRevoked,
     Field(discriminator="type"),
 ]
 

@@ -36,6 +36,7 @@ from shared.workflow.binding import base
 from shared.workflow.definition import OnLost, Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, ExpressionError, Problem
 from shared.workflow.expressions import Compiled, Rendered, Scope, cel_type
+from shared.workflow.flow import Concurrency
 from shared.workflow.gate_forms import gate_problems, input_variables, value_variables
 from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.graph import Graph
@@ -93,6 +94,7 @@ class CompiledStep:
     items: Compiled | None = None
     until: Compiled | None = None
     selector: Compiled | None = None
+    concurrency: Rendered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Program:
     graph: Graph
     steps: Mapping[str, CompiledStep]
     outputs: Rendered
+    concurrency: Rendered | None = None
 
     def step(self, key: str) -> CompiledStep:
         """The program of a step, or of the step that `key` is an instance of."""
@@ -166,6 +169,9 @@ class _Compiler:
             graph=self._graph,
             steps=steps,
             outputs=outputs or Rendered({}, everything),
+            concurrency=self._key(
+                "policies/concurrency", template.policies.concurrency, self._base
+            ),
         )
 
     def _step(self, path: str, step: Step) -> CompiledStep:
@@ -191,6 +197,7 @@ class _Compiler:
             items=self._items(path, step, outer),
             until=self._until(path, step, over_output),
             selector=self._selector(path, step, outer),
+            concurrency=self._key(f"{path}/concurrency", step.concurrency, scope),
         )
 
     def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
@@ -229,6 +236,9 @@ class _Compiler:
             self._optional(f"{path}/wait_for/options/{index}/accept", option.accept, over_data)
             for index, option in enumerate(options)
         )
+
+    def _key(self, path: str, rule: Concurrency | None, scope: Scope) -> Rendered | None:
+        return self._rendered(f"{path}/key", rule.key, scope) if rule is not None else None
 
     def _until(self, path: str, step: Step, scope: Scope) -> Compiled | None:
         if step.until is None:

@@ -17,6 +17,7 @@ from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.messages import Failure
+from shared.workflow.slots import lacks_slot, waits_to_begin
 from shared.workflow.turn import Turn
 
 MAX_DEPTH: Final = 16
@@ -32,12 +33,13 @@ def offer_again(turn: Turn, step_id: str) -> None:
 def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer: int = 0) -> None:
     """Schedule one leg of an attempt, or fail the step if it cannot be rendered.
 
-    A new attempt that a gate holds back is not scheduled: it is when the gate is granted.
+    A new attempt that a gate holds back, or that lacks a slot, is not scheduled: it is when that
+    is granted.
     """
     step = turn.step(step_id)
     compiled = turn.compiled(step_id)
     try:
-        if leg == 0 and offer == 0 and holds(turn, step_id):
+        if leg == 0 and offer == 0 and (holds(turn, step_id) or lacks_slot(turn, step_id)):
             return
         needs = (*compiled.parameters.needs, *compiled.host.needs)
         data = bind(needs, turn.state, local=instance_values(step))
@@ -98,10 +100,10 @@ def _call(turn: Turn, step_id: str, attempt: int, parameters: dict[str, Any]) ->
 
 
 def may_start(turn: Turn, key: str = "") -> bool:
-    """True while new attempts may be scheduled: not paused, and not coming to an early end, but
-    for handlers of it."""
+    """True while new attempts may be scheduled: not paused, not waiting for the execution's slot,
+    and not coming to an early end, but for handlers of it."""
     state = turn.state
-    if stops(turn, key):
+    if stops(turn, key) or (state.slots and waits_to_begin(state)):
         return False
     cancelling = state.stop is not None and state.stop.kind != "failure"
     return state.status is ExecutionStatus.CANCELLING if cancelling else state.status in _UNDER_WAY

@@ -24,6 +24,7 @@ from shared.workflow.messages import ENGINE
 from shared.workflow.regions import cancel_region
 from shared.workflow.routing import Skip, decide_switch, is_locked, verdict
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
+from shared.workflow.slots import is_waiting, release
 from shared.workflow.turn import Turn
 from shared.workflow.waves import ask_for_targets
 
@@ -46,6 +47,8 @@ def advance(turn: Turn) -> None:
     """Start or skip what became ready through the steps that ended in this turn."""
     while turn.ended_steps:
         ended = turn.ended_steps.pop(0)
+        if turn.state.slots:
+            release(turn, ended)
         if base(ended) != ended:
             instance_ended(turn, ended)
             continue
@@ -122,7 +125,7 @@ def _begin(turn: Turn, step_id: str) -> None:
 
 def _say_whether_waiting(turn: Turn) -> None:
     state = turn.state
-    only_outside = state.busy == 0 and (state.outside > 0 or is_asking(state))
+    only_outside = state.busy == 0 and (state.outside > 0 or is_asking(state) or is_waiting(state))
     if state.status is ExecutionStatus.RUNNING and only_outside:
         turn.emit(ev.ExecutionWaiting(reason=_what_is_awaited(turn)))
     elif state.status is ExecutionStatus.WAITING and state.busy > 0:
@@ -135,4 +138,5 @@ def _what_is_awaited(turn: Turn) -> str:
         for step_id, step in turn.state.steps.items()
         if step.status in (StepStatus.WAITING, StepStatus.LOST)
     ] + [f"{name} (approval)" for name, _ in open_gates(turn.state)]
+    names += [f"a slot of {s.key}" for s in turn.state.slots.values() if not s.granted]
     return "waits for: " + ", ".join(names[:10])

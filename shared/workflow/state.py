@@ -93,6 +93,16 @@ class TimerState(BaseModel):
     generation: int
 
 
+class Slot(BaseModel):
+    """What was asked of a concurrency key: `granted` once it is held."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    granted: bool = False
+    asked_at_ms: int = 0
+
+
 class Stop(BaseModel):
     """Why the execution is coming to an early end."""
 
@@ -110,8 +120,9 @@ class ExecutionState(BaseModel):
 
     `version` counts its events. `open`, `busy` and `outside` count the steps that have not ended,
     that we or an agent move, and that only something outside moves. `approval` is that of the gate
-    before everything; `gates` has all of them, by name. `section` is `on_failure` or `finally` once
-    those steps may start.
+    before everything; `gates` has all of them, by name. `slots` are those of concurrency keys, by
+    the step that needs one, `*` for the execution itself. `section` is `on_failure` or `finally`
+    once those steps may start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -139,6 +150,7 @@ class ExecutionState(BaseModel):
     stop: Stop | None = None
     section: str = ""
     signals: tuple[Signal, ...] = ()
+    slots: dict[str, Slot] = Field(default_factory=dict)
     parent: Parent | None = None
     timeout_s: float | None = None
     trigger: Cause = Cause()

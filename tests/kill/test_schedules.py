@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.stack.servers import embedded_servers
-from shared.adapters.mongo.automations import MongoAutomationStore
+from shared.adapters.mongo.actors import MongoAutomationStore
 from shared.automation.messages import Saved
 from shared.automation.schedule import run_id
 from shared.automation.specs import ScheduleSpec

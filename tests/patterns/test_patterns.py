@@ -22,6 +22,8 @@ UNSEEN = ("timer.", "execution.created", "execution.started", "step.started", "a
 def play(run: Run, move: dict[str, Any]) -> None:
     """Let one thing happen."""
     match move:
+        case {"grant": _} | {"vote": _}:
+            _answer(run, move)
         case {"complete": step}:
             started = run.start(step)
             assert started == ["step.started"]
@@ -30,8 +32,6 @@ def play(run: Run, move: dict[str, Any]) -> None:
             child = run.step(step).child
             assert child is not None
             run.tell(msg.ChildEnded(step=step, attempt=1, child=child, status="completed"))
-        case {"vote": gate, "approved": approved}:
-            run.vote("alice", gate, approved=approved)
         case {"signal": name}:
             run.tell(msg.SignalReceived(id=name, name=name))
         case {"add": step, "after": after, "items": items}:
@@ -45,6 +45,14 @@ def play(run: Run, move: dict[str, Any]) -> None:
             run.cancel()
         case _:
             raise AssertionError(f"nobody knows how to play {move}")
+
+
+def _answer(run: Run, move: dict[str, Any]) -> None:
+    if "grant" in move:
+        slot = move["grant"]
+        run.tell(msg.SlotGranted(slot=slot, key=run.state.slots[slot].key))
+    else:
+        run.vote("alice", move["vote"], approved=move["approved"])
 
 
 def told(events: tuple[ev.AnyEvent, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from shared.workflow.gate_state import WORKFLOW_GATE
 from shared.workflow.machines.approval import APPROVAL
 from shared.workflow.machines.execution import ENDED
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP_ENDED
-from shared.workflow.messages import ApprovalMessage, AttemptStarted, Entry
+from shared.workflow.messages import ApprovalMessage, AttemptStarted, Entry, SlotGranted
 from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
 
@@ -79,7 +79,7 @@ def _transitions(state: ExecutionState, event: ev.AnyEvent) -> list[Transition]:
         if event.gate == WORKFLOW_GATE and APPROVAL.next(before, event.type) is not before:
             taken.append(("execution", state.status.value, event.type))
         return taken
-    if isinstance(event, ev.NotificationRaised):
+    if isinstance(event, ev.NotificationRaised | ev.SlotEvent):
         return []
     return [("execution", state.status.value, event.type)]
 
@@ -111,6 +111,8 @@ def _check_repetition(program: Program, state: ExecutionState, entry: Entry) -> 
     repeated = again.events
     if isinstance(entry.message, AttemptStarted):
         assert all(isinstance(event, ev.StepRevoked) for event in repeated)
+    elif isinstance(entry.message, SlotGranted):
+        assert all(isinstance(event, ev.SlotReleased) for event in repeated)
     elif isinstance(entry.message, ApprovalMessage) and repeated:
         assert [event.type for event in repeated] == ["approval.refused"]
         assert decide(program, again.state, entry.model_copy(update={"seq": entry.seq + 2})) == (

@@ -27,6 +27,7 @@ from shared.automation.orders import (
 )
 from shared.automation.specs import Runs
 from shared.automation.turns import is_automation, turn
+from shared.contracts.actors import StoredActor
 from shared.contracts.automations import StoredAutomation
 from shared.ports.automations import AutomationStore
 from shared.ports.effects import Effects
@@ -58,6 +59,10 @@ class Automations:
         self._dirty: dict[str, StoredAutomation] = {}
         self._found: dict[Wanted, Found | None] = {}
 
+    def owns(self, identifier: str) -> bool:
+        """True for the id of an automation."""
+        return is_automation(identifier)
+
     async def prepare(
         self, entries: Sequence[RawEntry], *, is_of_now: Callable[[int], bool]
     ) -> None:
@@ -66,9 +71,7 @@ class Automations:
         `is_of_now` tells whether a partition is still held as it was when they were taken.
         Templates are looked up for every batch: the newest release may be another one by now.
         """
-        ids = {raw.execution_id for raw in entries if is_automation(raw.execution_id)}
-        if not ids:
-            return
+        ids = {raw.execution_id for raw in entries}
         missing = sorted(ids - self._states.keys())
         loaded = await self._store.load(missing)
         self._states.update({i: s for i, s in loaded.items() if is_of_now(s.partition)})
@@ -101,10 +104,9 @@ class Automations:
         taken, self._dirty = list(self._dirty.values()), {}
         return taken
 
-    async def store(self, taken: Sequence[StoredAutomation]) -> frozenset[int]:
-        """Store it; gives the partitions where another coordinator has gone on."""
-        superseded = await self._store.write(taken) if taken else frozenset()
-        return frozenset(one.partition for one in taken if one.state.id in superseded)
+    async def store(self, taken: Sequence[StoredActor]) -> frozenset[str]:
+        """Store it. All are kept in hand: they are few."""
+        return await self._store.write([one for one in taken if isinstance(one, StoredAutomation)])
 
     def forget(self, partition: int) -> None:
         """The partition is another coordinator's."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.coordinator.automations import Automations
+from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.claims import ClaimDesk
 from services.executor.coordinator.partitions import PartitionKeeper
@@ -51,7 +51,7 @@ class Coordinator:
         leases: Leases,
         agents: Agents,
         meter: CoordinatorMeter,
-        automations: Automations | None = None,
+        actors: Actors | None = None,
         partitions: int = subjects.PARTITIONS,
     ) -> None:
         self._reader = reader
@@ -63,7 +63,7 @@ class Coordinator:
             on_superseded=self._on_superseded,
             on_written=self._on_written,
             meter=meter,
-            automations=automations,
+            actors=actors,
         )
         self.turns = Turns(
             store=store,
@@ -73,7 +73,7 @@ class Coordinator:
             writer=self.writer,
             cache=self.cache,
             meter=meter,
-            automations=automations,
+            actors=actors,
         )
         self.keeper = PartitionKeeper(
             leases, owner, on_gained=self._open, on_lost=self._close, partitions=partitions

@@ -14,6 +14,7 @@ from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
 from shared.workflow import events as ev
+from shared.workflow.concurrency_key import SlotFreed, SlotWanted, key_id
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import JOURNAL_MESSAGE, AttemptStarted, TimerFired
 from shared.workflow.selecting import resolved
@@ -78,10 +79,30 @@ class Translator:
                 self._effects.clear_timer(after.execution_id, event.timer)
             case ev.StepTargeting():
                 self._targets(after.execution_id, event)
+            case ev.SlotAsked() | ev.SlotReleased():
+                self._to_key(after, event, version)
             case ev.StepCalled() | ev.StepRelayed() | ev.StepRecalled():
                 self._family.to_child(after, event, version)
             case _:
                 pass
+
+    def _to_key(
+        self, after: ExecutionState, event: ev.SlotAsked | ev.SlotReleased, version: int
+    ) -> None:
+        """Tell a concurrency key; `version` is the event's number, and so unlike any other's."""
+        execution_id = after.execution_id
+        message: SlotWanted | SlotFreed
+        if isinstance(event, ev.SlotAsked):
+            message = SlotWanted(
+                key=event.key,
+                execution_id=execution_id,
+                slot=event.slot,
+                limit=event.limit,
+                on_conflict=event.on_conflict,
+            )
+        else:
+            message = SlotFreed(execution_id=execution_id, slot=event.slot)
+        self._effects.append(key_id(event.key), message, f"k.{execution_id}.{version}")
 
     def answer(self, claim: AttemptStarted, after: ExecutionState) -> None:
         """Tell the agent what became of its claim: whatever `after` says, and that alone."""

@@ -18,14 +18,13 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from services.executor.coordinator.automations import Automations
+from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.begun import REQUESTED, Begun
 from services.executor.coordinator.cache import StateCache
 from services.executor.coordinator.family import Family
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.translation import Translator
 from services.executor.coordinator.writer import WriteBehind
-from shared.automation.turns import is_automation
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry
@@ -72,9 +71,9 @@ class Turns:
         writer: WriteBehind,
         cache: StateCache,
         meter: CoordinatorMeter,
-        automations: Automations | None = None,
+        actors: Actors | None = None,
     ) -> None:
-        self._automations = automations
+        self._actors = actors
         self._store = store
         self._effects = effects
         self._programs = programs
@@ -120,7 +119,7 @@ class Turns:
             for raw in batch.entries
             if self._cache.get(raw.execution_id) is None
             and not self._begun.is_new(raw)
-            and not is_automation(raw.execution_id)
+            and not self._is_actor(raw.execution_id)
         }
         if missing:
             loaded = await self._store.load(sorted(missing))
@@ -128,8 +127,8 @@ class Turns:
             for stored in loaded.states.values():
                 if self._is_of_now(batch, stored.partition):
                     self._cache.put(stored)
-        if self._automations is not None:
-            await self._automations.prepare(
+        if self._actors is not None:
+            await self._actors.prepare(
                 batch.entries, is_of_now=lambda partition: self._is_of_now(batch, partition)
             )
         wanted = {self._wanted(raw) for raw in self._of_now(batch)}
@@ -152,6 +151,9 @@ class Turns:
         self._writer.turn_done(self._effects.commit(), floors)
         self.applied.update(floors)
 
+    def _is_actor(self, identifier: str) -> bool:
+        return self._actors is not None and self._actors.owns(identifier)
+
     def _of_now(self, batch: Batch) -> Sequence[RawEntry]:
         return [raw for raw in batch.entries if self._is_of_now(batch, raw.partition)]
 
@@ -164,9 +166,8 @@ class Turns:
         if stored is not None and raw.seq <= stored.seq:
             return
         try:
-            if is_automation(raw.execution_id):
-                if self._automations is not None:
-                    self._automations.apply(raw)
+            if self._actors is not None and self._is_actor(raw.execution_id):
+                self._actors.apply(raw)
                 return
             if raw.execution_id in self._unreadable:
                 reason = self._unreadable[raw.execution_id]

@@ -22,8 +22,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from services.executor.coordinator.automations import Automations
-from shared.contracts.automations import StoredAutomation
+from services.executor.coordinator.actors import Actors
+from shared.contracts.actors import StoredActor
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.journal import JournalReader
 from shared.ports.store import ExecutionStore, StateWrite
@@ -66,9 +66,9 @@ class WriteBehind:
         on_superseded: Callable[[int], None],
         on_written: Callable[[frozenset[str]], None],
         meter: CoordinatorMeter,
-        automations: Automations | None = None,
+        actors: Actors | None = None,
     ) -> None:
-        self._automations = automations
+        self._actors = actors
         self._store = store
         self._reader = reader
         self._on_superseded = on_superseded
@@ -127,8 +127,8 @@ class WriteBehind:
         self._quarantined = [q for q in self._quarantined if q.partition != partition]
         for execution_id in [e for e, d in self._dirty.items() if d.stored.partition == partition]:
             self._waiting_entries -= len(self._dirty.pop(execution_id).entries)
-        if self._automations is not None:
-            self._automations.forget(partition)
+        if self._actors is not None:
+            self._actors.forget(partition)
 
     async def run(self) -> None:
         """Write for ever."""
@@ -153,7 +153,7 @@ class WriteBehind:
         floors, self._floors = self._floors, {}
         quarantined, self._quarantined = self._quarantined, []
         self._forgotten.clear()
-        automated = self._automations.take() if self._automations is not None else ()
+        automated = self._actors.take() if self._actors is not None else ()
         self._waiting_entries = 0
         self._room.set()
         with timed(self._meter.commit):
@@ -162,8 +162,8 @@ class WriteBehind:
         for message in quarantined:
             await self._until_stored(partial(self._put_aside, message))
         await self._write(list(dirty.values()))
-        if self._automations is not None and automated:
-            await self._write_automations(self._automations, automated)
+        if self._actors is not None and automated:
+            await self._write_actors(self._actors, automated)
         for partition, seq in floors.items():
             if partition not in self._forgotten:
                 await self._reader.acknowledge(partition, seq)
@@ -188,11 +188,9 @@ class WriteBehind:
     def _is_kept(self, dirty: _Dirty) -> bool:
         return dirty.stored.partition not in self._forgotten
 
-    async def _write_automations(
-        self, automations: Automations, changed: Sequence[StoredAutomation]
-    ) -> None:
+    async def _write_actors(self, actors: Actors, changed: Sequence[StoredActor]) -> None:
         async def store_kept() -> frozenset[int]:
-            return await automations.store(
+            return await actors.store(
                 [one for one in changed if one.partition not in self._forgotten]
             )
 

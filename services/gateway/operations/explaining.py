@@ -28,6 +28,7 @@ from shared.explain.explain import explain
 from shared.explain.past import past_of
 from shared.explain.picture import Coordination, Past, Picture
 from shared.ports.quarantine import QuarantineQuery
+from shared.workflow.concurrency_key import KeyState, key_id
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.state import ExecutionState
 
@@ -89,6 +90,7 @@ class Explaining:
                 program=await self._programs.get(state.template_id, state.template_version),
                 children=await self._children(state, depth),
                 delegations=await self._delegations(state),
+                keys=await self._fact(partial(self._keys, state)) or {},
                 heard_ms=await self._heard(state, agents),
             )
         return explain(picture)
@@ -123,6 +125,12 @@ class Explaining:
         called = {n: s.child for n, s in state.steps.items() if s.child and s.status in under_way}
         some = list(called.items())[:MOST_CHILDREN] if depth else []
         return {step: await self._explained(child, depth - 1) for step, child in some}
+
+    async def _keys(self, state: ExecutionState) -> Mapping[str, KeyState]:
+        """The concurrency keys of which it waits for a slot."""
+        ids = {key_id(slot.key) for slot in state.slots.values() if not slot.granted}
+        loaded = await self._parts.slots.load(sorted(ids)) if ids else {}
+        return {stored.state.key: stored.state for stored in loaded.values()}
 
     async def _delegations(self, state: ExecutionState) -> Mapping[str, Delegation]:
         waiting = [(n, s.token) for n, s in state.steps.items() if s.status is StepStatus.WAITING]

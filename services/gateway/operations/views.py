@@ -34,6 +34,7 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         trigger=Cause.model_validate(masked(state.trigger.model_dump())),
         section=state.section,
         awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
+        waits_for_slots=tuple(slot.key for slot in state.slots.values() if not slot.granted),
         steps=tuple(
             _step(name, step, known.get(base(name)), waits.get(name, ()))
             for name, step in state.steps.items()

@@ -109,6 +109,9 @@ class ExecutionView(BaseModel):
     trigger: Cause = Cause()
     section: str = ""
     awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
+    waits_for_slots: tuple[str, ...] = Field(
+        (), description="The concurrency keys of which it, or a step of it, waits for a slot."
+    )
     steps: tuple[StepView, ...]
     outputs: dict[str, Any]
     failure: Failure | None = None

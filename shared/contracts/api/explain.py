@@ -12,6 +12,7 @@ AwaitedKind = Literal[
     "approval",
     "child",
     "coordinator",
+    "key",
     "lock",
     "milestone",
     "participant",

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.adapters.mongo.automations import MongoAutomationStore
+from shared.adapters.mongo.actors import MongoAutomationStore
 from shared.adapters.mongo.connection import Mongo
 from shared.automation.specs import ScheduleSpec
 from shared.automation.states import ScheduleState, Status
 from shared.contracts.automations import StoredAutomation
-from shared.memory.automations import MemoryAutomationStore
+from shared.memory.actors import MemoryAutomationStore
 from shared.ports.automations import AutomationStore
 from shared.workflow.messages import Actor
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared.automation.messages import AUTOMATION_MESSAGE, AutomationMessage, Paused, Saved
 from shared.automation.specs import ScheduleSpec
 from shared.automation.states import ScheduleState
-from shared.memory.automations import MemoryAutomationStore
+from shared.memory.actors import MemoryAutomationStore
 from shared.workflow.state import ExecutionState
 from tests.simulation.system.servers import Streams
 

@@ -21,7 +21,9 @@ from cryptography.fernet import Fernet
 
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
+from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.automations import Automations
+from services.executor.coordinator.concurrency_keys import ConcurrencyKeys
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
@@ -32,8 +34,8 @@ from services.executor.runner.runner import Runner
 from services.executor.secrets.vault import Vault
 from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import LogChunk
+from shared.memory.actors import MemoryAutomationStore, MemoryKeyStateStore
 from shared.memory.agents import MemoryAgentDirectory
-from shared.memory.automations import MemoryAutomationStore
 from shared.memory.leases import MemoryLeases
 from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
@@ -148,6 +150,7 @@ class World:
         self._templates = templates
         self._programs = _Programs(templates, COMMANDS)
         self._automations = MemoryAutomationStore(self.weather)
+        self._keys = MemoryKeyStateStore(self.weather)
         self._schedule: Schedule | None = None
         self._processes: dict[str, Process] = {}
         self._is_calm = False
@@ -226,7 +229,10 @@ class World:
             leases=MemoryLeases(self.bus),
             agents=lambda: agents.now,
             meter=_meters()[0],
-            automations=Automations(self._automations, self._templates, effects, _meters()[0]),
+            actors=Actors(
+                Automations(self._automations, self._templates, effects, _meters()[0]),
+                ConcurrencyKeys(self._keys, effects),
+            ),
             partitions=PARTITIONS,
         )
         await self._orders().answer_claims(coordinator.answer_claim)

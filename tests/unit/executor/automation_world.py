@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.programs import Programs
@@ -16,7 +17,7 @@ from shared.automation.states import ScheduleState
 from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.contracts.agents import AgentRecord
-from shared.memory.automations import MemoryAutomationStore
+from shared.memory.actors import MemoryAutomationStore
 from shared.memory.bus import MemoryBus
 from shared.memory.clock import ManualClock
 from shared.memory.effects import MemoryEffects
@@ -71,7 +72,7 @@ class World:
             leases=MemoryLeases(self.bus),
             agents=lambda: [AGENT],
             meter=meter,
-            automations=Automations(self.automations, self.templates, effects, meter),
+            actors=Actors(Automations(self.automations, self.templates, effects, meter)),
         )
         await made.start()
         self.coordinators.append(made)

@@ -14,6 +14,7 @@ from shared.explain.explain import CAUSES, MOST_FINDINGS, explain
 from shared.explain.picture import Coordination, Past, Picture
 from shared.explain.steps import BY_STATUS
 from shared.workflow import messages as msg
+from shared.workflow.concurrency_key import SlotWanted, key_id, key_turn
 from shared.workflow.machines.step import BUSY, OUTSIDE, StepStatus
 from tests.unit.explain.pictures import agent, finding, first, picture, quarantined
 from tests.unit.workflow.scenario import Run, step
@@ -217,6 +218,21 @@ def locked() -> Picture:
     return picture(run)
 
 
+def limited() -> Picture:
+    """Of a key that two others have."""
+    run = running(step("a", concurrency={"key": "deploy", "max_wait_s": 60}))
+    state = None
+    for number, execution in enumerate(("ex_2", "ex_3", "ex_4", "x1")):
+        wanted = SlotWanted(key="deploy", execution_id=execution, slot="a", limit=2)
+        state, _ = key_turn(state, key_id("deploy"), wanted, number)
+    assert state is not None
+    return picture(run, keys={"deploy": state})
+
+
+def limited_as_a_whole() -> Picture:
+    return picture(running(policies={"concurrency": {"key": "deploy"}}))
+
+
 def milestone() -> Picture:
     run = running(step("m"), step("b", milestone={"reached": "m"}))
     run.start("m")
@@ -307,6 +323,8 @@ TABLE: list[tuple[Callable[[], Picture], str, Severity, str, str]] = [
     (recalled, "child", S.WAITS, "waits for its sub-workflow", "hv why"),
     (child_stuck, "child", S.STUCK, "nobody knows what it did", "hv logs x1 --step a"),
     (locked, "lock", S.WAITS, "b waits for the lock door, which a holds", "hv show x1"),
+    (limited, "concurrency", S.WAITS, "a waits for a slot of deploy, which ex_2, ex_3 has, and 1 other before it", "hv concurrency show ck_"),  # noqa: E501
+    (limited_as_a_whole, "concurrency", S.WAITS, "It waits for a slot of deploy.", "hv concurrency list"),  # noqa: E501
     (milestone, "milestone", S.WAITS, "m has to complete", "hv show x1"),
     (looping, "loop", S.FOLLOWS, "1 of 3 instances have ended, at most 1 at a time", "hv show x1"),
 ]  # fmt: skip

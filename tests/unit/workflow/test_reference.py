@@ -66,7 +66,7 @@ def test_examples_have_their_values(source: str, shown: str) -> None:
 
 def test_the_pages_have_examples() -> None:
     """The examples are found, so that the tests above are not empty."""
-    assert len(BLOCKS) == 12
+    assert len(BLOCKS) == 13
     assert len(ROWS) == 17
     assert Rendered("${{ {'a': {'b': 1} } }}", SCOPE).render({}) == {"a": {"b": 1}}
 

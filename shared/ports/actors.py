@@ -1,0 +1,39 @@
+"""Where actors of the journal are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from shared.contracts.actors import StoredActor, StoredKey
+
+A = TypeVar("A", bound=StoredActor)
+
+
+class ActorStore(Protocol[A]):
+    """States of one kind, written behind by the coordinator that owns the partition."""
+
+    async def load(self, ids: Sequence[str]) -> Mapping[str, A]:
+        """Those that exist, deleted ones included for a while. Never an old state."""
+        ...
+
+    async def write(self, states: Sequence[A]) -> frozenset[str]:
+        """Store them durably, each only in place of one of a lower sequence. Gives the ids of
+        those where a higher one was there: another coordinator has gone on."""
+        ...
+
+    async def get(self, actor_id: str) -> A | None:
+        """One, unless it was deleted or never was."""
+        ...
+
+    async def all(self, kind: str) -> Sequence[A]:
+        """All of a kind that are not deleted, oldest first."""
+        ...
+
+    async def peek(self, actor_id: str) -> A | None:
+        """One, also when it was deleted a while ago."""
+        ...
+
+
+KeyStateStore = ActorStore[StoredKey]
+"""Concurrency keys."""
