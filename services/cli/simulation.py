@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,12 +33,20 @@ def sim(
     crashes between any two effects, lost leases, outages. A world that fails is run again by the
     command that is printed.
     """
+    if not is_there(REPO_ROOT):
+        typer.echo("hv sim needs a checkout of the repository: tests/ is not here", err=True)
+        raise typer.Exit(2)
     command = [sys.executable, "-m", MODULE, "--seeds", str(seeds), "--start", str(start)]
     if mutation:
         command += ["--mutation", mutation]
     command += ["--first"] * first + ["--json"] * as_json
     done = subprocess.run(command, cwd=REPO_ROOT, env=_environment(), check=False)
     raise typer.Exit(done.returncode)
+
+
+def is_there(root: Path) -> bool:
+    """Whether the simulation, which is a part of the tests, is installed."""
+    return (root / Path(*MODULE.split("."))).is_dir()
 
 
 def _environment() -> dict[str, str]:
