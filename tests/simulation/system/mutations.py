@@ -18,11 +18,21 @@ from services.executor.coordinator.turns import Turns
 from services.executor.coordinator.writer import WriteBehind
 from services.executor.runner.claiming import Claims, Verdict
 from services.executor.runner.runner import Runner
-from shared.workflow import attempts, decide, gate_answers, instances, lifecycle, routing, settling
+from shared.workflow import (
+    attempts,
+    concurrency_key,
+    decide,
+    gate_answers,
+    instances,
+    lifecycle,
+    routing,
+    settling,
+)
 from shared.workflow.definition import OnLost
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import CancelRequested, TimerFired
 from shared.workflow.program import CompiledStep
+from shared.workflow.slot_events import SlotAsked
 
 Patch = AbstractContextManager[Any]
 MUTATIONS: Final[dict[str, Callable[[], Patch]]] = {}
@@ -273,9 +283,8 @@ def _one_instance_too_many() -> Patch:
     """A loop runs one more instance at a time than it allows."""
     original = instances._start_some
 
-    def start_some(turn: Any, foreach: Any, found: Any) -> None:
-        wider = foreach.model_copy(update={"concurrency": foreach.concurrency + 1})
-        original(turn, wider, found)
+    def start_some(turn: Any, step_id: str, room: int) -> None:
+        original(turn, step_id, room + 1)
 
     return patch.object(instances, "_start_some", start_some)
 
@@ -284,6 +293,31 @@ def _one_instance_too_many() -> Patch:
 def _locks_ignored() -> Patch:
     """A lock keeps nobody out."""
     return patch.object(settling, "is_locked", lambda _turn, _step: False)
+
+
+@_mutation
+def _one_slot_too_many() -> Patch:
+    """A concurrency key grants one slot more than it has."""
+    original = concurrency_key._Turn._grant
+
+    def grant(self: Any) -> None:
+        more = [one.model_copy(update={"limit": one.limit + 1}) for one in self._waiting]
+        self._waiting[:] = more
+        original(self)
+
+    return patch.object(concurrency_key._Turn, "_grant", grant)
+
+
+@_mutation
+def _slots_kept() -> Patch:
+    """Who has ended does not give its slot back."""
+    original = Translator._to_key
+
+    def to_key(self: Translator, after: Any, event: Any, version: int) -> None:
+        if isinstance(event, SlotAsked):
+            original(self, after, event, version)
+
+    return patch.object(Translator, "_to_key", to_key)
 
 
 @_mutation

@@ -8,6 +8,7 @@ from typing import Final
 from shared.workflow.definition import Template
 from shared.workflow.fleets import Target
 from tests.simulation.core_templates import random_template
+from tests.simulation.system.slots import limited
 
 MOST_STEPS: Final = 9
 AGENTS: Final = ("agent-0", "agent-1", "agent-2")
@@ -45,6 +46,6 @@ def template_of(rng: random.Random, name: str) -> Template:
             place["timeout_s"] = rng.choice((1.0, 5.0))
         steps.append(step.model_copy(update=place))
     changed = template.model_copy(update={"id": name, "steps": tuple(steps)})
-    return Template.model_validate(
-        changed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return limited(
+        Template.model_validate(changed.model_dump(mode="json", by_alias=True, exclude_unset=True))
     )

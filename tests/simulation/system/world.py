@@ -53,6 +53,7 @@ from tests.simulation.system.ports import Effects, Feed, Journal, Network, Order
 from tests.simulation.system.processes import Process, current, owning_tasks
 from tests.simulation.system.schedules import Schedule, check_schedule
 from tests.simulation.system.servers import Store, bus_of
+from tests.simulation.system.slots import check_slots
 from tests.simulation.system.storm import Storm
 from tests.simulation.system.templates import AGENTS, CHILD, template_of
 from tests.simulation.system.weather import Trace, Weather
@@ -377,12 +378,14 @@ class World:
         found = [*self.violations, *self.store.violations, *complaints, *self._quarantine()]
         entries = 0
         events = {e.event.id: e.event.model_dump_json() for e in self.bus.events._events}
-        for name in self.store.execution_ids():
-            record = await self._record(name, events)
+        records = [await self._record(name, events) for name in self.store.execution_ids()]
+        for record in records:
             entries += len(record.history)
             found += violations(record)
             for entry in record.history:
-                self.trace.note(name, entry.seq, entry.at_ms, [e.type for e in entry.events])
+                types = [e.type for e in entry.events]
+                self.trace.note(record.execution_id, entry.seq, entry.at_ms, types)
+        found += check_slots([(record.history, record.appended_at) for record in records])
         if self._schedule is not None:
             states = [stored.state for stored in self.store.newest.values()]
             found += await check_schedule(self._automations, states)
