@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import Servers, open_servers, unique_database
+
+settings.register_profile(
+    "hive", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no defect
+settings.load_profile("hive")
 
 
 @pytest.fixture(scope="session")

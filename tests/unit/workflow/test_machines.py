@@ -199,6 +199,7 @@ def gate_ways() -> set[Transition]:
     return seen | run.seen | retry_of_something_else("rejected").seen
 
 
+@pytest.mark.timeout(300)
 def test_every_transition_is_reached() -> None:
     """Real decisions reach every entry of every table; an entry that none reaches is no rule."""
     seen = rare_ways() | gate_ways()
