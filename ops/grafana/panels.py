@@ -237,6 +237,42 @@ ENGINE: Final = Row(
             (Query("max by (stream) (hive_stream_bytes)", "{{stream}}"),),
             unit="bytes",
         ),
+        Panel(
+            "Messages in the journal",
+            "Bounded by what is in flight: what came in the last half minute, and timers.",
+            (
+                Query('max(hive_stream_messages{stream=~"JOURNAL_.*"})', "stored"),
+                Query(
+                    "30 * sum(rate(hive_coordinator_batch_messages_sum[$__rate_interval]))",
+                    "half a minute",
+                ),
+            ),
+        ),
+        Panel(
+            "Moments of schedules",
+            "What became of them: `refused` and `missed` ask for a look at `hv schedules`.",
+            (
+                Query(
+                    "sum by (outcome) (rate(hive_schedule_firings_total[$__rate_interval]))",
+                    "{{outcome}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Archive",
+            "Executions in the archive, as of the last round of housekeeping.",
+            (Query("max(hive_archive_executions)", "archived"),),
+        ),
+        Panel(
+            "Moved to the archive, and out of it",
+            "Ended executions that were archived, and archived ones that were deleted for good.",
+            (
+                Query("sum(rate(hive_archived_executions_total[$__rate_interval]))", "archived"),
+                Query(
+                    "sum(rate(hive_archive_deleted_executions_total[$__rate_interval]))", "deleted"
+                ),
+            ),
+        ),
     ),
 )
 

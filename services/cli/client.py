@@ -180,14 +180,17 @@ class Gateway:
         from shared.contracts.api.executions import LogRecord
 
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/logs"
-        query = _present({"step": step, "follow": True})
+        for line in self.lines(path, {"step": step, "follow": True}):
+            yield LogRecord.model_validate_json(line)
+
+    def lines(self, path: str, query: Mapping[str, Any]) -> Iterator[str]:
+        """The lines of a stream, as they come, to its end."""
         try:
-            with self._http.stream("GET", path, params=query, timeout=None) as answer:
+            with self._http.stream("GET", path, params=_present(query), timeout=None) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise _refusal(answer)
-                for line in filter(None, answer.iter_lines()):
-                    yield LogRecord.model_validate_json(line)
+                yield from filter(None, answer.iter_lines())
         except httpx.HTTPError as error:
             raise _unreachable(self.connection.url, error) from None
 

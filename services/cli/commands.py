@@ -100,6 +100,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"concurrency": "Who has a slot of a concurrency key, who waits; release one."},
     ),
     CommandModule(
+        "services.cli.archive",
+        RUN,
+        {"archive": "Executions that ended a while ago: find, export whole."},
+    ),
+    CommandModule(
         "services.cli.quarantine",
         RUN,
         {"quarantine": "Messages that could not be applied: show, retry, discard."},

@@ -176,6 +176,8 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
     parts.append(
         Text(f"\nrequested by {view.requested_by.id}, {rendering.moment(view.created_at_ms)}")
     )
+    if view.archived_at_ms:
+        parts.append(Text(f"archived {rendering.moment(view.archived_at_ms)}"))
     if view.approved_by is not None:
         parts.append(Text(f"approval {view.approval} by {view.approved_by.id}"))
     for gate in view.awaits_approval:

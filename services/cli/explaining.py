@@ -147,5 +147,7 @@ def _row(deed: Deed) -> tuple[object, ...]:
     step, detail = deed.step, deed.detail
     if deed.parent is not None:
         step, detail = deed.parent.step, f"called by {deed.parent.execution_id}"
+    elif deed.cause is not None:
+        detail = f"{deed.cause.kind} {deed.cause.source}".strip()
     who = f"{deed.by.kind} {deed.by.id}"
     return rendering.moment(deed.at_ms), deed.role, who, what, step, rendering.shorten(detail)

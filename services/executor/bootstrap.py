@@ -17,9 +17,11 @@ from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.backlog_gauges import BacklogGauges
 from services.executor.coordinator.concurrency_keys import ConcurrencyKeys
 from services.executor.coordinator.coordinator import Coordinator
+from services.executor.coordinator.housekeeping import LEASE, Housekeeper, Rules
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
 from services.executor.coordinator.sampler import Sampler
+from services.executor.coordinator.sole import Sole
 from services.executor.leftovers import stop_leftovers
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
@@ -29,9 +31,11 @@ from services.executor.runner.runner import Runner
 from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
 from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
+from shared.adapters.mongo.archiving import MongoArchiving
 from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
+from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
@@ -55,6 +59,7 @@ from shared.runtime.meters import (
     BacklogMeter,
     CoordinatorMeter,
     ErrorMeter,
+    HousekeepingMeter,
     RunnerMeter,
     new_registry,
 )
@@ -97,6 +102,9 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
             meter = CoordinatorMeter(registry, errors)
             closers[:0] = await _start_coordinator(
                 settings, bus, mongo, publisher, catalog.registry, meter, loops
+            )
+            closers[:0] = await _start_housekeeping(
+                settings, bus, mongo, HousekeepingMeter(registry, errors)
             )
             gauges = BacklogGauges(
                 MongoBacklog(mongo), SystemClock(), BacklogMeter(registry), errors
@@ -148,6 +156,7 @@ async def _start_coordinator(
     automations, keys = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
     for actor_store in (automations, keys):
         await actor_store.ensure_indexes()
+    await MongoArchiving(mongo).ensure_indexes()
     agents = LiveAgents(NatsAgentDirectory(bus))
     await agents.start()
     effects, templates = NatsEffects(bus, publisher), MongoTemplateStore(mongo)
@@ -175,6 +184,30 @@ async def _start_coordinator(
     await orphans.start()
     desk = await start_desk(bus, mongo, publisher, store)
     return [*desk, orphans.close, sampler.close, coordinator.close, agents.close]
+
+
+async def _start_housekeeping(
+    settings: ExecutorSettings, bus: Bus, mongo: Mongo, meter: HousekeepingMeter
+) -> list[Closer]:
+    sole = Sole(NatsLeases(bus), LEASE, settings.owner)
+    keeper = Housekeeper(
+        archiving=MongoArchiving(mongo),
+        quarantine=MongoQuarantine(mongo),
+        templates=MongoTemplateStore(mongo),
+        clock=SystemClock(),
+        rules=Rules(
+            keep_days=settings.retention_keep_days,
+            keep_last=settings.retention_keep_last,
+            archive_days=settings.retention_archive_days,
+            settle_s=settings.retention_settle_s,
+        ),
+        meter=meter,
+        mine=lambda: sole.held,
+        every_s=settings.retention_every_s,
+    )
+    await sole.start()
+    await keeper.start()
+    return [keeper.close, sole.close]
 
 
 async def _probe_nats(bus: Bus) -> None:

@@ -81,6 +81,34 @@ class ExecutorSettings(BaseSettings):
         le=3_600,
         description="What running tasks get to finish at shutdown, in seconds.",
     )
+    retention_keep_days: float = Field(
+        30.0,
+        gt=0,
+        le=36_500,
+        description="Days after its end an execution moves to the archive, unless its template "
+        "says otherwise.",
+    )
+    retention_keep_last: int = Field(
+        100_000,
+        ge=0,
+        le=100_000,
+        description="Of each template, ended executions beyond the newest so many move earlier.",
+    )
+    retention_archive_days: float = Field(
+        365.0,
+        ge=1,
+        le=36_500,
+        description="Days after its end an archived execution is deleted for good.",
+    )
+    retention_settle_s: float = Field(
+        600.0,
+        ge=1,
+        le=86_400,
+        description="Nothing moves to the archive earlier than so many seconds after its end.",
+    )
+    retention_every_s: float = Field(
+        60.0, ge=0.1, le=86_400, description="How often housekeeping looks for what is due, in s."
+    )
     metrics_port: int = Field(0, ge=0, le=65_535, description="0 takes a free port.")
     metrics_host: str = Field("127.0.0.1", description="Where metrics and health are served.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")

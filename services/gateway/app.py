@@ -26,6 +26,7 @@ from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
     approvals,
+    archive,
     broadcasts,
     concurrency,
     delegations,
@@ -49,6 +50,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     executions.router,
     explaining.router,
+    archive.router,
     steering.router,
     approvals.router,
     agents.router,

@@ -13,9 +13,11 @@ from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
 from services.gateway.parts import AutomationPorts, Collective, Parts, WebhookPorts
+from services.gateway.read_through import ReadThrough
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
 from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
+from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.delegations import MongoDelegations
@@ -109,18 +111,30 @@ async def _start_metrics(settings: GatewaySettings, app: FastAPI, parts: Parts) 
 async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     """The ports on NATS and MongoDB, with their indexes made."""
     templates = MongoTemplateStore(mongo)
+    archive = MongoArchive(mongo)
     executions, quarantine = MongoExecutionQueries(mongo), MongoQuarantine(mongo)
     keys = MongoKeyStore(mongo)
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
     automations, slots = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
     await _ensure_indexes(
-        [templates, executions, quarantine, keys, idempotency, deliveries, automations, slots]
+        [
+            templates,
+            executions,
+            archive,
+            quarantine,
+            keys,
+            idempotency,
+            deliveries,
+            automations,
+            slots,
+        ]
     )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
     return Parts(
         journal=journal,
         templates=templates,
-        executions=executions,
+        executions=ReadThrough(executions, archive),
+        archive=archive,
         quarantine=quarantine,
         events=NatsEventStream(bus),
         sink=sink,

@@ -9,6 +9,7 @@ from services.gateway.automation.schedules import ScheduleOperations
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
+from services.gateway.operations.archive import ArchiveOperations
 from services.gateway.operations.concurrency import ConcurrencyOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
@@ -45,6 +46,7 @@ class Gateway:
     requests: ExecutionRequests
     steering: Steering
     approvals: ApprovalOperations
+    archive: ArchiveOperations
     explaining: Explaining
     replaying: Replaying
     quarantine: QuarantineOperations
@@ -78,6 +80,7 @@ class Gateway:
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
             approvals=ApprovalOperations(parts, executions, keys, programs),
+            archive=ArchiveOperations(parts, executions),
             explaining=Explaining(parts, executions, programs),
             replaying=Replaying(parts, executions, programs),
             quarantine=QuarantineOperations(parts),

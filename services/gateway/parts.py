@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from services.gateway.read_through import ReadThrough
 from shared.commands.registry import CommandRegistry
 from shared.ports.actors import KeyStateStore
 from shared.ports.agents import AgentDirectory
+from shared.ports.archive import Archive
 from shared.ports.automations import AutomationStore
 from shared.ports.bus import BusSamples
 from shared.ports.clock import Clock, Ids
 from shared.ports.collective import Broadcasts, Delegations, Memories, Participants
 from shared.ports.control import Control
 from shared.ports.events import EventSink, EventStream
-from shared.ports.executions import ExecutionQueries
 from shared.ports.idempotency import IdempotencyStore
 from shared.ports.journal import AutomationJournal, Journal
 from shared.ports.keys import KeyStore
@@ -63,7 +64,8 @@ class Parts:
 
     journal: Journal
     templates: TemplateStore
-    executions: ExecutionQueries
+    executions: ReadThrough
+    archive: Archive
     quarantine: Quarantine
     events: EventStream
     sink: EventSink

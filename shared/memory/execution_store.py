@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from shared.contracts.archive import Archived
 from shared.contracts.history import Quarantined, StoredState
 from shared.contracts.quarantine import Resolution
 from shared.memory.faults import Action, Faults
@@ -25,6 +26,9 @@ class MemoryExecutionStore:
         self._states: dict[str, tuple[int, str]] = {}
         self._histories: dict[str, dict[int, str]] = defaultdict(dict)
         self._quarantined: dict[tuple[str, int], Quarantined] = {}
+        self.archived: dict[str, Archived] = {}
+        self.pending: set[str] = set()
+        """Ids of those whose live part is not removed yet."""
         self.resolutions: dict[tuple[str, int], Resolution] = {}
         """What became of quarantined messages, by execution and sequence."""
 
@@ -39,7 +43,21 @@ class MemoryExecutionStore:
                 states[execution_id] = StoredState.model_validate_json(text)
             except ValidationError as error:
                 unreadable[execution_id] = str(error)
+        for execution_id in set(execution_ids) & self.archived.keys() - self._states.keys():
+            states[execution_id] = self.archived[execution_id].stored
         return Loaded(states, unreadable)
+
+    def remove(self, execution_id: str, seq: int) -> None:
+        """Forget a live state of at most this sequence, and its history up to that."""
+        if execution_id in self._states and self._states[execution_id][0] > seq:
+            return
+        self._states.pop(execution_id, None)
+        kept = {s: text for s, text in self._histories[execution_id].items() if s > seq}
+        self._histories[execution_id] = kept
+
+    def forget_state(self, execution_id: str) -> None:
+        """Forget a live state alone, as whoever is cut off in the middle of removing it."""
+        self._states.pop(execution_id, None)
 
     def put(self, stored: StoredState) -> None:
         """Store a state as another coordinator would have."""

@@ -30,14 +30,14 @@ class MemoryExecutionQueries:
 
     async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:
         """Those that fit, newest first."""
-        fitting = [state for state in self._states.values() if _fits(state, query)]
-        fitting.sort(key=_position, reverse=True)
-        return [_summary(state) for state in fitting[: query.limit]]
+        fitting = [state for state in self._states.values() if fits(state, query)]
+        fitting.sort(key=position, reverse=True)
+        return [summary_of(state) for state in fitting[: query.limit]]
 
     async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
         """The newest ended executions of a template."""
         ended = [s for s in self._states.values() if s.ended and s.template_id == template_id]
-        return sorted(ended, key=_position, reverse=True)[:limit]
+        return sorted(ended, key=position, reverse=True)[:limit]
 
     async def history(
         self, execution_id: str, *, after_seq: int = 0, limit: int = 500
@@ -47,11 +47,13 @@ class MemoryExecutionQueries:
         return [entries[seq] for seq in sorted(entries) if seq > after_seq][:limit]
 
 
-def _position(state: ExecutionState) -> tuple[int, str]:
+def position(state: ExecutionState) -> tuple[int, str]:
+    """By what lists are ordered."""
     return (state.created_at_ms, state.execution_id)
 
 
-def _fits(state: ExecutionState, query: ExecutionQuery) -> bool:
+def fits(state: ExecutionState, query: ExecutionQuery) -> bool:
+    """True when every condition of the query holds."""
     created = state.created_at_ms
     return (
         (not query.statuses or state.status.value in query.statuses)
@@ -62,11 +64,12 @@ def _fits(state: ExecutionState, query: ExecutionQuery) -> bool:
         and (not query.awaits_approval or is_asking(state))
         and (query.since_ms is None or created >= query.since_ms)
         and (query.until_ms is None or created <= query.until_ms)
-        and (query.before is None or _position(state) < query.before)
+        and (query.before is None or position(state) < query.before)
     )
 
 
-def _summary(state: ExecutionState) -> ExecutionSummary:
+def summary_of(state: ExecutionState) -> ExecutionSummary:
+    """An execution as lists show it."""
     ended = state.ended_at_ms
     return ExecutionSummary(
         id=state.execution_id,

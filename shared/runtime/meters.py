@@ -217,6 +217,27 @@ class BacklogMeter:
             self.open(status, math.nan, math.nan)
 
 
+class HousekeepingMeter:
+    """What housekeeping counts, `errors` included."""
+
+    def __init__(self, registry: CollectorRegistry, errors: ErrorMeter) -> None:
+        self.errors = errors
+        self.archived = _counter(m.ARCHIVED, registry)
+        self.deleted = _counter(m.ARCHIVE_DELETED, registry)
+        self._size = _gauge(m.ARCHIVE_SIZE, registry)
+        self._round = _gauge(m.HOUSEKEEPING_AT, registry)
+
+    def round(self, archived: int, at_ms: int) -> None:
+        """A round is over: so many executions are in the archive."""
+        self._size.set(archived)
+        self._round.set(at_ms / 1000)
+
+    def elsewhere(self) -> None:
+        """Another coordinator keeps house."""
+        self._size.set(0)
+        self._round.set(0)
+
+
 class RunnerMeter:
     """What a runner counts, `errors` included. `commands` are the names in its registry."""
 

@@ -215,6 +215,31 @@ PARTITION_OWNED: Final = Metric(
     "1 while this coordinator owns the partition. Over all coordinators each must sum to 1.",
     (_PARTITION,),
 )
+ARCHIVED: Final = Metric(
+    "hive_archived_executions_total",
+    _C,
+    _CO,
+    "An ended execution was moved into the archive.",
+)
+ARCHIVE_DELETED: Final = Metric(
+    "hive_archive_deleted_executions_total",
+    _C,
+    _CO,
+    "An archived execution was deleted for good, at the end of its retention.",
+)
+ARCHIVE_SIZE: Final = Metric(
+    "hive_archive_executions",
+    _G,
+    _CO,
+    "Archived executions, about, as of the last round of housekeeping; all coordinators see the "
+    "same, and only the one that keeps house tells it.",
+)
+HOUSEKEEPING_AT: Final = Metric(
+    "hive_housekeeping_round_timestamp_seconds",
+    _G,
+    _CO,
+    "When this coordinator last finished a round of housekeeping, 0 where another one keeps house.",
+)
 JOURNAL_LAG: Final = Metric(
     "hive_journal_lag_messages",
     _G,

@@ -171,6 +171,28 @@ class Notification(Model):
     message: str = Field("", max_length=1_000)
 
 
+class Retention(Model):
+    """How long executions are kept; what is left out is as the coordinators are set. Days count
+    from an execution's end."""
+
+    keep_days: float | None = Field(
+        None, gt=0, le=36_500, description="Then it moves to the archive, where it stays readable."
+    )
+    keep_last: int | None = Field(
+        None, ge=0, le=100_000, description="Beyond the newest so many it moves there earlier."
+    )
+    archive_days: float | None = Field(
+        None, ge=1, le=36_500, description="Then it is deleted for good; not before it is archived."
+    )
+
+    @model_validator(mode="after")
+    def _archived_before_deleted(self) -> Self:
+        keep, archive = self.keep_days, self.archive_days
+        if keep is not None and archive is not None and archive < keep:
+            raise ValueError("archive_days counts from the end, too: it must be at least keep_days")
+        return self
+
+
 class Policies(Model):
     """How an execution of this template is governed."""
 
@@ -184,6 +206,7 @@ class Policies(Model):
     rollback_enabled: bool = True
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
+    retention: Retention | None = Field(None, description="How long executions are kept.")
 
     @property
     def asks_first(self) -> bool:

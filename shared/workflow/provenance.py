@@ -23,8 +23,8 @@ class Deed(BaseModel):
     """Something that somebody did to an execution; times in epoch milliseconds.
 
     `what` is the type of the message, `approved` or `rejected`; `detail` is the reason or comment
-    that was given. `parent` is the step of another execution that started this one. `counted` is
-    false for an answer to a gate that did not count.
+    that was given. `parent` is the step of another execution that started this one, `cause` the
+    schedule, rule or alert that did. `counted` is false for an answer to a gate that did not count.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +37,7 @@ class Deed(BaseModel):
     step: str = ""
     detail: str = ""
     parent: msg.Parent | None = None
+    cause: msg.Cause | None = None
     counted: bool = True
 
 
@@ -56,7 +57,8 @@ def _begun(entry: HistoryEntry, request: msg.ExecutionRequested) -> Iterator[Dee
     if request.suggested_by is not None:
         yield _deed(entry, "suggested", request.type, request.suggested_by)
     started = _deed(entry, "started", request.type, request.requested_by)
-    yield started.model_copy(update={"parent": request.parent})
+    cause = request.trigger if request.trigger != msg.Cause() else None
+    yield started.model_copy(update={"parent": request.parent, "cause": cause})
 
 
 def _answer(entry: HistoryEntry, answer: msg.ApprovalMessage) -> Deed:

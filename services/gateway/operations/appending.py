@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from services.gateway import problems
-from shared.ports.journal import Journal
-from shared.workflow.messages import JournalMessage
+from shared.workflow.messages import Message
+
+MessageT_contra = TypeVar("MessageT_contra", bound=Message, contravariant=True)
 
 APPEND_TIMEOUT_S: Final = 5.0
 """How long a caller waits for the journal before it is told to try again."""
 
 
+class _Appends(Protocol[MessageT_contra]):
+    async def append(
+        self, execution_id: str, message: MessageT_contra, message_id: str
+    ) -> bool: ...
+
+
 async def append(
-    journal: Journal, execution_id: str, message: JournalMessage, message_id: str
+    journal: _Appends[MessageT_contra], execution_id: str, message: MessageT_contra, message_id: str
 ) -> bool:
     """Append durably. Raises 503 when the journal does not answer in time."""
     try:

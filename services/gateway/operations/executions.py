@@ -43,6 +43,9 @@ from shared.workflow.state import ExecutionState
 
 YOUNG_MS: Final = 10_000
 """An id made less than this ago may name an execution that is not stored yet."""
+FRESH_MS: Final = 1_000
+"""Who waited for an end that came less than this ago is spared the look into the archive: nothing
+moves there so soon."""
 STORED_WITHIN_S: Final = 2.0
 """How long to wait for such an execution."""
 FIRST_LOOK_S: Final = 0.01
@@ -97,7 +100,7 @@ class ExecutionOperations:
 
     async def get(self, execution_id: str) -> ExecutionView:
         """One execution. Raises 404."""
-        return await self._view(await self.state(execution_id))
+        return await self._marked(await self.state(execution_id))
 
     async def state(self, execution_id: str) -> ExecutionState:
         """The state of one execution; one that was just asked for is waited for. Raises 404."""
@@ -118,7 +121,10 @@ class ExecutionOperations:
         """The execution as it is when it has ended, or after so many seconds; `None` when it is
         not stored by then."""
         state = await self._look_until(execution_id, seconds, ended=True)
-        return None if state is None else await self._view(state)
+        if state is None:
+            return None
+        ended_ms = self._parts.clock.now_ms() - state.ended_at_ms
+        return await (self._view(state) if ended_ms < FRESH_MS else self._marked(state))
 
     async def page(self, query: ExecutionQuery) -> ExecutionPage:
         """One page, newest first."""
@@ -182,6 +188,14 @@ class ExecutionOperations:
                         yield kept
                 if not ended:
                     await _heard(end_decided, LOGS_EVERY_S)
+
+    async def _marked(self, state: ExecutionState) -> ExecutionView:
+        """The view, with when it was archived."""
+        view = await self._view(state)
+        if not state.ended:
+            return view
+        at_ms = await self._parts.executions.archived_at_ms(state.execution_id)
+        return view.model_copy(update={"archived_at_ms": at_ms})
 
     async def _view(self, state: ExecutionState) -> ExecutionView:
         return execution_view(state, await self.template(state))

@@ -15,10 +15,12 @@ from services.gateway import problems
 from services.gateway.operations.appending import append
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
+from shared.automation.messages import AUTOMATION_MESSAGE
+from shared.automation.turns import is_automation
 from shared.contracts.publishing import masked
 from shared.contracts.quarantine import QuarantineEntry, QuarantinePage, Resolution
 from shared.ports.quarantine import QuarantineQuery
-from shared.workflow.messages import JOURNAL_MESSAGE, ExecutionRequested, JournalMessage
+from shared.workflow.messages import JOURNAL_MESSAGE, ExecutionRequested, Message
 
 REASON_CHARACTERS: Final = 500
 
@@ -48,7 +50,8 @@ class QuarantineOperations:
         entry = await self._waiting(entry_id)
         message = _readable(entry)
         await self._check_cause(entry, message)
-        await append(self._parts.journal, entry.execution_id, message, f"quarantine.{entry_id}")
+        journal = self._parts.automations.journal
+        await append(journal, entry.execution_id, message, f"quarantine.{entry_id}")
         return await self._resolve(entry, "retried", principal)
 
     async def discard(self, entry_id: str, reason: str, principal: Principal) -> QuarantineEntry:
@@ -83,8 +86,10 @@ class QuarantineOperations:
             raise _resolved(entry)
         return entry
 
-    async def _check_cause(self, entry: QuarantineEntry, message: JournalMessage) -> None:
+    async def _check_cause(self, entry: QuarantineEntry, message: Message) -> None:
         """What would only be quarantined again. A state without its template cannot go on."""
+        if is_automation(entry.execution_id):
+            return
         try:
             state = await self._parts.executions.get(entry.execution_id)
         except ValidationError as error:
@@ -99,8 +104,11 @@ class QuarantineOperations:
             raise _not_yet(entry, f"template {wanted[0]}@{wanted[1]} is not stored")
 
 
-def _readable(entry: QuarantineEntry) -> JournalMessage:
+def _readable(entry: QuarantineEntry) -> Message:
+    """What an execution or a schedule was told."""
     try:
+        if is_automation(entry.execution_id):
+            return AUTOMATION_MESSAGE.validate_json(entry.payload)
         return JOURNAL_MESSAGE.validate_json(entry.payload)
     except ValidationError as error:
         raise _not_yet(entry, f"this version cannot read the message: {error}") from None

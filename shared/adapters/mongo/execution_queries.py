@@ -5,13 +5,13 @@ The coordinator writes what is read here (`shared.adapters.mongo.executions`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 
 from shared.adapters.mongo.connection import Document, Mongo
-from shared.adapters.mongo.executions import history_id
+from shared.adapters.mongo.history_ids import history_id
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
 from shared.workflow.machines.execution import ENDED
@@ -20,6 +20,9 @@ from shared.workflow.state import ExecutionState
 
 LARGE_STATE_BYTES: Final = 256 * 1024
 """States from which nothing is learned about what is usual."""
+
+_SEQ: Final = '{"seq":'
+"""How the JSON of an entry begins."""
 
 _NEWEST = [("created_at_ms", DESCENDING), ("_id", DESCENDING)]
 
@@ -48,8 +51,8 @@ class MongoExecutionQueries:
 
     async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:
         """Those that fit, newest first; states are not read."""
-        cursor = self._executions.find(_conditions(query), {"state": 0})
-        return [_summary(d) async for d in cursor.sort(_NEWEST).limit(query.limit)]
+        cursor = self._executions.find(conditions_of(query), {"state": 0})
+        return [summary_of(d) async for d in cursor.sort(_NEWEST).limit(query.limit)]
 
     async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
         """The newest ended executions of a template; states that are very large are not read."""
@@ -82,6 +85,17 @@ class MongoExecutionQueries:
         return found[:limit]
 
 
+def raw_entries(documents: Iterable[Document]) -> dict[int, str]:
+    """The entries of an execution's documents of history, in order, as JSON by sequence: each once,
+    and not looked into."""
+    parts: list[str] = []
+    found: dict[int, str] = {}
+    for document in documents:
+        for text in _texts(document, parts):
+            found.setdefault(int(text[len(_SEQ) : text.index(",")]), text)
+    return dict(sorted(found.items()))
+
+
 def _texts(document: Document, parts: list[str]) -> Sequence[str]:
     """The entries of a document; of one that was cut the whole, once its last part has come.
 
@@ -98,7 +112,8 @@ def _texts(document: Document, parts: list[str]) -> Sequence[str]:
     return ["".join(parts)] if is_whole else []
 
 
-def _conditions(query: ExecutionQuery) -> dict[str, Any]:
+def conditions_of(query: ExecutionQuery) -> dict[str, Any]:
+    """The conditions of a query, over the searched fields of an execution, live or archived."""
     fields: dict[str, Any] = {
         "template_id": query.template_id,
         "category": query.category,
@@ -125,7 +140,8 @@ def _conditions(query: ExecutionQuery) -> dict[str, Any]:
     return conditions
 
 
-def _summary(document: Mapping[str, Any]) -> ExecutionSummary:
+def summary_of(document: Mapping[str, Any]) -> ExecutionSummary:
+    """An execution as lists show it, from its searched fields."""
     ended = document["ended_at_ms"]
     return ExecutionSummary(
         id=document["_id"],

@@ -20,7 +20,9 @@ from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.connection import Document, Mongo
+from shared.adapters.mongo.history_ids import history_id
 from shared.contracts.history import Quarantined, StoredState
 from shared.ports.store import Loaded, StateWrite
 from shared.workflow.gates import is_asking
@@ -44,6 +46,7 @@ class MongoExecutionStore:
         self._executions = mongo.database["executions"]
         self._history = mongo.database["history"]
         self._quarantine = mongo.database["quarantine"]
+        self._archive = MongoArchive(mongo)
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that reads by the gateway and by takeovers need. Idempotent."""
@@ -61,7 +64,15 @@ class MongoExecutionStore:
         if not execution_ids:
             return Loaded({})
         async with self._mongo.current() as session:
-            return await self._load(execution_ids, session)
+            loaded = await self._load(execution_ids, session)
+        known = loaded.states.keys() | loaded.unreadable.keys()
+        archived = await self._load_archived(set(execution_ids) - known)
+        return Loaded({**archived, **loaded.states}, loaded.unreadable)
+
+    async def _load_archived(self, execution_ids: Collection[str]) -> dict[str, StoredState]:
+        """What was archived exists: a request that is delivered again never begins it anew."""
+        found = [(i, await self._archive.get(i)) for i in await self._archive.among(execution_ids)]
+        return {i: archived.stored for i, archived in found if archived is not None}
 
     async def _load(
         self, execution_ids: Sequence[str], session: AsyncIOMotorClientSession
@@ -98,7 +109,7 @@ class MongoExecutionStore:
             await self._history.bulk_write([InsertOne(d) for d in histories], ordered=False)
         except BulkWriteError as error:
             # The same first sequence again: a replay after a crash, or a write tried again.
-            known = [histories[index] for index in _duplicates(error)]
+            known = [histories[index] for index in duplicates(error)]
             await self._history.bulk_write([_further(d) for d in known], ordered=False)
 
     async def _update_states(self, writes: Sequence[StateWrite]) -> frozenset[str]:
@@ -122,7 +133,7 @@ class MongoExecutionStore:
                 [_state_update(write.stored) for write in writes], ordered=False
             )
         except BulkWriteError as error:
-            refused = [writes[index] for index in _duplicates(error)]
+            refused = [writes[index] for index in duplicates(error)]
             return {write.stored.state.execution_id: write for write in refused}
         return {}
 
@@ -215,12 +226,6 @@ def _history_document(
     }
 
 
-def history_id(execution_id: str, first_seq: int) -> str:
-    """The id of a document of history. Ids sort by execution, then by sequence, so that reading a
-    history needs no other index, which every step would pay for."""
-    return f"{execution_id}:{first_seq:012d}"
-
-
 def _further(document: Document) -> UpdateOne:
     """Replace a document of history, if this one reaches further."""
     last, entries = document["last_seq"], document["entries"]
@@ -230,7 +235,7 @@ def _further(document: Document) -> UpdateOne:
     )
 
 
-def _duplicates(error: BulkWriteError) -> list[int]:
+def duplicates(error: BulkWriteError) -> list[int]:
     """Which writes were refused because their id is there; raises when that is not all."""
     details = error.details or {}
     errors = details.get("writeErrors", [])

@@ -91,8 +91,9 @@ class _Open:
     """Sequence and acknowledgement address of what arrived, oldest first."""
     acknowledged: deque[tuple[float, int]] = field(default_factory=deque)
     """When and up to which sequence, oldest first; the basis of truncation."""
-    truncated_at: float = 0.0
+    noted_at: float = 0.0
     truncate: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
 
     def acknowledge(self, seq: int) -> str:
         """The address to acknowledge everything up to `seq` at; empty when there is none new."""
@@ -101,14 +102,18 @@ class _Open:
             reply = self.replies.popleft()[1]
         return reply
 
-    def old_enough(self, now: float, seq: int) -> int:
-        """Note what is acknowledged; gives the sequence up to which it may be forgotten, or 0."""
-        if now - self.truncated_at < TRUNCATE_EVERY_S:
-            return 0
-        self.truncated_at = now
-        self.acknowledged.append((now, seq))
+    def note(self, now: float, seq: int) -> None:
+        """Note what is acknowledged: one note for each pause between truncations, the last."""
+        if self.acknowledged and now - self.noted_at < TRUNCATE_EVERY_S:
+            self.acknowledged[-1] = (now, seq)
+        else:
+            self.noted_at = now
+            self.acknowledged.append((now, seq))
+
+    def old_enough(self, now: float, keep_s: float) -> int:
+        """The sequence up to which the journal may forget, or 0."""
         upto = 0
-        while self.acknowledged and now - self.acknowledged[0][0] >= KEEP_S:
+        while self.acknowledged and now - self.acknowledged[0][0] >= keep_s:
             upto = self.acknowledged.popleft()[1]
         return upto
 
@@ -116,9 +121,10 @@ class _Open:
 class NatsJournalReader:
     """Reads the partitions that this process owns."""
 
-    def __init__(self, bus: Bus, owner: str) -> None:
+    def __init__(self, bus: Bus, owner: str, *, keep_s: float = KEEP_S) -> None:
         self._bus = bus
         self._owner = subjects.token(owner)
+        self._keep_s = keep_s
         self._mailbox: Mailbox[RawEntry] = Mailbox(IN_HAND)
         self._open: dict[int, _Open] = {}
         self._lost: list[int] = []
@@ -169,6 +175,8 @@ class NatsJournalReader:
             give_up_s=GIVE_UP_S,
         )
         self._open[partition] = opened
+        if floor:
+            self._note(opened, floor)  # what an earlier owner acknowledged, and did not truncate
         await opened.pull.start()
         return floor
 
@@ -181,6 +189,8 @@ class NatsJournalReader:
         self._drop_waiting(partition)
         if opened.pull is not None:
             await opened.pull.close()
+        if opened.timer is not None:
+            opened.timer.cancel()
         if opened.truncate is not None:
             opened.truncate.cancel()
 
@@ -206,9 +216,7 @@ class NatsJournalReader:
         reply = opened.acknowledge(seq)
         if reply:
             await self._tell(reply, b"+ACK")
-        upto = opened.old_enough(asyncio.get_running_loop().time(), seq)
-        if upto:
-            opened.truncate = asyncio.create_task(self._truncate(opened.stream, partition, upto))
+        self._note(opened, seq)
 
     async def last_seq(self, partition: int) -> int:
         """The sequence of the newest entry of a partition, 0 when it has none. Raises `OSError`
@@ -274,6 +282,28 @@ class NatsJournalReader:
             await self._bus.client.publish(subject, payload)
         except (NatsError, OSError) as error:
             log.info("not sent", subject=subject, error=str(error) or type(error).__name__)
+
+    def _note(self, opened: _Open, seq: int) -> None:
+        opened.note(asyncio.get_running_loop().time(), seq)
+        if opened.timer is None:
+            self._look_later(opened)
+
+    def _look_later(self, opened: _Open) -> None:
+        pause_s = min(TRUNCATE_EVERY_S, self._keep_s)
+        opened.timer = asyncio.get_running_loop().call_later(pause_s, self._look, opened)
+
+    def _look(self, opened: _Open) -> None:
+        """Truncate what is old enough, and look again for as long as anything acknowledged is
+        there: also when nothing more comes, the journal holds nothing but what is in flight."""
+        opened.timer = None
+        if self._open.get(opened.partition) is not opened:
+            return
+        upto = opened.old_enough(asyncio.get_running_loop().time(), self._keep_s)
+        if upto:
+            truncation = self._truncate(opened.stream, opened.partition, upto)
+            opened.truncate = asyncio.create_task(truncation)
+        if opened.acknowledged:
+            self._look_later(opened)
 
     async def _truncate(self, stream: str, partition: int, seq: int) -> None:
         try:

@@ -122,6 +122,7 @@ class ExecutionView(BaseModel):
     updated_at_ms: int
     ended_at_ms: int
     duration_ms: int | None = None
+    archived_at_ms: int = Field(0, description="When it moved to the archive; 0: it has not.")
 
 
 class ExecutionAccepted(BaseModel):

@@ -15,7 +15,12 @@ from shared.workflow.state import ExecutionState, StepState
 
 REPO_ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("_seconds", "_bytes", "_messages", "_total", "_info", "_live", "_open", "_owned")
-COUNTED_THINGS = {"hive_effects_pending", "hive_runner_slots", "hive_runner_running"}
+COUNTED_THINGS = {
+    "hive_archive_executions",
+    "hive_effects_pending",
+    "hive_runner_slots",
+    "hive_runner_running",
+}
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
@@ -44,6 +49,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     errors = meters.ErrorMeter(registry)
     meters.CoordinatorMeter(registry, errors)
     meters.BacklogMeter(registry)
+    meters.HousekeepingMeter(registry, errors)
     meters.RunnerMeter(registry, errors, ["noop"], slots=4)
     meters.GatewayMeter(registry, ["/x"])
     shown = {family.name: family for family in registry.collect()}

@@ -40,6 +40,14 @@ def test_the_parent_that_called_it_is_named() -> None:
     assert started.parent == parent
 
 
+def test_what_caused_it_is_named() -> None:
+    """The schedule, rule or alert that asked for it; nothing where a person did by hand."""
+    cause = msg.Cause(kind="scheduled", source="sc_1", moment_ms=5, chain=("sc_1",))
+    (started,) = deeds(request(requested_by=CRON, trigger=cause))
+    assert started.cause == cause
+    assert deeds(request(requested_by=ANN))[0].cause is None
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
