@@ -59,7 +59,13 @@ def check_slots(histories: Histories) -> Iterator[str]:
 
 def _rule(key: str, chance: random.Random) -> dict[str, Any]:
     on_conflict = chance.choice(("queue", "queue", "queue", "reject", "replace"))
-    return {"key": key, "limit": LIMITS[key], "on_conflict": on_conflict}
+    max_wait_s = chance.choice((None, None, 4))
+    return {
+        "key": key,
+        "limit": LIMITS[key],
+        "on_conflict": on_conflict,
+        "max_wait_s": max_wait_s,
+    }
 
 
 def _dumped(step: Step) -> dict[str, Any]:

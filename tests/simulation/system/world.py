@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import tempfile
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -444,4 +445,8 @@ def play(seed: int) -> Outcome:
         cache_logger_on_first_use=False,
     )
     with tempfile.TemporaryDirectory() as home:
-        return run_idly(_live(seed, Path(home), complaints))
+        try:
+            return run_idly(_live(seed, Path(home), complaints))
+        except Exception:
+            broke = f"the world broke: {traceback.format_exc(limit=-6)}"
+            return Outcome(seed, [broke, *complaints.kept], "", 0, 0, 0, 0, 0.0)

@@ -133,6 +133,17 @@ class TestExecutions:
 
 
 class TestSteps:
+    def test_a_slot_opens_no_lock(self) -> None:
+        """A step that has waited for its slot starts only once the lock that it shares is free."""
+        run = Run(step("a", lock="l", concurrency={"key": "deploy"}), step("b", lock="l"))
+        run.request()
+        assert run.statuses == {"a": "pending", "b": "scheduled"}
+        grant(run, "a")
+        assert run.statuses == {"a": "pending", "b": "scheduled"}
+        run.succeed("b")
+        assert run.statuses == {"a": "scheduled", "b": "completed"}
+        assert run.succeed("a")[-2:] == ["slot.released", "execution.completed"]
+
     def test_it_starts_once_it_has_its_slot(self) -> None:
         """Other steps go on meanwhile; the slot is given back when it ends."""
         run = Run(step("a", **ONE), step("b"))
@@ -190,6 +201,17 @@ class TestSteps:
         run.pause()
         assert grant(run, "a") == ["slot.taken"]
         assert run.resume()[-1] == "step.scheduled"
+
+    def test_a_granted_instance_waits_for_the_end_of_a_pause(self) -> None:
+        """The same of an instance of a loop."""
+        loop = {"foreach": {"items": "[1]"}, "concurrency": {"key": "deploy"}}
+        run = Run(step("a", **loop))
+        run.request()
+        run.tell(msg.PauseRequested())
+        grant(run, "a[0]")
+        assert run.statuses["a[0]"] == "pending"
+        run.tell(msg.ResumeRequested())
+        assert run.statuses["a[0]"] == "scheduled"
 
     def test_people_are_asked_first(self) -> None:
         """No slot is held while people think."""
