@@ -86,6 +86,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.targets",
+        RUN,
+        {"targets": "Say whom a fleet would run on, or what became of each target."},
+    ),
+    CommandModule(
         "services.cli.explaining",
         RUN,
         {

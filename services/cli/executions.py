@@ -203,7 +203,7 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
 
 def _row(step: StepView) -> tuple[object, ...]:
     return (
-        Text(step.id, style="bold"),
+        Text.assemble((step.id, "bold"), f" on {step.target}" if step.target else ""),
         Text.assemble(rendering.sign(step.status), " ", rendering.status_text(step.status)),
         step.agent,
         step.attempt or "",

@@ -40,6 +40,7 @@ from services.gateway.routes import (
     quarantine,
     schedules,
     steering,
+    targets,
     templates,
     webhooks,
 )
@@ -52,6 +53,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     explaining.router,
     archive.router,
     steering.router,
+    targets.router,
     approvals.router,
     agents.router,
     delegations.router,

@@ -14,6 +14,7 @@ from services.gateway.operations.concurrency import ConcurrencyOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.explaining import Explaining
+from services.gateway.operations.fleets import TargetOperations
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.replaying import Replaying
@@ -52,6 +53,7 @@ class Gateway:
     quarantine: QuarantineOperations
     delegations: DelegationOperations
     fleet: FleetOperations
+    targets: TargetOperations
     memories: MemoryOperations
     broadcasts: BroadcastOperations
     webhooks: Webhooks
@@ -86,6 +88,7 @@ class Gateway:
             quarantine=QuarantineOperations(parts),
             delegations=DelegationOperations(parts),
             fleet=FleetOperations(parts),
+            targets=TargetOperations(parts, templates, executions),
             memories=MemoryOperations(parts),
             broadcasts=BroadcastOperations(parts),
             webhooks=Webhooks.of(parts, settings),

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.api.approvals import SUBJECT_HASH
 from shared.contracts.api.executions import ExecuteRequest, ExecutionEvents, ExecutionSummary
+from shared.contracts.api.targets import ExecutionTargets, TargetsPreview
 from shared.contracts.delegations import DelegationStatus
 from shared.workflow.definition import Template
 from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.machines.step import StepStatus
 
 MAX_WAIT_S: Final = 3_600.0
 """Longest wait for the end of an execution in one call, in seconds."""
@@ -50,6 +52,38 @@ class ListWorkflows(Arguments):
     tag: str | None = Field(None, max_length=100)
     cursor: Cursor = None
     limit: Limit = 50
+
+
+class ShowTargets(Arguments):
+    """Whom a fleet would run on now: of a template or of a selector; or what became of the targets
+    of an execution."""
+
+    template_id: str | None = Field(None, max_length=200, description="Whom its fleets match now.")
+    version: str | None = Field(None, max_length=200, description="Default: the newest release.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Of the template.")
+    where: str | None = Field(
+        None, max_length=2_000, description="A selector, such as agent.labels.role == 'web'."
+    )
+    execution_id: str | None = Field(
+        None, max_length=200, description="What became of its targets."
+    )
+    step: str | None = Field(None, max_length=200, description="Only of this step.")
+    status: tuple[StepStatus, ...] = Field((), description="Of an execution: only in one of these.")
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        if sum(one is not None for one in (self.template_id, self.where, self.execution_id)) != 1:
+            raise ValueError("give one of template_id, where and execution_id")
+        return self
+
+
+class TargetsShown(BaseModel):
+    """What was asked for: `now` of a template or a selector, `became` of an execution."""
+
+    model_config = ConfigDict(frozen=True)
+
+    now: TargetsPreview | None = None
+    became: ExecutionTargets | None = None
 
 
 class CreateWorkflow(Arguments):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -25,6 +26,7 @@ from shared.contracts.api.schedules import (
     ScheduleList,
     ScheduleView,
 )
+from shared.contracts.api.targets import ExecutionTargets, TargetsPreview
 from shared.contracts.api.templates import TemplatePage, TemplateStored
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
@@ -35,6 +37,7 @@ from shared.mcp.waiting import Report, wait_for_end
 
 WORKFLOWS: Final = "/api/v1/workflows"
 APPROVALS: Final = "/api/v1/approvals"
+TARGETS: Final = "/api/v1/targets"
 DELEGATIONS: Final = "/api/v1/delegations"
 MEMORIES: Final = "/api/v1/memories"
 
@@ -133,6 +136,21 @@ async def _history(api: GatewayApi, given: a.ShowHistory, _report: Report) -> a.
     }
     page = await api.get(f"{WORKFLOWS}/executions", ExecutionPage, query)
     return a.History(executions=page.items, next_cursor=page.next_cursor)
+
+
+async def _targets(api: GatewayApi, given: a.ShowTargets, _report: Report) -> a.TargetsShown:
+    if given.execution_id is not None:
+        path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/targets"
+        query = {"step": given.step, "status": [status.value for status in given.status]}
+        return a.TargetsShown(became=await api.get(path, ExecutionTargets, query))
+    query = {
+        "template": given.template_id,
+        "version": given.version,
+        "where": given.where,
+        "step": given.step,
+        "parameters": json.dumps(given.parameters),
+    }
+    return a.TargetsShown(now=await api.get(TARGETS, TargetsPreview, query))
 
 
 async def _approve(api: GatewayApi, given: a.AnswerApproval, _report: Report) -> RequestAccepted:
@@ -256,6 +274,16 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         a.ShowHistory,
         a.History,
         _history,
+        reads_only=True,
+    ),
+    Tool(
+        "workflow_targets",
+        "Show targets",
+        "Tells which live agents a template's fleets, or a selector, would match right now, and "
+        "why the others do not; with `execution_id` what became of each target of that execution.",
+        a.ShowTargets,
+        a.TargetsShown,
+        _targets,
         reads_only=True,
     ),
     Tool(

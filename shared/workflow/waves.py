@@ -25,8 +25,9 @@ from shared.workflow.gates import closed
 from shared.workflow.loop_state import FleetState, LoopState
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure, Instance, TargetsResolved
+from shared.workflow.program import CompiledStep
 from shared.workflow.scheduling import may_start, schedule_attempt
-from shared.workflow.state import StepState
+from shared.workflow.state import ExecutionState, StepState
 from shared.workflow.turn import Turn
 
 BATCH_TIMER: Final = "batch"
@@ -37,24 +38,25 @@ MAX_NAMED: Final = 10
 def ask_for_targets(turn: Turn, step_id: str) -> None:
     """Begin a fleet. Raises `ExpressionError` where it can never run, whoever its targets are."""
     compiled = turn.compiled(step_id)
-    selector = present(compiled.selector, "selector")
     if compiled.step.approval is not None:
         known_parameters(compiled, turn.state)
-    target = compiled.step.target
-    values = as_fractions(bind(selector.needs, turn.state), selector.numeric)
-    turn.emit(
-        ev.StepTargeting(
-            step=step_id,
-            asked=turn.seq,
-            where=selector.source,
-            values=values,
-            labels=target.labels,
-            capabilities=compiled.capabilities,
-            any_capabilities=compiled.step.any_capabilities,
-            per=target.per,
-            one=target.strategy == "one",
-            placement=target.placement or "spread",
-        )
+    turn.emit(question_of(compiled, turn.state, turn.seq))
+
+
+def question_of(compiled: CompiledStep, state: ExecutionState, asked: int) -> ev.StepTargeting:
+    """Which agents to look for, with what the selector uses of the execution."""
+    selector, target = present(compiled.selector, "selector"), compiled.step.target
+    return ev.StepTargeting(
+        step=compiled.step.id,
+        asked=asked,
+        where=selector.source,
+        values=as_fractions(bind(selector.needs, state), selector.numeric),
+        labels=target.labels,
+        capabilities=compiled.capabilities,
+        any_capabilities=compiled.step.any_capabilities,
+        per=target.per,
+        one=target.strategy == "one",
+        placement=target.placement or "spread",
     )
 
 

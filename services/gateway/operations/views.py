@@ -76,6 +76,8 @@ def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str,
         attempts=state.attempts,
         child=state.child,
         instances=state.instances,
+        target=state.instance.target if state.instance is not None else "",
+        batch=state.instance.batch if state.instance is not None else 0,
         rounds=state.rounds,
     )
 

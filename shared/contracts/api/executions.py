@@ -46,7 +46,8 @@ class StepView(BaseModel):
     """One step of an execution, or one instance of a loop. `attempts` are those that ended;
     `depends_on` are steps (a parallel group stands for its members). `command` is the kind of step
     where the engine itself carries it out (`workflow`, `switch`, `wait_for`); `child` is the
-    execution that it called."""
+    execution that it called; `target` the agent of a fleet that an instance is for, in its
+    `batch`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,6 +69,8 @@ class StepView(BaseModel):
     attempts: tuple[AttemptRecord, ...] = ()
     child: str | None = None
     instances: int = 0
+    target: str = ""
+    batch: int = 0
     rounds: int = 0
 
 

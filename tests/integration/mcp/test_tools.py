@@ -24,6 +24,7 @@ TOOLS = {
     "workflow_explain",
     "workflow_cancel",
     "workflow_history",
+    "workflow_targets",
     "workflow_approvals",
     "workflow_approve",
     "schedule_list",
@@ -210,6 +211,21 @@ async def test_resources(connect: Connect) -> None:
                 await client.read_resource(uri)
 
 
+async def test_targets_before_and_after(served: Served) -> None:
+    """Whom a fleet would run on now, and what became of each target of one that ran."""
+    async with served.http() as client:
+        target = {"where": "agent.name != 'nobody'", "allow_empty": True}
+        name = await created(client, {"id": "all", "command": "noop", "target": target})
+        shown = await called(client, "workflow_targets", template_id=name)
+        assert [fleet["step"] for fleet in shown["now"]["items"]] == ["all"]
+        ran = await called(client, "workflow_execute", template_id=name, wait_s=30)
+        shown = await called(client, "workflow_targets", execution_id=ran["execution_id"])
+        [fleet] = shown["became"]["items"]
+        assert len(fleet["targets"]) == fleet["completed"] == fleet["total"]
+        text, _ = await refused(client, "workflow_targets", where="true", template_id=name)
+        assert "give one of" in text
+
+
 async def test_errors_say_what_to_do(connect: Connect) -> None:
     """Errors of tools name field and remedy, whoever found them."""
     async with connect() as client:
@@ -245,6 +261,7 @@ READS = {
     "workflow_status",
     "workflow_explain",
     "workflow_history",
+    "workflow_targets",
     "workflow_approvals",
     "schedule_list",
     "schedule_preview",
@@ -257,6 +274,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_execute": {"template_id": "no_such_template"},
     "workflow_status": {"execution_id": "ex_none"},
     "workflow_cancel": {"execution_id": "ex_none"},
+    "workflow_targets": {"where": "true"},
     "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
     "schedule_preview": {"timetable": {"every_s": 60}},
     "schedule_create": {

@@ -95,5 +95,5 @@ def test_an_unknown_command_is_told_with_what_was_meant() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "Did you mean 'status'?" in done.stderr
+    assert "Did you mean 'status'" in done.stderr
     assert "Traceback" not in done.stderr
