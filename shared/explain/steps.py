@@ -8,6 +8,7 @@ from typing import Any, Final
 from shared.contracts.agents import AgentRecord
 from shared.contracts.api.explain import Awaited, Finding, Severity
 from shared.explain.fitting import in_words, requirement_of, unmet
+from shared.explain.fleets import loop_fields
 from shared.explain.picture import Picture
 from shared.explain.wording import names, span
 from shared.workflow.definition import Step
@@ -329,23 +330,8 @@ def _calling(picture: Picture, _state: ExecutionState, name: str, step: StepStat
 
 
 def _expanded(picture: Picture, state: ExecutionState, name: str, step: StepState) -> Finding:
-    """A loop: how far it is."""
-    made = [s for n, s in state.steps.items() if n.startswith(f"{name}[")]
-    done = sum(s.ended for s in made)
-    definition = _definition(picture, name)
-    cap = ""
-    if definition is not None and definition.foreach is not None:
-        cap = f", at most {definition.foreach.concurrency} at a time"
-    return _made(
-        picture,
-        name,
-        cause="loop",
-        severity=Severity.FOLLOWS,
-        says=f"{name} is a loop: {done} of {step.instances} instances have ended{cap}.",
-        waits_for=Awaited(kind="step", name=f"{name}[…]"),
-        since_ms=step.started_at_ms or step.scheduled_at_ms,
-        action=f"hv show {state.execution_id}",
-    )
+    """A loop or a fleet: how far it is."""
+    return _made(picture, name, **loop_fields(picture, state, name, step))
 
 
 Look = Callable[[Picture, ExecutionState, str, StepState], Finding]

@@ -17,7 +17,9 @@ from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.messages import Failure
+from shared.workflow.program import CompiledStep
 from shared.workflow.slots import lacks_slot, waits_to_begin
+from shared.workflow.state import StepState
 from shared.workflow.turn import Turn
 
 MAX_DEPTH: Final = 16
@@ -60,14 +62,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             command=compiled.step.command,
             parameters=parameters,
             timeout_s=compiled.step.timeout_s,
-            requirement=ev.Requirement(
-                capabilities=compiled.capabilities,
-                host=str(host) if host is not None else None,
-                labels=compiled.step.target.labels,
-                any_capabilities=compiled.step.any_capabilities,
-                agent=(step.instance.target or None) if step.instance is not None else None,
-                placement=compiled.step.target.placement,
-            ),
+            requirement=requirement(compiled, step, host),
             sensitive=compiled.step.sensitive,
             token=step.token,
             offer=offer,
@@ -75,6 +70,19 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             late=late,
             rate_limit=compiled.step.target.rate_limit,
         )
+    )
+
+
+def requirement(compiled: CompiledStep, step: StepState, host: object) -> ev.Requirement:
+    """What an agent must have for a step, or an instance of it; `host` is rendered."""
+    target = compiled.step.target
+    return ev.Requirement(
+        capabilities=compiled.capabilities,
+        host=str(host) if host is not None else None,
+        labels=target.labels,
+        any_capabilities=compiled.step.any_capabilities,
+        agent=(step.instance.target or None) if step.instance is not None else None,
+        placement=target.placement,
     )
 
 
