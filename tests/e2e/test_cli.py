@@ -50,6 +50,17 @@ steps:
   - {id: rest, command: shell, parameters: {argv: [sleep, "8"]}}
   - {id: after, command: noop, depends_on: [rest]}
 """
+EVERYWHERE = """\
+id: everywhere
+name: Everywhere
+parameters:
+  role: {type: string, default: nowhere}
+steps:
+  - id: say
+    command: shell
+    parameters: {argv: [echo, "${{ agent.name }}"]}
+    target: {where: agent.labels.role == params.role, canary: 1}
+"""
 GUARDED = """\
 id: guarded
 name: Guarded
@@ -94,6 +105,22 @@ def accepted(hv: Hv, *arguments: str) -> str:
 def status(hv: Hv, execution_id: str) -> str:
     """Where an execution stands now."""
     return str(hv("show", execution_id, "--json").json()["status"])
+
+
+def test_whom_a_fleet_runs_on(hv: Hv) -> None:
+    """Whom a selector and a template would match now, and what became of each target."""
+    (hv.home / "everywhere.yaml").write_text(EVERYWHERE, encoding="utf-8")
+    assert hv("templates", "create", "everywhere.yaml").code == 0
+    assert hv("targets", "--where", "agent.labels.role == 'any'", "--quiet").out == "solo\n"
+    found = json.loads(hv("targets", "everywhere", "-p", "role=any", "--json").out)
+    assert [one["target"] for one in found["items"][0]["targets"]] == ["solo"]
+    execution = accepted(hv, "everywhere", "-p", "role=any")
+    assert hv("watch", execution).code == 0
+    assert "1 of 1 completed" in hv("targets", "--of", execution).out
+    steps = json.loads(hv("targets", "--of", execution, "--step", "say", "--json").out)["items"]
+    assert steps[0]["targets"][0]["output"]["stdout"] == "solo\n"
+    assert "say[0] on solo" in hv("show", execution).out
+    assert hv("targets", "everywhere", "--where", "true").code == 2
 
 
 def test_the_library(hv: Hv, tmp_path: Path) -> None:
