@@ -48,6 +48,8 @@ _LISTS = {
     "/api/v1/webhooks": "webhooks",
     "/api/v1/keys": "keys",
     "/api/v1/schedules": "schedules",
+    "/api/v1/triggers/rules": "triggers",
+    "/api/v1/triggers/receivers": "triggers receivers",
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

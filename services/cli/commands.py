@@ -129,6 +129,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"schedules": "Run workflows at times: by cron, at an interval, or once."},
     ),
     CommandModule(
+        "services.cli.triggers",
+        RUN,
+        {"triggers": "Start workflows by alerts, webhooks, CloudEvents, our own events."},
+    ),
+    CommandModule(
         "services.cli.keys", HIVE, {"keys": "List, make and revoke API keys, and their groups."}
     ),
     CommandModule(

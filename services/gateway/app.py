@@ -42,6 +42,7 @@ from services.gateway.routes import (
     steering,
     targets,
     templates,
+    triggers,
     webhooks,
 )
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
@@ -62,6 +63,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     webhooks.router,
     schedules.router,
     concurrency.router,
+    triggers.router,
     keys.router,
     quarantine.router,
     events_ws.router,

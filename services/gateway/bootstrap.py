@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.gateway.app import create_app
+from services.gateway.automation.own_events import FEED
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
 from services.gateway.parts import AutomationPorts, Collective, Parts, WebhookPorts
@@ -28,6 +29,7 @@ from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.quarantine import MongoQuarantine
+from shared.adapters.mongo.receivers import MongoReceiverStore
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.mongo.webhooks import MongoWebhookStore
 from shared.adapters.nats.agents import NatsAgentDirectory
@@ -146,7 +148,9 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         samples=NatsBusSamples(bus),
         collective=await _collective(mongo, sink, journal, clock),
         webhooks=WebhookPorts(MongoWebhookStore(mongo), deliveries, NatsEventFeed(bus, "webhooks")),
-        automations=AutomationPorts(journal, automations),
+        automations=AutomationPorts(
+            journal, automations, MongoReceiverStore(mongo), NatsEventFeed(bus, FEED)
+        ),
         slots=slots,
         control=NatsControl(bus),
         commands=CommandRegistry.installed(),

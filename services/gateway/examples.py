@@ -42,6 +42,23 @@ SCHEDULE: Final[dict[str, Any]] = {
     "jitter_s": 300,
 }
 
+RULE: Final[dict[str, Any]] = {
+    "name": "disk checks for failed runs",
+    "template_id": "disk_check",
+    "receiver": "executions",
+    "events": ["execution.failed"],
+    "when": "event.data.template_id == 'backup'",
+    "parameters": {"limit": 80},
+    "deduplicate": {"key": "event.data.template_id", "window_s": 3600},
+    "throttle": {"most": 5, "per_s": 3600},
+}
+
+EVENT: Final[dict[str, Any]] = {
+    "type": "execution.failed",
+    "key": "ex_1.7",
+    "data": {"template_id": "backup"},
+}
+
 BODIES: Final[dict[str, Any]] = {
     "create_template": TEMPLATE,
     "import_template": TEMPLATE_FILE,
@@ -99,5 +116,13 @@ BODIES: Final[dict[str, Any]] = {
     "update_schedule": {**SCHEDULE, "overlap": "queue"},
     "preview_schedule": {"timetable": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}},
     "pause_schedule": {"reason": "the disks are being replaced"},
+    "create_receiver": {"name": "alerts of the cluster", "kind": "alertmanager"},
+    "rotate_receiver_secret": {"overlap_s": 3600},
+    "receive_events": {"type": "deploy.done", "service": "web"},
+    "create_rule": RULE,
+    "update_rule": {**RULE, "throttle": {"most": 3, "per_s": 600}},
+    "pause_rule": {"reason": "maintenance of the cluster"},
+    "try_rule_definition": {"definition": RULE, "event": EVENT},
+    "try_rule": {"event": EVENT},
     "issue_key": {"name": "ci", "role": "operator", "groups": ["ops"]},
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from services.gateway.audit import Audit
+from services.gateway.automation.own_events import OwnEvents
+from services.gateway.automation.receivers import ReceiverOperations
+from services.gateway.automation.rules import RuleOperations
 from services.gateway.automation.schedules import ScheduleOperations
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
@@ -59,6 +62,9 @@ class Gateway:
     webhooks: Webhooks
     schedules: ScheduleOperations
     concurrency: ConcurrencyOperations
+    receivers: ReceiverOperations
+    rules: RuleOperations
+    own_events: OwnEvents
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -69,6 +75,7 @@ class Gateway:
         templates = TemplateOperations(parts)
         executions = ExecutionOperations(parts, templates, hub)
         programs = GatewayPrograms(parts.templates, parts.commands)
+        receivers = ReceiverOperations(parts, settings.home)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
         return cls(
             parts=parts,
@@ -94,13 +101,20 @@ class Gateway:
             webhooks=Webhooks.of(parts, settings),
             schedules=ScheduleOperations(parts, templates),
             concurrency=ConcurrencyOperations(parts),
+            receivers=receivers,
+            rules=RuleOperations(parts, templates, receivers),
+            own_events=OwnEvents(
+                parts.automations.feed, parts.automations.store, receivers, parts.clock
+            ),
         )
 
     async def start(self) -> None:
-        """Begin to tell webhooks."""
+        """Begin to tell webhooks and rules."""
         self.webhooks.start()
+        self.own_events.start()
 
     async def close(self) -> None:
         """Stop listening and telling."""
+        await self.own_events.close()
         await self.webhooks.close()
         await self.hub.close()

@@ -22,6 +22,7 @@ from shared.ports.keys import KeyStore
 from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.quarantine import Quarantine
+from shared.ports.receivers import ReceiverStore
 from shared.ports.templates import TemplateStore
 from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
 from shared.runtime.health import Probe
@@ -52,10 +53,12 @@ class WebhookPorts:
 
 @dataclass(frozen=True, slots=True)
 class AutomationPorts:
-    """What schedules are asked through and kept in."""
+    """What schedules and rules are asked through, kept in and fed from."""
 
     journal: AutomationJournal
     store: AutomationStore
+    receivers: ReceiverStore
+    feed: EventFeed
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from shared.automation.specs import ScheduleSpec
-from shared.workflow.messages import Actor, Message, TimerFired
+from shared.automation.specs import RuleSpec, ScheduleSpec
+from shared.workflow.messages import Actor, CauseKind, Message, TimerFired
+
+
+class Event(Message):
+    """Something that happened elsewhere, or here.
+
+    `key` is what makes two deliveries the same by nature. `cause` is of which kind it is, `chain`
+    names the rules and templates that led to it, oldest first.
+    """
+
+    id: str = Field(max_length=300)
+    type: str = Field(max_length=300)
+    key: str = Field("", max_length=1_000)
+    receiver: str = ""
+    at_ms: int = 0
+    cause: CauseKind = "external_api"
+    data: dict[str, Any] = Field(default_factory=dict)
+    chain: tuple[str, ...] = ()
 
 
 class Request(Message):
@@ -22,7 +39,7 @@ class Saved(Request):
     """Make it, or write it anew."""
 
     type: Literal["automation_saved"] = "automation_saved"
-    spec: ScheduleSpec
+    spec: Annotated[ScheduleSpec | RuleSpec, Field(discriminator="kind")]
 
 
 class Paused(Request):
@@ -65,8 +82,15 @@ class TimerTaken(Message):
     generation: int
 
 
+class EventsReceived(Message):
+    """Events for a rule, in their order."""
+
+    type: Literal["automation_events_received"] = "automation_events_received"
+    events: tuple[Event, ...]
+
+
 AutomationMessage = Annotated[
-    AnyRequest | RunEnded | TimerFired | TimerTaken,
+    AnyRequest | EventsReceived | RunEnded | TimerFired | TimerTaken,
     Field(discriminator="type"),
 ]
 

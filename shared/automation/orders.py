@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shared.automation.states import ScheduleState
+from shared.automation.states import RuleState, ScheduleState
 from shared.workflow.definition import Template
 from shared.workflow.messages import ExecutionRequested
 
@@ -55,6 +55,6 @@ class Found(NamedTuple):
 class Outcome(NamedTuple):
     """What a turn came to: the state after it, what to do, and what to count."""
 
-    state: ScheduleState | None
+    state: ScheduleState | RuleState | None
     orders: tuple[Order, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()

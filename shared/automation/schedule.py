@@ -77,7 +77,7 @@ def schedule_turn(
     turn = _Turn(state, at_ms, found)
     if isinstance(message, RunEnded):
         turn.run_ended(message)
-    elif _counts(state, message):
+    elif isinstance(message, TimerFired | TimerTaken) and _counts(state, message):
         if isinstance(message, TimerFired):
             turn.orders.append(TakeTimer(message.timer, message.generation))
         else:
@@ -98,7 +98,7 @@ def _request(
 ) -> Outcome:
     refused = refusal(state, request)
     if state is None:
-        if refused or not isinstance(request, Saved):
+        if refused or not isinstance(request, Saved) or not isinstance(request.spec, ScheduleSpec):
             return Outcome(None)
         return _created(schedule_id, request, request.spec, at_ms)
     if refused:

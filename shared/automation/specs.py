@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints
 
 from shared.automation.timetable import Timetable
-from shared.workflow.names import Model, Slug
+from shared.workflow.messages import CauseKind
+from shared.workflow.names import Expression, Model, Slug
 
 LATEST: Final = "latest"
 MAX_LABELS: Final = 32
@@ -54,3 +55,56 @@ class ScheduleSpec(Runs):
     jitter_s: int = Field(
         0, ge=0, le=MAX_JITTER_S, description="Up to so many seconds later, the same every time."
     )
+
+
+OWN_EVENTS: Final = "executions"
+"""The receiver of the public events of this system itself."""
+MAX_WINDOW_S: Final = 7 * 86_400
+MAX_STARTS: Final = 1_000
+
+
+class Deduplicate(Model):
+    """Of events with the same key, the first of each window counts."""
+
+    key: Expression = Field("event.key", description="CEL; what makes two events the same.")
+    window_s: int = Field(3_600, ge=1, le=MAX_WINDOW_S)
+
+
+class Debounce(Model):
+    """Wait until no event of the same key has come for `wait_s`, at most `at_most_s` since the
+    first, and count the last one."""
+
+    key: Expression = Field("''", description="CEL; by default all events of the rule.")
+    wait_s: int = Field(ge=1, le=3_600)
+    at_most_s: int = Field(300, ge=1, le=86_400)
+
+
+class Throttle(Model):
+    """At most so many executions in so many seconds."""
+
+    most: int = Field(ge=1, le=MAX_STARTS)
+    per_s: int = Field(ge=1, le=MAX_WINDOW_S)
+
+
+class RuleSpec(Runs):
+    """A rule as it is written: which events start the template, and with which parameters.
+
+    `when` and the places `${{ … }}` in `parameters` are CEL over `event`: its `id`, `type`, `key`,
+    `receiver`, `at_ms` and `data`.
+    """
+
+    kind: Literal["rule"] = "rule"
+    receiver: str = Field(
+        max_length=200, description=f"A receiver (`rc_…`), or `{OWN_EVENTS}`: our own events."
+    )
+    events: tuple[str, ...] = Field(
+        ("*",), min_length=1, max_length=50, description="Types of events; `*` for any characters."
+    )
+    when: Expression = "true"
+    trigger: CauseKind | None = Field(
+        None, description="The kind of cause of its executions; by default that of its receiver."
+    )
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    deduplicate: Deduplicate = Deduplicate()
+    debounce: Debounce | None = None
+    throttle: Throttle | None = None

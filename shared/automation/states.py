@@ -1,4 +1,4 @@
-"""The state of a schedule: everything that a turn may look at, small enough to be one document."""
+"""States of schedules and rules: everything that a turn may look at, as one document each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.automation.specs import ScheduleSpec
+from shared.automation.messages import Event
+from shared.automation.specs import RuleSpec, ScheduleSpec
 from shared.workflow.messages import Actor
 
 RECENT: Final = 50
@@ -87,6 +88,52 @@ class ScheduleState(Automation):
     due_ms: int | None = None
     waiting: tuple[int, ...] = ()
     recent: tuple[Firing, ...] = ()
+
+
+class Handled(Frozen):
+    """What became of an event, or of `count` events in a row that were alike."""
+
+    event_id: str
+    event_type: str
+    key: str
+    at_ms: int
+    outcome: Literal[
+        "started",
+        "unmatched",
+        "deduplicated",
+        "waiting",
+        "debounced",
+        "throttled",
+        "looped",
+        "failed",
+        "ignored",
+    ]
+    reason: str = ""
+    execution_id: str = ""
+    template_version: str = ""
+    ended: str = Field("", description="How the execution ended.")
+    count: int = 1
+
+
+class Pending(Frozen):
+    """An event that waits until nothing more comes. Its timer is of a `generation`."""
+
+    event: Event
+    first_ms: int
+    last_ms: int
+    generation: int
+
+
+class RuleState(Automation):
+    """One rule. `seen` holds until when a key counts as known, `pending` what waits by key,
+    `starts` when executions were started, as far back as the throttle looks."""
+
+    kind: Literal["rule"] = "rule"
+    spec: RuleSpec
+    seen: dict[str, int] = Field(default_factory=dict)
+    pending: dict[str, Pending] = Field(default_factory=dict)
+    starts: tuple[int, ...] = ()
+    recent: tuple[Handled, ...] = ()
 
 
 A = TypeVar("A", bound=Automation)

@@ -21,6 +21,7 @@ from shared.contracts.automations import StoredAutomation
 from shared.contracts.claims import ClaimAnswer, ClaimDecisions, ClaimQuestion
 from shared.contracts.events import PublicEvent
 from shared.contracts.history import Quarantined, StoredState
+from shared.contracts.receivers import Receiver
 from shared.contracts.tasks import LogChunk, StopOrder, Task
 from shared.contracts.webhooks import CloudEvent
 from shared.workflow.definition import Template
@@ -85,6 +86,7 @@ _NAMED: Final[tuple[type[BaseModel], ...]] = (
     StoredAutomation,
     PublicEvent,
     CloudEvent,
+    Receiver,
     Task,
     StopOrder,
     LogChunk,

@@ -155,6 +155,17 @@ VALUES: Final[Mapping[str, Any]] = {
     "Timetable": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
     "ScheduleSpec.timetable": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
     "ScheduleState.id": "sc_01k9zq4x7m2v8w6r5t3s1p0n9j",
+    "Receiver.kind": "webhook",
+    "Receiver.name": "deploys",
+    "RuleSpec.parameters": {"limit": "${{ event.data.limit }}"},
+    "RuleSpec.receiver": "rc_01k9zq4x7m2v8w6r5t3s1p0n9j",
+    "RuleSpec.events": ["alert.firing"],
+    "RuleSpec.when": "event.data.labels.severity == 'critical'",
+    "RuleState.counts": {"received": 10_000, "started": 3},
+    "Deduplicate.key": "event.key",
+    "Debounce.key": "event.type",
+    "Event.type": "alert.firing",
+    "Event.cause": "monitoring_alert",
     "ScheduleState.counts": {"started": 41, "missed": 1},
 }
 

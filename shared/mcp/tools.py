@@ -28,10 +28,11 @@ from shared.contracts.api.schedules import (
 )
 from shared.contracts.api.targets import ExecutionTargets, TargetsPreview
 from shared.contracts.api.templates import TemplatePage, TemplateStored
+from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
 from shared.mcp import arguments as a
-from shared.mcp import schedules
+from shared.mcp import schedules, triggers
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.waiting import Report, wait_for_end
 
@@ -346,6 +347,35 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         ScheduleView,
         schedules.control,
         idempotent=True,
+    ),
+    Tool(
+        "trigger_list",
+        "List rules",
+        "Lists the rules by which events start workflows, with what they counted and what became "
+        "of their last events: started, deduplicated, throttled, looped, failed.",
+        triggers.ListRules,
+        RuleList,
+        triggers.listed,
+        reads_only=True,
+    ),
+    Tool(
+        "trigger_test",
+        "Try a rule out",
+        "Shows what a rule, stored or not, would make of an event. Nothing is started or kept.",
+        triggers.TestRule,
+        RuleTestResult,
+        triggers.test,
+        reads_only=True,
+    ),
+    Tool(
+        "trigger_create",
+        "Create a rule",
+        "Has events start a workflow template: of a receiver, or our own (`executions`). Try the "
+        "rule out first with trigger_test.",
+        triggers.CreateRule,
+        RuleView,
+        triggers.create,
+        destructive=True,
     ),
     Tool(
         "task_list",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
+
+from pydantic import ValidationError
 
 from shared.contracts.actors import StoredActor, StoredKey
 from shared.contracts.automations import StoredAutomation
 from shared.memory.faults import Action, Faults
+from shared.ports.actors import LoadedActors
 
 A = TypeVar("A", bound=StoredActor)
 
@@ -20,10 +23,22 @@ class MemoryActorStore(Generic[A]):
         self._faults = faults or Faults()
         self._stored: dict[str, tuple[int, str]] = {}
 
-    async def load(self, ids: Sequence[str]) -> Mapping[str, A]:
-        """Those that exist."""
+    async def load(self, ids: Sequence[str]) -> LoadedActors[A]:
+        """Those that exist. One that is damaged hides no other."""
         await self._faults.before(Action.LOAD, "")
-        return {one: found for one in ids if (found := self._read(one)) is not None}
+        states: dict[str, A] = {}
+        unreadable: dict[str, str] = {}
+        for one in ids:
+            try:
+                if (found := self._read(one)) is not None:
+                    states[one] = found
+            except ValidationError as error:
+                unreadable[one] = str(error)
+        return LoadedActors(states, unreadable)
+
+    def damage(self, actor_id: str) -> None:
+        """Make a stored state unreadable."""
+        self._stored[actor_id] = (self._stored[actor_id][0], "{")
 
     async def write(self, states: Sequence[A]) -> frozenset[str]:
         """Replace lower sequences; gives the ids where a higher one stands."""
@@ -45,7 +60,7 @@ class MemoryActorStore(Generic[A]):
 
     async def all(self, kind: str) -> Sequence[A]:
         """All of a kind that are not deleted, oldest first."""
-        found = [stored for one in sorted(self._stored) if (stored := self._read(one))]
+        found = (await self.load(sorted(self._stored))).states.values()
         return [s for s in found if s.state.kind == kind and s.state.status != "deleted"]
 
     async def peek(self, actor_id: str) -> A | None:
@@ -58,10 +73,15 @@ class MemoryActorStore(Generic[A]):
 
 
 class MemoryAutomationStore(MemoryActorStore[StoredAutomation]):
-    """Schedules."""
+    """Schedules and rules."""
 
     def __init__(self, faults: Faults | None = None) -> None:
         super().__init__(StoredAutomation, faults)
+
+    async def ids_of(self, receiver: str) -> Sequence[str]:
+        """The ids of the rules of a receiver."""
+        rules = await self.all("rule")
+        return [s.state.id for s in rules if s.searchable()["receiver"] == receiver]
 
 
 class MemoryKeyStateStore(MemoryActorStore[StoredKey]):

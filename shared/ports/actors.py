@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from shared.contracts.actors import StoredActor, StoredKey
 
 A = TypeVar("A", bound=StoredActor)
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedActors(Generic[A]):
+    """States by id, and of those that are there and cannot be read, the reason."""
+
+    states: Mapping[str, A]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
 class ActorStore(Protocol[A]):
     """States of one kind, written behind by the coordinator that owns the partition."""
 
-    async def load(self, ids: Sequence[str]) -> Mapping[str, A]:
-        """Those that exist, deleted ones included for a while. Never an old state."""
+    async def load(self, ids: Sequence[str]) -> LoadedActors[A]:
+        """Those that exist, deleted ones included for a while. Never an old state, and one that is
+        damaged hides no other."""
         ...
 
     async def write(self, states: Sequence[A]) -> frozenset[str]:
@@ -27,7 +37,7 @@ class ActorStore(Protocol[A]):
         ...
 
     async def all(self, kind: str) -> Sequence[A]:
-        """All of a kind that are not deleted, oldest first."""
+        """All of a kind that are not deleted and can be read, oldest first."""
         ...
 
     async def peek(self, actor_id: str) -> A | None:

@@ -123,7 +123,8 @@ class CoordinatorMeter:
             **{f"execution.{status}": ends(status).inc for status in m.EXECUTION_ENDS},
         }
         firings = Labelled(_counter(m.SCHEDULE_FIRINGS, registry), m.SCHEDULE_FIRINGS.labels, {})
-        self._automated = {"sc": firings}
+        events = Labelled(_counter(m.TRIGGER_EVENTS, registry), m.TRIGGER_EVENTS.labels, {})
+        self._automated = {"sc": firings, "tr": events}
         self.step_duration = _histogram(m.STEP_DURATION, registry)
         self.step_queue = _histogram(m.STEP_QUEUE, registry)
         self.execution_duration = _histogram(m.EXECUTION_DURATION, registry)
@@ -143,7 +144,8 @@ class CoordinatorMeter:
         self._queues = Labelled(_gauge(m.TASK_QUEUE, registry), m.TASK_QUEUE.labels, {})
 
     def automated(self, kind: str, outcome: str, count: int) -> None:
-        """Count what became of moments of schedules; `kind` is how their ids begin."""
+        """Count what became of moments of schedules, or of events of rules; `kind` is how their
+        ids begin."""
         self._automated[kind](outcome).inc(count)
 
     def decided(

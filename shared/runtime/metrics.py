@@ -77,6 +77,19 @@ APPROVAL_EVENTS: Final = (
     "refused",
 )
 SCHEDULE_OUTCOMES: Final = ("started", "missed", "overlapped", "queued", "dropped", "refused")
+TRIGGER_OUTCOMES: Final = (
+    "received",
+    "matched",
+    "unmatched",
+    "deduplicated",
+    "waited",
+    "debounced",
+    "throttled",
+    "looped",
+    "failed",
+    "ignored",
+    "started",
+)
 OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
 ERROR_KINDS: Final = (
@@ -178,6 +191,14 @@ SCHEDULE_FIRINGS: Final = Metric(
     "What became of the moments of schedules. `refused`: no template, or parameters that do not "
     "fit it; `missed`: nothing was there to start it in time.",
     (Label("outcome", SCHEDULE_OUTCOMES),),
+)
+TRIGGER_EVENTS: Final = Metric(
+    "hive_trigger_events_total",
+    _C,
+    _CO,
+    "Events that rules were given, and what became of them; one event counts as `received`, "
+    "perhaps as `matched`, and once for its end. Many `looped`: workflows trigger themselves.",
+    (Label("outcome", TRIGGER_OUTCOMES),),
 )
 BATCH: Final = Metric(
     "hive_coordinator_batch_messages",

@@ -1,4 +1,4 @@
-"""`hv` as a process against a gateway of this process that listens."""
+"""`hv` in a process of its own against a gateway of this process that listens."""
 
 from __future__ import annotations
 
@@ -16,26 +16,34 @@ from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
 from tests.integration.gateway_world import World
 
+WORKER = """
+import contextlib, io, json, sys
+from services.cli.app import main
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(json.loads(line))
+    ended = {"code": int(code), "out": out.getvalue(), "err": err.getvalue()}
+    print(json.dumps(ended), flush=True)
+"""
+"""Runs one command after the other in one process: to start Python for each takes a second."""
+
 
 @dataclass(frozen=True)
 class Shell:
     """Types commands for the first admin."""
 
-    home: str
-    url: str
+    process: asyncio.subprocess.Process
 
     async def hv(self, *arguments: str, code: int = 0) -> str:
         """What `hv` says on standard output, and that it ends as expected."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.cli", *arguments),
-            cwd=REPO_ROOT,
-            env={"PATH": os.environ["PATH"], "HIVE_HOME": self.home, "HIVE_URL": self.url},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode == code, (out, err)
-        return out.decode()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        await self.process.stdin.drain()
+        ended = json.loads(await self.process.stdout.readline())
+        assert ended["code"] == code, ended
+        return str(ended["out"])
 
     async def json(self, *arguments: str) -> Any:
         """The same as JSON."""
@@ -49,7 +57,18 @@ async def open_shell(world: World) -> AsyncIterator[Shell]:
     listener = listen(GatewaySettings(gateway_port=0))
     serving = asyncio.create_task(serve_until(stop, world.app, listener, 1))
     try:
-        yield Shell(str(world.home), f"http://127.0.0.1:{listener.getsockname()[1]}")
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WORKER),
+            cwd=REPO_ROOT,
+            env={"PATH": os.environ["PATH"], "HIVE_HOME": str(world.home), "HIVE_URL": address},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=16 * 1024 * 1024,
+        )
+        yield Shell(process)
+        process.kill()
+        await process.wait()
     finally:
         stop.set()
         await serving

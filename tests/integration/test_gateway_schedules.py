@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.mongo.executions import MongoExecutionStore
+from shared.automation.messages import Paused
 from shared.automation.schedule import run_id
+from shared.contracts.history import Quarantined
 from tests.integration.gateway_fixtures import busy_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
 from tests.integration.hv_shell import open_shell
@@ -170,6 +173,27 @@ async def test_what_cannot_be_is_refused_at_once(world: World) -> None:
         "2026-03-29T03:00:00+02:00",
         "2026-03-30T02:30:00+02:00",
     ]
+
+
+async def test_what_was_put_aside_about_a_schedule_is_put_back(world: World) -> None:
+    """A message about a schedule is retried as one about an execution is, and takes effect."""
+    template_id = await template(world)
+    schedule_id = (await made(world, **spec(template_id, timetable={"every_s": 3_600})))["id"]
+    paused = Paused(request_id="late", reason="put back").model_dump_json()
+    put_aside = Quarantined(
+        execution_id=schedule_id, partition=0, seq=1, at_ms=1, reason="r", payload=paused
+    )
+    await MongoExecutionStore(world.mongo).quarantine(put_aside)
+    entries = (await world.client.get("/api/v1/quarantine")).json()["items"]
+    (entry,) = [one for one in entries if one["execution_id"] == schedule_id]
+    retried = await world.client.post(f"/api/v1/quarantine/{entry['id']}/retry")
+    assert retried.is_success, retried.text
+
+    async def took_effect() -> bool:
+        return bool((await view(world, schedule_id))["reason"] == "put back")
+
+    await until(took_effect)
+    await world.client.delete(f"{URL}/{schedule_id}")
 
 
 async def test_from_the_terminal(world: World, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ A state knows the sequence it has applied; executions and timers carry ids that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -34,6 +34,7 @@ from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry, TimerOrder
 from shared.ports.templates import TemplateStore
 from shared.runtime.meters import CoordinatorMeter
+from shared.workflow.errors import CorruptStateError
 from shared.workflow.messages import Actor, CancelRequested, TimerFired
 
 log = structlog.get_logger()
@@ -58,6 +59,7 @@ class Automations:
         self._states: dict[str, StoredAutomation] = {}
         self._dirty: dict[str, StoredAutomation] = {}
         self._found: dict[Wanted, Found | None] = {}
+        self._unreadable: Mapping[str, str] = {}
 
     def owns(self, identifier: str) -> bool:
         """True for the id of an automation."""
@@ -74,7 +76,8 @@ class Automations:
         ids = {raw.execution_id for raw in entries}
         missing = sorted(ids - self._states.keys())
         loaded = await self._store.load(missing)
-        self._states.update({i: s for i, s in loaded.items() if is_of_now(s.partition)})
+        self._unreadable = loaded.unreadable
+        self._states.update({i: s for i, s in loaded.states.items() if is_of_now(s.partition)})
         wanted = {_wanted(s.state.spec) for one in ids if (s := self._states.get(one))}
         wanted |= {_wanted(m.spec) for raw in entries if isinstance(m := _read(raw), Saved)}
         self._found = {one: await self._find(*one) for one in wanted}
@@ -84,6 +87,9 @@ class Automations:
         stored = self._states.get(raw.execution_id)
         if stored is not None and raw.seq <= stored.seq:
             return
+        if raw.execution_id in self._unreadable:
+            reason = self._unreadable[raw.execution_id]
+            raise CorruptStateError(f"the stored state cannot be read: {reason}")
         message = AUTOMATION_MESSAGE.validate_json(raw.payload)
         state = stored.state if stored is not None else None
         spec = message.spec if isinstance(message, Saved) else state.spec if state else None

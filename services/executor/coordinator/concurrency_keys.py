@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -16,6 +16,7 @@ from shared.workflow.concurrency_key import (
     is_key,
     key_turn,
 )
+from shared.workflow.errors import CorruptStateError
 
 log = structlog.get_logger()
 
@@ -28,6 +29,7 @@ class ConcurrencyKeys:
         self._effects = effects
         self._states: dict[str, StoredKey] = {}
         self._dirty: dict[str, StoredKey] = {}
+        self._unreadable: Mapping[str, str] = {}
 
     def owns(self, identifier: str) -> bool:
         """True for the id of a key."""
@@ -38,14 +40,18 @@ class ConcurrencyKeys:
     ) -> None:
         """Read the keys of a batch that are not in hand."""
         missing = sorted({raw.execution_id for raw in entries} - self._states.keys())
-        loaded = await self._store.load(missing) if missing else {}
-        self._states.update({i: s for i, s in loaded.items() if is_of_now(s.partition)})
+        loaded = await self._store.load(missing)
+        self._unreadable = loaded.unreadable
+        self._states.update({i: s for i, s in loaded.states.items() if is_of_now(s.partition)})
 
     def apply(self, raw: RawEntry) -> None:
         """Apply one entry, and tell executions what came of it."""
         stored = self._states.get(raw.execution_id)
         if stored is not None and raw.seq <= stored.seq:
             return
+        if raw.execution_id in self._unreadable:
+            reason = self._unreadable[raw.execution_id]
+            raise CorruptStateError(f"the stored state cannot be read: {reason}")
         message = KEY_MESSAGE.validate_json(raw.payload)
         before = stored.state if stored is not None else None
         if isinstance(message, SlotFreed) and message.by is not None:

@@ -10,7 +10,7 @@ import asyncio
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from services.gateway import problems
-from services.gateway.operations.appending import APPEND_TIMEOUT_S
+from services.gateway.operations.appending import append
 from services.gateway.parts import AutomationPorts
 from shared.automation.messages import AnyRequest
 from shared.automation.states import Automation
@@ -36,11 +36,7 @@ async def ask(
 ) -> Asked[S]:
     """Put a request into the journal and wait until it is done. Raises 409, and 503 when the
     journal does not take it."""
-    try:
-        async with asyncio.timeout(APPEND_TIMEOUT_S):
-            await ports.journal.append(automation_id, request, request.request_id)
-    except TimeoutError:
-        raise problems.unavailable("NATS") from None
+    await append(ports.journal, automation_id, request, request.request_id)
     done = await _done(ports, automation_id, request.request_id)
     if done is None:
         stored = await ports.store.peek(automation_id)

@@ -73,8 +73,10 @@ class ScheduleOperations:
 
     async def all(self) -> ScheduleList:
         """Every schedule, oldest first."""
-        found = await self._ports.store.all("schedule")
-        return ScheduleList(items=tuple(self._view(one.state) for one in found))
+        states = [one.state for one in await self._ports.store.all("schedule")]
+        return ScheduleList(
+            items=tuple(self._view(s) for s in states if isinstance(s, ScheduleState))
+        )
 
     async def upcoming(self, schedule_id: str, count: int) -> Preview:
         """The next moments of a schedule; none while it is paused."""
@@ -104,7 +106,7 @@ class ScheduleOperations:
 
     async def _state(self, schedule_id: str) -> ScheduleState:
         found = await self._ports.store.get(schedule_id)
-        if found is None:
+        if found is None or not isinstance(found.state, ScheduleState):
             raise problems.not_found("schedule", schedule_id, "GET /api/v1/schedules lists them.")
         return found.state
 

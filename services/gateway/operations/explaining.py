@@ -129,8 +129,8 @@ class Explaining:
     async def _keys(self, state: ExecutionState) -> Mapping[str, KeyState]:
         """The concurrency keys of which it waits for a slot."""
         ids = {key_id(slot.key) for slot in state.slots.values() if not slot.granted}
-        loaded = await self._parts.slots.load(sorted(ids)) if ids else {}
-        return {stored.state.key: stored.state for stored in loaded.values()}
+        loaded = await self._parts.slots.load(sorted(ids))
+        return {stored.state.key: stored.state for stored in loaded.states.values()}
 
     async def _delegations(self, state: ExecutionState) -> Mapping[str, Delegation]:
         waiting = [(n, s.token) for n, s in state.steps.items() if s.status is StepStatus.WAITING]

@@ -7,7 +7,7 @@ was deleted stays for a day, so that nothing late can revive it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.contracts.actors import StoredActor, StoredKey
 from shared.contracts.automations import StoredAutomation
+from shared.ports.actors import LoadedActors
 
 KEEP_DELETED_S: Final = 86_400
 _DUPLICATE_KEY: Final = 11000
@@ -39,13 +40,13 @@ class MongoActorStore(Generic[A]):
         await self._actors.create_index([("kind", ASCENDING), ("_id", ASCENDING)])
         await self._actors.create_index("deleted_at", expireAfterSeconds=KEEP_DELETED_S)
 
-    async def load(self, ids: Sequence[str]) -> Mapping[str, A]:
-        """Those that exist, as a majority holds them now."""
+    async def load(self, ids: Sequence[str]) -> LoadedActors[A]:
+        """Those that exist, as a majority holds them now. One that is damaged hides no other."""
         if not ids:
-            return {}
+            return LoadedActors({})
         async with self._mongo.current() as session:
             found = self._actors.find({"_id": {"$in": list(ids)}}, session=session)
-            return {document["_id"]: self._read(document) async for document in found}
+            return self._read_all([document async for document in found])
 
     async def write(self, states: Sequence[A]) -> frozenset[str]:
         """Replace lower sequences; gives the ids where a higher one stands."""
@@ -67,7 +68,7 @@ class MongoActorStore(Generic[A]):
     async def all(self, kind: str) -> Sequence[A]:
         """All of a kind that are not deleted, oldest first."""
         found = self._actors.find({"kind": kind, "status": _LIVE}).sort("_id", ASCENDING)
-        return [self._read(document) async for document in found]
+        return list(self._read_all([document async for document in found]).states.values())
 
     async def peek(self, actor_id: str) -> A | None:
         """One, also a deleted one."""
@@ -88,6 +89,16 @@ class MongoActorStore(Generic[A]):
             return [states[e["index"]].state.id for e in errors]
         return []
 
+    def _read_all(self, documents: Sequence[Document]) -> LoadedActors[A]:
+        states: dict[str, A] = {}
+        unreadable: dict[str, str] = {}
+        for document in documents:
+            try:
+                states[document["_id"]] = self._read(document)
+            except (ValueError, KeyError) as error:
+                unreadable[document["_id"]] = f"{type(error).__name__}: {error}"
+        return LoadedActors(states, unreadable)
+
     def _read(self, document: Document) -> A:
         state = json.loads(document["state"])
         return self._stored.model_validate(
@@ -100,6 +111,12 @@ class MongoAutomationStore(MongoActorStore[StoredAutomation]):
 
     def __init__(self, mongo: Mongo) -> None:
         super().__init__(mongo, "automations", StoredAutomation)
+
+    async def ids_of(self, receiver: str) -> Sequence[str]:
+        """The ids of the rules of a receiver."""
+        wanted = {"kind": "rule", "receiver": receiver, "status": _LIVE}
+        found = self._actors.find(wanted, {"_id": 1}).sort("_id", ASCENDING)
+        return [document["_id"] async for document in found]
 
 
 class MongoKeyStateStore(MongoActorStore[StoredKey]):

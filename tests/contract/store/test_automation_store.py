@@ -9,8 +9,8 @@ import pytest
 
 from shared.adapters.mongo.actors import MongoAutomationStore
 from shared.adapters.mongo.connection import Mongo
-from shared.automation.specs import ScheduleSpec
-from shared.automation.states import ScheduleState, Status
+from shared.automation.specs import RuleSpec, ScheduleSpec
+from shared.automation.states import RuleState, ScheduleState, Status
 from shared.contracts.automations import StoredAutomation
 from shared.memory.actors import MemoryAutomationStore
 from shared.ports.automations import AutomationStore
@@ -53,13 +53,19 @@ def stored(one: str, seq: int, status: Status = "active", edition: int = 1) -> S
 
 async def test_what_is_stored_is_read_back(store: AutomationStore) -> None:
     """Whole, whatever its parameters hold, by id and in the list."""
-    assert await store.load([]) == {}
+    assert (await store.load([])).states == {}
     assert await store.write([]) == frozenset()
     assert await store.write([stored("sc_2", 5), stored("sc_1", 6)]) == frozenset()
     assert await store.get("sc_1") == stored("sc_1", 6)
-    assert await store.load(["sc_2", "sc_9"]) == {"sc_2": stored("sc_2", 5)}
+    assert (await store.load(["sc_2", "sc_9"])).states == {"sc_2": stored("sc_2", 5)}
     assert [one.state.id for one in await store.all("schedule")] == ["sc_1", "sc_2"]
-    assert await store.all("something else") == []
+    rule = RuleSpec(name="r", template_id="t", receiver="rc_1")
+    state = RuleState(id="tr_1", spec=rule, seen={"k": 1})
+    await store.write([StoredAutomation(partition=1, seq=1, state=state)])
+    assert await store.ids_of("rc_1") == ["tr_1"]
+    assert await store.ids_of("rc_2") == []
+    assert [one.state for one in await store.all("rule")] == [state]
+    assert [one.state.id for one in await store.all("schedule")] == ["sc_1", "sc_2"]
     assert await store.get("sc_9") is None
     assert await store.peek("sc_9") is None
 
@@ -80,8 +86,25 @@ async def test_what_was_deleted_is_not_seen_and_not_forgotten(store: AutomationS
     await store.write([stored("sc_1", 5, status="deleted")])
     assert await store.get("sc_1") is None
     assert await store.all("schedule") == []
-    assert (await store.load(["sc_1"]))["sc_1"].state.status == "deleted"
+    assert (await store.load(["sc_1"])).states["sc_1"].state.status == "deleted"
     assert await store.peek("sc_1") == stored("sc_1", 5, status="deleted")
+
+
+async def test_a_damaged_state_hides_no_other(mongo_url: str) -> None:
+    """It is named with the reason, lists go on without it: in memory and in MongoDB."""
+    memory = MemoryAutomationStore()
+    mongo = Mongo(mongo_url)
+    real = MongoAutomationStore(mongo)
+    for store in (memory, real):
+        await store.write([stored("sc_1", 1), stored("sc_2", 2)])
+    memory.damage("sc_1")
+    await mongo.database["automations"].update_one({"_id": "sc_1"}, {"$set": {"state": "{"}})
+    for store in (memory, real):
+        loaded = await store.load(["sc_1", "sc_2"])
+        assert set(loaded.states) == {"sc_2"}
+        assert set(loaded.unreadable) == {"sc_1"}
+        assert [one.state.id for one in await store.all("schedule")] == ["sc_2"]
+    await mongo.close()
 
 
 async def test_writers_at_once(store: AutomationStore) -> None:

@@ -47,7 +47,7 @@ async def test_a_key_is_read_back(store: KeyStateStore) -> None:
     assert await store.write([stored(4, used=False)]) == {"ck_1"}
     assert await store.get("ck_1") == stored(5)
     assert await store.all("key") == [stored(5)]
-    assert await store.load(["ck_1", "ck_2"]) == {"ck_1": stored(5)}
+    assert (await store.load(["ck_1", "ck_2"])).states == {"ck_1": stored(5)}
 
 
 async def test_a_key_that_nobody_uses_is_not_seen(store: KeyStateStore) -> None:
@@ -56,7 +56,7 @@ async def test_a_key_that_nobody_uses_is_not_seen(store: KeyStateStore) -> None:
     await store.write([stored(6, used=False)])
     assert await store.get("ck_1") is None
     assert await store.all("key") == []
-    assert await store.load(["ck_1"]) == {"ck_1": stored(6, used=False)}
+    assert (await store.load(["ck_1"])).states == {"ck_1": stored(6, used=False)}
     await store.write([stored(7)])
     assert await store.get("ck_1") == stored(7)
 

@@ -31,6 +31,9 @@ TOOLS = {
     "schedule_preview",
     "schedule_create",
     "schedule_control",
+    "trigger_list",
+    "trigger_test",
+    "trigger_create",
     "task_list",
     "task_accept",
     "task_complete",
@@ -265,6 +268,8 @@ READS = {
     "workflow_approvals",
     "schedule_list",
     "schedule_preview",
+    "trigger_list",
+    "trigger_test",
     "task_list",
     "memory_recall",
 }
@@ -281,6 +286,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "definition": {"name": "s", "template_id": "none", "timetable": {"every_s": 60}}
     },
     "schedule_control": {"schedule_id": "sc_none", "action": "pause"},
+    "trigger_test": {"rule_id": "tr_none"},
+    "trigger_create": {
+        "definition": {"name": "r", "template_id": "none", "receiver": "executions"}
+    },
     "task_accept": {"task_id": "dl_none"},
     "task_complete": {"task_id": "dl_none"},
     "memory_remember": {"content": "allowed"},

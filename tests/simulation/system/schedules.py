@@ -53,7 +53,7 @@ async def check_schedule(
 ) -> list[str]:
     """Whatever is wrong with what it started."""
     found = await store.peek(NAME)
-    if found is None:
+    if found is None or not isinstance(found.state, ScheduleState):
         return [f"{NAME} was accepted and is not stored"]
     return list(_wrong(found.state, executions))
 

@@ -207,7 +207,7 @@ def slow_next(cron: str, zone_name: str, after: datetime, hours: int) -> datetim
     ),
     minutes=st.integers(0, 60 * 40),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_it_agrees_with_looking_at_every_minute(
     fields: tuple[str, ...], zone_name: str, around: str, minutes: int
 ) -> None:

@@ -22,7 +22,7 @@ from shared.automation.messages import (
 from shared.automation.orders import CancelRun, ClearTimers, Found, SetTimer, StartRun, TakeTimer
 from shared.automation.schedule import MOST_DUE, run_id
 from shared.automation.specs import ScheduleSpec
-from shared.automation.states import RECENT, ScheduleState
+from shared.automation.states import RECENT, RuleState, ScheduleState
 from shared.automation.timetable import Timetable, jitter_ms
 from shared.automation.turns import is_automation, turn
 from shared.workflow.definition import Template
@@ -61,6 +61,7 @@ class Desk:
 
     def say(self, message: AutomationMessage) -> None:
         outcome = turn(self.state, ID, message, self.at_ms, self.found)
+        assert not isinstance(outcome.state, RuleState)
         self.state = outcome.state
         for order in outcome.orders:
             if isinstance(order, SetTimer):

@@ -165,3 +165,25 @@ def test_a_time_without_coordinators_is_made_up_once() -> None:
             assert len(moments) == 3
 
     run_virtually(scenario())
+
+
+def test_a_damaged_schedule_is_put_aside_and_the_others_go_on() -> None:
+    """What is said about it is quarantined with the reason; its partition is not held up."""
+
+    async def scenario() -> None:
+        async with new_world() as world:
+            await world.template("quick")
+            first = await world.coordinator("c1")
+            for one in ("sc_1", "sc_2"):
+                await world.say(one, saved("r1"))
+            await world.pass_time(12)
+            await world.kill(first)
+            world.automations.damage("sc_1")
+            await world.coordinator("c2")
+            await world.pass_time(40)
+            assert (await world.schedule("sc_2")).counts["started"] >= 4
+            put_aside = world.executions.quarantined
+            assert {one.execution_id for one in put_aside} == {"sc_1"}
+            assert "cannot be read" in put_aside[0].reason
+
+    run_virtually(scenario())
