@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from services.cli import rendering
 from services.cli.faces import now_ms
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, Quiet, Url, open_gateway
 from services.cli.outcome import print_ids, print_json, told
 from shared.workflow.machines.execution import ExecutionStatus
@@ -36,20 +38,14 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="Most 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Executions that ended a while ago: find them, export them whole.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group(
+        "Executions that ended a while ago: find them, export them whole.",
+        partial(_print_list, {}),
+        "Alone: the newest.",
+    )
     group.command("list")(list_archive)
     group.command()(export)
     app.add_typer(group, name="archive")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """Executions that ended a while ago: find them, export them whole. Alone: the newest."""
-    if context.invoked_subcommand is None:
-        _print_list({}, url, key_file, as_json=as_json)
 
 
 @told

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from services.cli import rendering
 from services.cli.faces import now_ms
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
 from services.cli.outcome import print_json, told
 
@@ -27,21 +28,13 @@ KeyId = Annotated[str, typer.Argument(metavar="ID", help="A key, see `hv concurr
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Who has a slot of a concurrency key, and who waits for one.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group(
+        "Who has a slot of a concurrency key, and who waits for one.", _print_list
+    )
     group.command("list")(list_keys)
     group.command()(show)
     group.command()(release)
     app.add_typer(group, name="concurrency")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """Who has a slot of a concurrency key, and who waits for one. Alone: the list."""
-    if context.invoked_subcommand is None:
-        _print_list(url, key_file, as_json=as_json)
 
 
 @told

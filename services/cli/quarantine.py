@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.faces import now_ms
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
 from services.cli.outcome import print_json, told
 
@@ -31,22 +33,15 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="Most 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="List, show, put back or discard messages that could not be applied.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group(
+        "List, show, put back or discard messages that could not be applied.",
+        partial(_print_list, {}),
+    )
     group.command("list")(list_entries)
     group.command()(show)
     group.command()(retry)
     group.command()(discard)
     app.add_typer(group, name="quarantine")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """List, show, put back or discard messages that could not be applied. Alone: the list."""
-    if context.invoked_subcommand is None:
-        _print_list({}, url, key_file, as_json=as_json)
 
 
 @told

@@ -15,6 +15,7 @@ from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.client import Gateway
 from services.cli.faces import now_ms
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, TemplateId, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from services.cli.values import parameters_of, read_parameters
@@ -50,8 +51,7 @@ Spec = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Run workflows at times: by cron, at an interval, or once.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group("Run workflows at times: by cron, at an interval, or once.", _print_list)
     group.command("list")(list_schedules)
     group.command()(show)
     group.command()(create)
@@ -62,15 +62,6 @@ def register(app: typer.Typer) -> None:
     group.command()(resume)
     group.command()(delete)
     app.add_typer(group, name="schedules")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """Run workflows at times: by cron, at an interval, or once. Alone: the list."""
-    if context.invoked_subcommand is None:
-        _print_list(url, key_file, as_json=as_json)
 
 
 @told

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.cli import rendering
 from services.cli.advice import hv
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, TemplateId, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.problems import FieldProblem
@@ -25,23 +26,13 @@ Version = Annotated[str | None, typer.Option("--version", help="Default: the new
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="List, show, create and export workflow templates.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group("List, show, create and export workflow templates.", _print_list)
     group.command("list")(list_templates)
     group.command("show")(show)
     group.command("create")(create)
     group.command("export")(export)
     group.command("versions")(versions)
     app.add_typer(group, name="templates")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """List, show, create and export workflow templates. Alone: the list."""
-    if context.invoked_subcommand is None:
-        _print_list(url, key_file, as_json=as_json)
 
 
 @told

@@ -13,6 +13,7 @@ from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.client import Gateway
 from services.cli.faces import now_ms
+from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
 from shared.contracts.api.collective import Removed
@@ -51,8 +52,9 @@ Categories = Annotated[list[str] | None, typer.Option("--category", help="Only t
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Tell other systems what happens: signed, tried again, logged.")
-    group.callback(invoke_without_command=True)(_list_by_default)
+    group = listing_group(
+        "Tell other systems what happens: signed, tried again, logged.", _print_list
+    )
     group.command("list")(list_webhooks)
     group.command()(create)
     group.command()(update)
@@ -64,15 +66,6 @@ def register(app: typer.Typer) -> None:
     group.command("dead-letters")(dead_letters)
     group.command()(redeliver)
     app.add_typer(group, name="webhooks")
-
-
-@told
-def _list_by_default(
-    context: typer.Context, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """Tell other systems what happens: signed, tried again, logged. Alone: the list."""
-    if context.invoked_subcommand is None:
-        _print_list(url, key_file, as_json=as_json)
 
 
 @told
