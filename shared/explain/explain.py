@@ -28,6 +28,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     whole.failing,
     whole.paused,
     whole.approvals,
+    whole.slots,
     slots,
     steps,
     whole.cancelling,

@@ -20,6 +20,7 @@ from shared.automation.turns import is_automation
 from shared.contracts.publishing import masked
 from shared.contracts.quarantine import QuarantineEntry, QuarantinePage, Resolution
 from shared.ports.quarantine import QuarantineQuery
+from shared.workflow.concurrency_key import KEY_MESSAGE, is_key
 from shared.workflow.messages import JOURNAL_MESSAGE, ExecutionRequested, Message
 
 REASON_CHARACTERS: Final = 500
@@ -88,7 +89,7 @@ class QuarantineOperations:
 
     async def _check_cause(self, entry: QuarantineEntry, message: Message) -> None:
         """What would only be quarantined again. A state without its template cannot go on."""
-        if is_automation(entry.execution_id):
+        if is_automation(entry.execution_id) or is_key(entry.execution_id):
             return
         try:
             state = await self._parts.executions.get(entry.execution_id)
@@ -105,8 +106,10 @@ class QuarantineOperations:
 
 
 def _readable(entry: QuarantineEntry) -> Message:
-    """What an execution or a schedule was told."""
+    """What an execution, a schedule or a concurrency key was told."""
     try:
+        if is_key(entry.execution_id):
+            return KEY_MESSAGE.validate_json(entry.payload)
         if is_automation(entry.execution_id):
             return AUTOMATION_MESSAGE.validate_json(entry.payload)
         return JOURNAL_MESSAGE.validate_json(entry.payload)

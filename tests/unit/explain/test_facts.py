@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.executor.placement import Placement
+from shared.contracts.agents import AgentRecord
 from shared.explain.fitting import in_words, requirement_of, unmet
 from shared.explain.past import past_of
 from shared.explain.wording import count, names, span
@@ -19,27 +20,26 @@ from tests.unit.workflow.scenario import Run, step
 words = st.sampled_from(["a", "b", "c"])
 
 
-@given(
-    capabilities=st.lists(words, max_size=2, unique=True),
-    labels=st.dictionaries(words, words, max_size=2),
-    host=st.none() | words,
-    has=st.lists(words, max_size=3, unique=True),
-    tags=st.dictionaries(words, words, max_size=3),
-    name=words,
+agents = st.builds(
+    agent,
+    words,
+    capabilities=st.lists(words, max_size=3, unique=True),
+    labels=st.dictionaries(words, words, max_size=3),
     draining=st.booleans(),
 )
-def test_placement_and_explanation_agree(
-    capabilities: list[str],
-    labels: dict[str, str],
-    host: str | None,
-    has: list[str],
-    tags: dict[str, str],
-    name: str,
-    draining: bool,
-) -> None:
+requirements = st.builds(
+    Requirement,
+    capabilities=st.lists(words, max_size=2, unique=True).map(tuple),
+    host=st.none() | words,
+    agent=st.none() | words,
+    labels=st.dictionaries(words, words, max_size=2),
+    any_capabilities=st.lists(words, max_size=2, unique=True).map(tuple),
+)
+
+
+@given(one=agents, wanted=requirements)
+def test_placement_and_explanation_agree(one: AgentRecord, wanted: Requirement) -> None:
     """An agent lacks something exactly when a task is not placed on it."""
-    one = agent(name, capabilities=has, labels=tags, draining=draining)
-    wanted = Requirement(capabilities=tuple(capabilities), host=host, labels=labels)
     pool, _reason = Placement().place(wanted, [one])
     assert (pool is None) == bool(unmet(one, wanted))
 
@@ -56,8 +56,12 @@ def test_a_requirement_is_rendered_as_it_would_be_offered() -> None:
     assert requirement_of(run.program, run.state, "a[1]").host == "h2"
     broken = run.state.model_copy(update={"parameters": {"n": []}})
     assert requirement_of(run.program, broken, "b").host is None
-    everything = Requirement(host="h", capabilities=("c",), labels={"x": "y"})
-    assert in_words(everything) == "is h and has the capability c and has x=y"
+    everything = Requirement(
+        host="h", capabilities=("c",), labels={"x": "y"}, any_capabilities=("d", "e")
+    )
+    assert in_words(everything) == (
+        "is h and has the capability c and has one of the capabilities d, e and has x=y"
+    )
     assert in_words(Requirement()) == "takes tasks"
     assert unmet(agent("a1"), everything)[0] == "is not h"
 
