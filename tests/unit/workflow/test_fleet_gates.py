@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from shared.workflow import events as ev
+from shared.workflow import messages as msg
+from shared.workflow.decide import decide
+from shared.workflow.evolve import evolve
 from tests.unit.workflow.fleet_runs import FIVE, WEB, begun, fleet
 from tests.unit.workflow.scenario import step
 
@@ -88,6 +92,20 @@ class TestGates:
         assert begun(run) == ["a", "b"]
         gate = run.gate("s")
         assert (gate.round, gate.status.value) == (1, "granted")
+
+    def test_a_target_less_voids_the_approval(self) -> None:
+        """Where a target was ended by hand before it began, what was approved with it is void, and
+        people are asked about those that are left."""
+        run = fleet(step_fields={"approval": {}})
+        run.target("s", "a", "b")
+        run.pause()
+        run.vote("alice", "s")
+        ended = evolve(run.state, ev.StepCancelled(step="s[1]", attempt=0), run.now)
+        resumed = msg.Entry(execution_id="x1", seq=9, at_ms=run.now, message=msg.ResumeRequested())
+        state = decide(run.program, ended, resumed).state
+        assert state is not None
+        assert (state.gates["s"].round, state.gates["s"].targets) == (2, ("a",))
+        assert state.steps["s[0]"].status.value == "pending"
 
     def test_changed_commands_void_the_gate(self) -> None:
         """What else would run on the targets must be approved anew."""
