@@ -28,7 +28,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
     whole.failing,
     whole.paused,
     whole.approvals,
-    whole.slots,
     slots,
     steps,
     whole.cancelling,

@@ -11,7 +11,6 @@ from shared.workflow.gate_state import WORKFLOW_GATE, GateState
 from shared.workflow.gates import ESCALATE, EXPIRE, open_gates
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.slots import TIMER, WHOLE
 from shared.workflow.state import ExecutionState, StepState
 
 _SUCCEEDED = (ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS)
@@ -94,29 +93,6 @@ def approvals(picture: Picture) -> Iterator[Finding]:
         return
     for name, gate in open_gates(state):
         yield _gate(picture, state, name, gate)
-
-
-def slots(picture: Picture) -> Iterator[Finding]:
-    """Slots of concurrency keys that it, or a step of it, has not got yet."""
-    state = picture.state
-    if state is None or state.ended:
-        return
-    for name, slot in state.slots.items():
-        if slot.granted:
-            continue
-        who = "It" if name == WHOLE else name
-        timer = state.timers.get(f"{TIMER}-{name}")
-        yield Finding(
-            cause="concurrency_key",
-            severity=Severity.WAITS,
-            says=f"{who} waits for a slot of the concurrency key {slot.key}.",
-            step="" if name == WHOLE else name,
-            waits_for=Awaited(kind="lock", name=slot.key, message="slot_granted"),
-            since_ms=slot.asked_at_ms,
-            due_ms=timer.due_ms if timer is not None else 0,
-            normally="Whoever has one gives it back at its end; those who wait follow in order.",
-            action="hv concurrency",
-        )
 
 
 def _gate(picture: Picture, state: ExecutionState, name: str, gate: GateState) -> Finding:

@@ -182,14 +182,6 @@ def people() -> Picture:
     return picture(running(bare("w", wait_for=options), step("b", "w")))
 
 
-def wants_slot() -> Picture:
-    return picture(running(step("a", concurrency={"key": "deploy", "max_wait_s": 60})))
-
-
-def wants_its_own_slot() -> Picture:
-    return picture(running(step("a"), policies={"concurrency": {"key": "deploy"}}))
-
-
 def has_slot() -> Picture:
     run = running(step("a", concurrency={"key": "deploy"}))
     run.tell(msg.SlotGranted(slot="a", key="deploy"))
@@ -336,8 +328,6 @@ TABLE: list[tuple[Callable[[], Picture], str, Severity, str, str]] = [
     (calling, "child", S.WAITS, "waits for its sub-workflow", "hv why"),
     (recalled, "child", S.WAITS, "waits for its sub-workflow", "hv why"),
     (child_stuck, "child", S.STUCK, "nobody knows what it did", "hv logs x1 --step a"),
-    (wants_slot, "concurrency_key", S.WAITS, "a waits for a slot of the concurrency key deploy", "hv concurrency"),  # noqa: E501
-    (wants_its_own_slot, "concurrency_key", S.WAITS, "It waits for a slot", "hv concurrency"),
     (has_slot, "offered", S.WAITS, "a is offered", "hv watch x1"),
     (locked, "lock", S.WAITS, "b waits for the lock door, which a holds", "hv show x1"),
     (limited, "concurrency", S.WAITS, "a waits for a slot of deploy, which ex_2, ex_3 has, and 1 other before it", "hv concurrency show ck_"),  # noqa: E501
