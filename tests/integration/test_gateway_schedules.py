@@ -16,7 +16,7 @@ from shared.automation.schedule import run_id
 from shared.contracts.history import Quarantined
 from tests.integration.gateway_fixtures import busy_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
-from tests.integration.hv_shell import open_shell
+from tests.integration.hv_of_world import terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -199,7 +199,7 @@ async def test_what_was_put_aside_about_a_schedule_is_put_back(world: World) -> 
 async def test_from_the_terminal(world: World, tmp_path: Path) -> None:
     """`hv schedules` does what REST does, from options and from a file."""
     template_id = await template(world, parameters={"n": {"type": "integer", "default": 1}})
-    async with open_shell(world) as shell:
+    async with terminal(world) as shell:
         one = await shell.json(
             *("schedules", "create", template_id, "--cron", "0 6 * * MON", "-p", "n=3"),
             *("--timezone", "Asia/Tokyo", "--overlap", "queue"),

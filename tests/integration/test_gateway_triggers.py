@@ -21,7 +21,7 @@ from services.gateway.gateway import Gateway
 from shared.adapters.nats.publisher import Publisher
 from tests.integration.gateway_fixtures import busy_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World, client_of
-from tests.integration.hv_shell import open_shell
+from tests.integration.hv_of_world import terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -329,7 +329,7 @@ async def test_a_dry_run_and_what_cannot_be(world: World) -> None:
 async def test_from_the_terminal(world: World, tmp_path: Path) -> None:
     """`hv triggers` makes receivers and rules, tries them out, and shows what became of events."""
     template_id = await template(world)
-    async with open_shell(world) as shell:
+    async with terminal(world) as shell:
         made = await shell.json("triggers", "add-receiver", "alerts", "--kind", "alertmanager")
         receiver_id = made["receiver"]["id"]
         file = tmp_path / "rule.yaml"
