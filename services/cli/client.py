@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # each method imports what it answers with: the models take l
         LogRecord,
         RequestAccepted,
     )
+    from shared.contracts.api.operating import BulkAnswer, RerunAnswer
     from shared.contracts.api.templates import TemplateStored, TemplateSummary, TemplateView
     from shared.contracts.collective import Memory, MemoryQuery, Participant, Recalled
     from shared.contracts.delegations import Delegation
@@ -34,6 +35,9 @@ if TYPE_CHECKING:  # each method imports what it answers with: the models take l
 
 TIMEOUT_S = 30.0
 """How long any answer may take, beyond what the gateway was asked to wait."""
+
+BULK_TIMEOUT_S = 120.0
+"""The same for a bulk request, which asks up to 500 executions."""
 
 PAGE = 100
 _TEMPLATES = "/api/v1/workflows/templates"
@@ -204,6 +208,22 @@ class Gateway:
 
         path = f"{_EXECUTIONS}/{_segment(execution_id)}/{request}"
         return self.post(path, RequestAccepted, body)
+
+    def rerun(
+        self, execution_id: str, body: Mapping[str, Any], idempotency_key: str
+    ) -> RerunAnswer:
+        """Run an ended execution again."""
+        from shared.contracts.api.operating import RerunAnswer
+
+        path = f"{_EXECUTIONS}/{_segment(execution_id)}/rerun"
+        headers = {"Idempotency-Key": idempotency_key}
+        return self.post(path, RerunAnswer, body, headers=headers)
+
+    def bulk(self, body: Mapping[str, Any]) -> BulkAnswer:
+        """Do the same to every execution that fits."""
+        from shared.contracts.api.operating import BulkAnswer
+
+        return self.post(f"{_EXECUTIONS}/bulk", BulkAnswer, body, timeout_s=BULK_TIMEOUT_S)
 
     def approvals(self, execution_id: str) -> tuple[ApprovalView, ...]:
         """Every gate of an execution, open ones first."""

@@ -77,6 +77,21 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.operating",
+        RUN,
+        {
+            "breakpoints": "Pause an execution before steps.",
+            "mark": "Say that a step is done, or failed, with a reason.",
+            "run-now": "End the wait of a step: a retry delay, an offer, a wait.",
+            "rerun": "Run an ended execution again, from a step or what failed.",
+        },
+    ),
+    CommandModule(
+        "services.cli.bulk",
+        RUN,
+        {"bulk": "Do the same to every execution that fits a filter."},
+    ),
+    CommandModule(
         "services.cli.steering",
         RUN,
         {

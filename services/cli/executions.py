@@ -149,10 +149,14 @@ def pause(
 
 @told
 def resume(
-    execution: ExecutionId, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
+    execution: ExecutionId,
+    reason: Why = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Let a paused execution go on."""
-    ask(execution, "resume", {}, url, key_file, as_json=as_json)
+    """Let a paused execution go on, also past a breakpoint."""
+    ask(execution, "resume", {"reason": reason}, url, key_file, as_json=as_json)
 
 
 @told
@@ -180,6 +184,7 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
         parts.append(Text(f"archived {rendering.moment(view.archived_at_ms)}"))
     if view.approved_by is not None:
         parts.append(Text(f"approval {view.approval} by {view.approved_by.id}"))
+    parts += [Text(line) for line in operated(view)]
     for gate in view.awaits_approval:
         parts.append(Text(f"waits at gate {gate}: {hv('approve')} {view.id} --gate {gate}"))
     parts += [
@@ -199,6 +204,28 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
         parts.append(Text(f"\n{view.failure.code}: {view.failure.message}", style="red"))
     parts.append(Text(f"\n  logs        {hv('logs')} {view.id}", style="dim"))
     return parts
+
+
+def operated(view: ExecutionView) -> list[str]:
+    """What people did to it: a pause, breakpoints, marks; and which execution it repeats."""
+    lines = []
+    if view.rerun is not None:
+        lines.append(f"runs {view.rerun.execution_id} again{_because(view.rerun.reason)}")
+    if view.pause is not None:
+        lines.append(f"paused by {view.pause.by.id}{_because(view.pause.reason)}")
+    if view.breakpoints:
+        lines.append(f"will pause before {', '.join(view.breakpoints)}")
+    for step in view.steps:
+        if step.marked is not None:
+            mark = step.marked
+            lines.append(f"{step.id} marked {mark.verdict} by {mark.by.id}{_because(mark.reason)}")
+        if step.kept_from is not None:
+            lines.append(f"{step.id} was run in {step.kept_from}")
+    return lines
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _row(step: StepView) -> tuple[object, ...]:

@@ -37,7 +37,7 @@ def signal(
     as_json: AsJson = False,
 ) -> None:
     """Tell an execution that something happened which it waits for, or will."""
-    body: dict[str, Any] = {"data": _json(data, "--data", dict)}
+    body: dict[str, Any] = {"data": json_option(data, "--data", dict)}
     if once is not None:
         body["id"] = once
     ask(execution, f"signals/{name}", body, url, key_file, as_json=as_json)
@@ -54,7 +54,7 @@ def add_instances(
     as_json: AsJson = False,
 ) -> None:
     """Give a loop that runs more items."""
-    body = {"items": _json(items, "ITEMS", list), "after": after}
+    body = {"items": json_option(items, "ITEMS", list), "after": after}
     ask(execution, f"steps/{step}/instances", body, url, key_file, as_json=as_json)
 
 
@@ -71,7 +71,8 @@ def cancel_region(
     ask(execution, f"regions/{region}/cancel", {"reason": reason}, url, key_file, as_json=as_json)
 
 
-def _json(text: str, what: str, kind: type[Any]) -> Any:
+def json_option(text: str, what: str, kind: type[Any]) -> Any:
+    """What an option holds as JSON, an object or a list. Raises `CliError`."""
     try:
         value = json.loads(text)
     except ValueError as error:

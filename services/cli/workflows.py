@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from pathlib import Path
@@ -29,6 +30,19 @@ ASK_S = 20.0
 """How long one request lets the gateway wait; longer waits are several requests."""
 
 
+STEP = r"[a-z][a-z0-9_]{0,62}(\[\d{1,4}\])?"
+"""A step, or an instance of a loop."""
+
+
+Before = Annotated[
+    list[str] | None,
+    typer.Option("--pause-before", metavar="STEP", help="A breakpoint; repeatable."),
+]
+OnlyId = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the id of the accepted run only.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(run)
@@ -54,6 +68,7 @@ def run(
         str | None,
         typer.Option(metavar="KIND:NAME", help="Who proposed it, as agent:bee-1 or user:ann."),
     ] = None,
+    pause_before: Before = None,
     watching: Annotated[
         bool, typer.Option("--watch", "-w", help="Show every step until the end.")
     ] = False,
@@ -63,9 +78,7 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0, help="With --wait: at most so many seconds.")
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the id of the accepted run only.")
-    ] = False,
+    quiet: OnlyId = False,
     url: Url = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -90,6 +103,7 @@ def run(
             parameters=values,
             labels=labels,
             suggested_by=proposer,
+            pause_before=breakpoints_of(pause_before or []),
         )
         # One key for every try of this request: a lost answer never becomes a second run.
         accepted = gateway.execute(request, idempotency_key=f"hv-{uuid.uuid4()}")
@@ -182,6 +196,14 @@ def _say_accepted(accepted: ExecutionAccepted, *, as_json: bool) -> None:
     identity = accepted.execution_id
     typer.echo(f"Accepted {accepted.template_id} {accepted.template_version}: {identity}")
     typer.echo(f"  follow it   {hv('watch')} {identity}")
+
+
+def breakpoints_of(given: list[str]) -> tuple[str, ...]:
+    """Steps, or instances of loops, by name. Raises `CliError`."""
+    for name in given:
+        if not re.fullmatch(STEP, name):
+            raise CliError(f"--pause-before {name!r} is no step: write its id, or `loop[3]`.")
+    return tuple(given)
 
 
 def _labels(given: list[str]) -> dict[str, str]:

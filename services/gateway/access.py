@@ -78,6 +78,11 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     return principal
 
 
+def note(connection: HTTPConnection, **details: object) -> None:
+    """Details of a call, such as the reason that was given, for its event in the audit trail."""
+    connection.state.details = details
+
+
 def needs(permission: Permission) -> Callable[..., Awaitable[Principal]]:
     """A dependency that gives the principal, if it has the permission."""
 

@@ -13,15 +13,18 @@ from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
 from services.gateway.operations.approvals import ApprovalOperations
 from services.gateway.operations.archive import ArchiveOperations
+from services.gateway.operations.bulk import Bulk
 from services.gateway.operations.concurrency import ConcurrencyOperations
 from services.gateway.operations.delegations import DelegationOperations
 from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.explaining import Explaining
 from services.gateway.operations.fleets import TargetOperations
+from services.gateway.operations.operating import Operating
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.replaying import Replaying
 from services.gateway.operations.requests import ExecutionRequests
+from services.gateway.operations.reruns import Reruns
 from services.gateway.operations.sharing import (
     BroadcastOperations,
     FleetOperations,
@@ -49,6 +52,9 @@ class Gateway:
     executions: ExecutionOperations
     requests: ExecutionRequests
     steering: Steering
+    operating: Operating
+    reruns: Reruns
+    bulk: Bulk
     approvals: ApprovalOperations
     archive: ArchiveOperations
     explaining: Explaining
@@ -77,17 +83,21 @@ class Gateway:
         programs = GatewayPrograms(parts.templates, parts.commands)
         receivers = ReceiverOperations(parts, settings.home)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
+        audit = Audit(parts.sink, parts.clock, parts.ids)
         return cls(
             parts=parts,
             settings=settings,
             hub=hub,
             keys=keys,
-            audit=Audit(parts.sink, parts.clock, parts.ids),
+            audit=audit,
             limiter=RateLimiter(settings.gateway_rate_per_s, settings.gateway_rate_burst),
             templates=templates,
             executions=executions,
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
+            operating=Operating(parts, executions, programs),
+            reruns=Reruns(parts, executions, templates, programs),
+            bulk=Bulk(parts, executions, templates, programs, audit),
             approvals=ApprovalOperations(parts, executions, keys, programs),
             archive=ArchiveOperations(parts, executions),
             explaining=Explaining(parts, executions, programs),

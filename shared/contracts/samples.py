@@ -167,6 +167,8 @@ VALUES: Final[Mapping[str, Any]] = {
     "Event.type": "alert.firing",
     "Event.cause": "monitoring_alert",
     "ScheduleState.counts": {"started": 41, "missed": 1},
+    "StepPlan.child": {"of": "ex_01hf7yat008wzfmrte4yr383g6"},
+    "KeptInstance.plan": {"step": "collect[3]"},
 }
 
 

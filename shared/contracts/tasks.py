@@ -21,6 +21,7 @@ class Task(BaseModel):
     `must_claim` a runner may run it at once: it changes nothing, however late or often it runs.
     `late` is there if secrets stand in the parameters: what the agent needs to put them in.
     `rate_limit`: how often the agent may start this step, whichever executions ask for it.
+    `hurried`: a person wanted the wait over that this leg follows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,7 @@ class Task(BaseModel):
     must_claim: bool = True
     late: LateParameters | None = None
     rate_limit: RateLimit | None = None
+    hurried: bool = False
 
     @property
     def leg_id(self) -> str:

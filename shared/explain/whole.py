@@ -60,13 +60,22 @@ def paused(picture: Picture) -> Iterator[Finding]:
         yield Finding(
             cause="paused",
             severity=Severity.NEEDS_PEOPLE,
-            says="It is paused: nothing new starts, and what runs may finish.",
+            says=f"It is paused{_by_whom(state)}: nothing new starts, and what runs may finish.",
             waits_for=Awaited(kind="person", name="resume", message="resume_requested"),
             since_ms=state.updated_at_ms,
             normally="It stays so until somebody resumes or cancels it; "
             f"`hv provenance {state.execution_id}` says who paused it.",
             action=f"hv resume {state.execution_id}",
         )
+
+
+def _by_whom(state: ExecutionState) -> str:
+    pause = state.pause
+    if pause is None:
+        return ""
+    if pause.step:
+        return f" by the breakpoint before step {pause.step}"
+    return f" by {pause.by.id}" + (f" ({pause.reason})" if pause.reason else "")
 
 
 def cancelling(picture: Picture) -> Iterator[Finding]:

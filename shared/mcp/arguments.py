@@ -8,7 +8,13 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.api.approvals import SUBJECT_HASH
-from shared.contracts.api.executions import ExecuteRequest, ExecutionEvents, ExecutionSummary
+from shared.contracts.api.executions import (
+    ExecuteRequest,
+    ExecutionEvents,
+    ExecutionSummary,
+    StepKey,
+)
+from shared.contracts.api.operating import BulkBody, RerunBody
 from shared.contracts.api.targets import ExecutionTargets, TargetsPreview
 from shared.contracts.delegations import DelegationStatus
 from shared.workflow.definition import Template
@@ -122,6 +128,68 @@ class CancelExecution(Arguments):
 
     execution_id: ExecutionId
     reason: str = Field("", max_length=1_000)
+
+
+class ControlExecution(Arguments):
+    """What to do to an execution that runs. What an action does not take is refused."""
+
+    execution_id: ExecutionId
+    action: Literal["pause", "resume", "set_breakpoints", "mark", "run_now", "resolve"]
+    step: StepKey | None = Field(None, description="For mark, run_now and resolve.")
+    verdict: Literal["completed", "failed", "rerun"] | None = Field(
+        None, description="For mark (completed or failed) and resolve."
+    )
+    output: dict[str, Any] | None = Field(None, description="With the verdict completed.")
+    set_before: tuple[StepKey, ...] = Field((), description="For set_breakpoints.")
+    clear: tuple[StepKey, ...] = Field((), description="For set_breakpoints.")
+    reason: str = Field("", max_length=1_000)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        takes = {
+            "set_breakpoints": {"set_before", "clear"},
+            "mark": {"step", "verdict", "output"},
+            "run_now": {"step"},
+            "resolve": {"step", "verdict", "output"},
+        }.get(self.action, set())
+        given = {"step", "verdict", "output", "set_before", "clear"} & self.model_fields_set
+        if given - takes:
+            raise ValueError(f"{self.action} takes no {', '.join(sorted(given - takes))}")
+        missing = sorted(
+            name for name in takes & {"step", "verdict"} if getattr(self, name) is None
+        )
+        if missing:
+            raise ValueError(f"{self.action} needs {' and '.join(missing)}")
+        return self
+
+    @property
+    def path(self) -> str:
+        """The end of the route that does it."""
+        if self.action in ("mark", "resolve", "run_now"):
+            return f"steps/{self.step}/{self.action.replace('_', '-')}"
+        return "breakpoints" if self.action == "set_breakpoints" else self.action
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the route takes."""
+        left_out = {"execution_id", "action", "step"}
+        return self.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
+
+
+class RerunExecution(RerunBody):
+    """Which ended execution to run again, from where, and with what changed."""
+
+    execution_id: ExecutionId
+    idempotency_key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The same key and arguments again give the same execution, for 24 hours.",
+    )
+
+
+class BulkControl(BulkBody):
+    """What to do, and to which executions."""
 
 
 class ShowHistory(Arguments):

@@ -20,6 +20,7 @@ from shared.contracts.api.executions import (
     RequestAccepted,
 )
 from shared.contracts.api.explain import ExplanationView
+from shared.contracts.api.operating import BulkAnswer, RerunAnswer
 from shared.contracts.api.schedules import (
     Preview,
     PreviewRequest,
@@ -121,6 +122,26 @@ async def _explain(api: GatewayApi, given: a.ExplainExecution, _report: Report) 
 async def _cancel(api: GatewayApi, given: a.CancelExecution, _report: Report) -> RequestAccepted:
     path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/cancel"
     return await api.post(path, RequestAccepted, {"reason": given.reason})
+
+
+async def _control(api: GatewayApi, given: a.ControlExecution, _report: Report) -> RequestAccepted:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/{given.path}"
+    return await api.post(path, RequestAccepted, given.body)
+
+
+async def _rerun(api: GatewayApi, given: a.RerunExecution, _report: Report) -> RerunAnswer:
+    path = f"{WORKFLOWS}/executions/{segment(given.execution_id)}/rerun"
+    left_out = {"execution_id", "idempotency_key"}
+    body = given.model_dump(mode="json", exclude=left_out, exclude_none=True)
+    key = given.idempotency_key
+    return await api.post(
+        path, RerunAnswer, body, headers={"Idempotency-Key": key} if key else None
+    )
+
+
+async def _bulk(api: GatewayApi, given: a.BulkControl, _report: Report) -> BulkAnswer:
+    body = given.model_dump(mode="json", exclude_unset=True)
+    return await api.post(f"{WORKFLOWS}/executions/bulk", BulkAnswer, body)
 
 
 async def _history(api: GatewayApi, given: a.ShowHistory, _report: Report) -> a.History:
@@ -266,6 +287,38 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         _cancel,
         destructive=True,
         idempotent=True,
+    ),
+    Tool(
+        "workflow_control",
+        "Intervene in an execution",
+        "Does one thing to an execution that runs: pause, resume, set_breakpoints (pause before "
+        "steps), mark (say that a step is done or failed), run_now (end a step's wait), or "
+        "resolve (say what became of a lost step). Give a reason: it stands in the history.",
+        a.ControlExecution,
+        RequestAccepted,
+        _control,
+        destructive=True,
+    ),
+    Tool(
+        "workflow_rerun",
+        "Run an execution again",
+        "Runs an ended execution again, as a new one: from a step on, or only what failed and "
+        "was not started, with earlier outputs and approvals kept. With `dry_run` it says what "
+        "would be kept, and why the rest runs again.",
+        a.RerunExecution,
+        RerunAnswer,
+        _rerun,
+        destructive=True,
+    ),
+    Tool(
+        "workflow_bulk",
+        "Do the same to many executions",
+        "Cancels, pauses, resumes, marks, runs now, resolves or re-runs every execution that fits "
+        "a filter. Unless `dry_run` is false it only lists what would be touched.",
+        a.BulkControl,
+        BulkAnswer,
+        _bulk,
+        destructive=True,
     ),
     Tool(
         "workflow_history",

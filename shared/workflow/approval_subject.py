@@ -80,10 +80,15 @@ class ApprovalSubject(BaseModel):
 
 
 def subject_of(
-    program: Program, state: ExecutionState, name: str, gate: GateState
+    program: Program,
+    state: ExecutionState,
+    name: str,
+    gate: GateState,
+    steps: tuple[str, ...] = (),
 ) -> ApprovalSubject:
-    """The subject of a gate as things are now."""
-    named = (gate.step,) if gate.step else program.graph.order
+    """The subject of a gate as things are now: of its step, or of all that will run (of `steps`,
+    where these are given)."""
+    named = (gate.step,) if gate.step else steps or to_run(program, state)
     return ApprovalSubject(
         execution_id=state.execution_id,
         gate=name,
@@ -94,6 +99,12 @@ def subject_of(
         input=_by_seal(gate.input),
         steps=tuple(_step(program.steps[step], state, gate) for step in named),
     )
+
+
+def to_run(program: Program, state: ExecutionState) -> tuple[str, ...]:
+    """The steps that will run, if their conditions hold: all but those that a re-run keeps."""
+    kept = {name for name, step in state.steps.items() if step.kept_from}
+    return tuple(name for name in program.graph.order if name not in kept)
 
 
 def known_parameters(compiled: CompiledStep, state: ExecutionState) -> Any:

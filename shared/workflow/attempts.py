@@ -26,6 +26,7 @@ from shared.workflow.failing import (
     stops,
 )
 from shared.workflow.machines.step import StepStatus
+from shared.workflow.marks import end_stopped
 from shared.workflow.messages import Failure, Proof
 from shared.workflow.scheduling import may_start, offer_again, schedule_attempt
 from shared.workflow.state import StepState
@@ -74,13 +75,28 @@ def conclude(turn: Turn, step: StepState, report: msg.AttemptFinished) -> None:
         failure = _judge(turn, report)
     else:
         failure = report.failure or _unnamed_failure(report)
-    if failure is None:
+    if step.mark is not None:
+        _conclude_marked(turn, step, report, done=failure is None)
+    elif failure is None:
         _complete(turn, step, report)
     elif step.status is _S.STOPPING:
         reason = failure.message if report.outcome == "succeeded" else _stop_reason(turn)
         turn.emit(ev.StepCancelled(**ended_fields(report), reason=reason))
     else:
         fail_attempt(turn, report, failure)
+
+
+def _conclude_marked(
+    turn: Turn, step: StepState, report: msg.AttemptFinished, *, done: bool
+) -> None:
+    """A person has said what became of it; that it has succeeded is more than what was said."""
+    until = turn.compiled(report.step).step.until
+    if done and (until is None or _holds(turn, step, report)):
+        by = present(step.mark, "mark").by
+        turn.emit(ev.StepMarkVoided(step=report.step, attempt=report.attempt, by=by))
+        _complete(turn, step, report)
+    else:
+        end_stopped(turn, ev.StepCancelled(**ended_fields(report)))
 
 
 def _complete(turn: Turn, step: StepState, report: msg.AttemptFinished) -> None:
@@ -120,14 +136,15 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
     if step.status in (_S.SCHEDULED, _S.BLOCKED):
         _start(turn, report)
     if step.status is _S.STOPPING:
-        turn.emit(
+        end_stopped(
+            turn,
             ev.StepCancelled(
                 step=report.step,
                 attempt=report.attempt,
                 agent=report.agent,
                 reason=_stop_reason(turn),
                 proof=Proof(gone=True, reason="it had begun to wait, and held no agent any more"),
-            )
+            ),
         )
         return
     failure = _too_large(turn, json_size(report.output))
@@ -183,7 +200,8 @@ def lost(turn: Turn, report: msg.AttemptLost) -> None:
         ev.StepLost(step=report.step, attempt=report.attempt, reason=report.reason, proof=proof)
     )
     if stopping:
-        turn.emit(ev.StepCancelled(step=report.step, attempt=report.attempt, reason=report.reason))
+        cancelled = ev.StepCancelled(step=report.step, attempt=report.attempt, reason=report.reason)
+        end_stopped(turn, cancelled)
     else:
         _apply_on_lost(turn, report)
 

@@ -6,13 +6,12 @@ into the parent's. Cancel, pause and resume are passed on, at any depth.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from shared.workflow import events as ev
 from shared.workflow.attempts import conclude
 from shared.workflow.expressions import json_size
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.messages import Actor, AttemptFinished, ChildEnded, Failure
+from shared.workflow.messages import AttemptFinished, ChildEnded, Failure
 from shared.workflow.turn import Turn
 
 _SUCCEEDED: Final = ("completed", "completed_with_errors")
@@ -41,13 +40,6 @@ def child_ended(turn: Turn, message: ChildEnded) -> None:
         finished_at_ms=turn.at_ms,
     )
     conclude(turn, step, report)
-
-
-def relay(turn: Turn, order: Literal["pause", "resume"], by: Actor) -> None:
-    """Pass an order on to every sub-workflow that is under way."""
-    for key, step in turn.state.steps.items():
-        if step.status is StepStatus.CALLING and step.child is not None:
-            turn.emit(ev.StepRelayed(step=key, child=step.child, order=order, by=by))
 
 
 def _failure(message: ChildEnded) -> Failure:

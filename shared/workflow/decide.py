@@ -10,7 +10,8 @@ The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (repo
 `settling` and `routing` (what becomes ready), `scheduling` (how it starts), `gates` and
 `gate_answers` (approvals), `instances` (loops), `waves` (fleets), `calling` (sub-workflows),
 `choosing` (waits), `regions`, `slots` and `slot_answers` (concurrency across executions),
-`failing`, `stopping`, `sections` and `ending`.
+`failing`, `stopping`, `sections` and `ending`; what people do to single steps: `breakpoints`,
+`marking`, `hurrying`; how a re-run begins: `adopting`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from typing import Any, Final
 
 from shared.workflow import (
     attempts,
+    breakpoints,
     calling,
     choosing,
+    hurrying,
     instances,
     lifecycle,
+    marking,
     regions,
     slot_answers,
     waves,
@@ -69,6 +73,9 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.SlotGranted: slot_answers.slot_granted,
     msg.SlotRefused: slot_answers.slot_refused,
     msg.SlotRevoked: lifecycle.slot_revoked,
+    msg.BreakpointsRequested: breakpoints.breakpoints_requested,
+    msg.MarkRequested: marking.mark_requested,
+    msg.RunNowRequested: hurrying.run_now_requested,
 }
 
 

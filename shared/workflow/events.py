@@ -50,6 +50,17 @@ from shared.workflow.gate_events import (
 )
 from shared.workflow.late import LateParameters
 from shared.workflow.messages import Actor, Cause, Failure, Parent
+from shared.workflow.operator_events import (
+    ApprovalKept,
+    BreakpointsChanged,
+    RerunOf,
+    StepFailureKept,
+    StepHurried,
+    StepKept,
+    StepMarked,
+    StepMarkVoided,
+    StepPlanned,
+)
 from shared.workflow.slot_events import (
     SlotAsked,
     SlotDenied,
@@ -63,17 +74,20 @@ __all__ = [
     "ApprovalEscalated",
     "ApprovalExpired",
     "ApprovalGranted",
+    "ApprovalKept",
     "ApprovalRefused",
     "ApprovalRejected",
     "ApprovalReminded",
     "ApprovalRequested",
     "ApprovalVoided",
     "ApprovalVoted",
+    "BreakpointsChanged",
     "Event",
     "ExecutionHandling",
     "GateAnswer",
     "GateEvent",
     "RegionCancelled",
+    "RerunOf",
     "SignalKept",
     "SlotAsked",
     "SlotDenied",
@@ -89,7 +103,13 @@ __all__ = [
     "StepEvent",
     "StepExpanded",
     "StepExtended",
+    "StepFailureKept",
     "StepFleetStopped",
+    "StepHurried",
+    "StepKept",
+    "StepMarkVoided",
+    "StepMarked",
+    "StepPlanned",
     "StepRecalled",
     "StepRelayed",
     "StepRepeating",
@@ -100,7 +120,8 @@ __all__ = [
 
 
 class ExecutionCreated(Event):
-    """An execution exists. `steps` are all step ids in topological order."""
+    """An execution exists. `steps` are all step ids in topological order; it pauses before those in
+    `breakpoints`."""
 
     type: Literal["execution.created"] = "execution.created"
     template_id: str
@@ -114,6 +135,8 @@ class ExecutionCreated(Event):
     parent: Parent | None = None
     timeout_s: float | None = None
     trigger: Cause = Cause()
+    breakpoints: tuple[str, ...] = ()
+    rerun: RerunOf | None = None
 
 
 class ExecutionStarted(Event):
@@ -136,11 +159,12 @@ class ExecutionContinued(Event):
 
 
 class ExecutionPaused(Event):
-    """Nothing new starts until it is resumed."""
+    """Nothing new starts until it is resumed. `step` is the one before which a breakpoint is."""
 
     type: Literal["execution.paused"] = "execution.paused"
     by: Actor
     reason: str = ""
+    step: str = ""
 
 
 class ExecutionResumed(Event):
@@ -148,6 +172,7 @@ class ExecutionResumed(Event):
 
     type: Literal["execution.resumed"] = "execution.resumed"
     by: Actor
+    reason: str = ""
 
 
 class ExecutionFailing(Event):
@@ -226,7 +251,8 @@ class StepScheduled(StepEvent):
 
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
     What changes nothing need not be claimed before it is run (`must_claim`). Of parameters with
-    secrets in them `late` has what the agent needs to evaluate them.
+    secrets in them `late` has what the agent needs to evaluate them. `hurried`: what it waited for
+    need not be waited for any longer.
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -243,6 +269,7 @@ class StepScheduled(StepEvent):
     must_claim: bool = True
     late: LateParameters | None = None
     rate_limit: RateLimit | None = None
+    hurried: bool = False
 
 
 class StepBlocked(StepEvent):
@@ -430,6 +457,14 @@ AnyEvent = Annotated[
     | SlotTaken
     | SlotDenied
     | SlotReleased
+    | BreakpointsChanged
+    | StepMarked
+    | StepMarkVoided
+    | StepHurried
+    | StepKept
+    | StepFailureKept
+    | StepPlanned
+    | ApprovalKept
     | TimerSet
     | TimerCleared,
     Field(discriminator="type"),

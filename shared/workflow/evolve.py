@@ -22,6 +22,7 @@ from shared.workflow.machines.execution import EXECUTION
 from shared.workflow.machines.step import BUSY, OUTSIDE, STEP, STEP_ENDED, StepStatus
 from shared.workflow.machines.timer import TIMER, TimerStatus
 from shared.workflow.messages import Failure
+from shared.workflow.operator_folds import EXECUTION_FOLDS, STEP_FOLDS
 from shared.workflow.state import (
     AttemptRecord,
     ExecutionState,
@@ -66,6 +67,8 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
         parent=event.parent,
         timeout_s=event.timeout_s,
         trigger=event.trigger,
+        breakpoints=event.breakpoints,
+        rerun=event.rerun,
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
@@ -93,11 +96,12 @@ def _cancelling(state: ExecutionState, event: ev.ExecutionCancelling, at_ms: int
     kind = "timeout" if event.timed_out else "cancel"
     first = state.stop or Stop(kind=kind)
     stop = Stop(kind=kind, by=event.by, reason=event.reason, step=first.step, failure=first.failure)
-    return _status(state, event, at_ms) | {"stop": stop}
+    return _status(state, event, at_ms) | {"stop": stop, "pause": None}
 
 
 def _over(state: ExecutionState, event: ev.AnyEvent, at_ms: int) -> Changes:
-    return _status(state, event, at_ms) | {"ended_at_ms": at_ms, "timers": {}}
+    over = {"ended_at_ms": at_ms, "timers": {}, "pause": None}
+    return _status(state, event, at_ms) | over
 
 
 def _completed(
@@ -148,6 +152,8 @@ def _step(state: ExecutionState, event: ev.StepEvent, at_ms: int) -> Changes:
         changes["outside"] = state.outside + (status in OUTSIDE) - (before.status in OUTSIDE)
     if isinstance(event, _WITH_OUTPUT):
         changes["output_bytes"] = state.output_bytes + event.output_bytes
+    elif isinstance(event, ev.StepKept):
+        changes["output_bytes"] = state.output_bytes + event.kept.output_bytes
     return changes
 
 
@@ -197,6 +203,7 @@ def _step_instances(
         "instances": before.instances + len(event.instances),
         "started_at_ms": began_ms,
         "loop": before.loop or LoopState(),
+        "plan": None,
     }
 
 
@@ -247,7 +254,7 @@ def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Chang
 
 
 def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:
-    return {"token": event.token, "output": event.output}
+    return {"token": event.token, "output": event.output, "hurried": False}
 
 
 def _step_woken(_before: StepState, event: ev.StepWoken, _at_ms: int) -> Changes:
@@ -269,12 +276,12 @@ def _step_unchanged(_before: StepState, _event: ev.StepEvent, _at_ms: int) -> Ch
 
 def _step_completed(before: StepState, event: ev.StepCompleted, at_ms: int) -> Changes:
     ended = {"output": event.output, "failure": None, "ended_at_ms": at_ms}
-    return _attempt_ended(before, event, "completed", None) | ended
+    return _attempt_ended(before, event, _told(before, "completed"), None) | ended
 
 
 def _step_failed(before: StepState, event: ev.StepFailed, at_ms: int) -> Changes:
     ended = {"output": event.output, "failure": event.failure, "ended_at_ms": at_ms}
-    changes = _attempt_ended(before, event, "failed", event.failure) | ended
+    changes = _attempt_ended(before, event, _told(before, "failed"), event.failure) | ended
     changes["tolerated"] = event.tolerated
     return changes
 
@@ -297,12 +304,19 @@ def _step_cancelled(before: StepState, event: ev.StepCancelled, at_ms: int) -> C
     return _attempt_ended(before, event, "cancelled", None) | ended
 
 
+def _told(before: StepState, outcome: str) -> str:
+    """An attempt that was under way when a person said what became of the step was cancelled."""
+    return outcome if before.mark is None else "cancelled"
+
+
 def _attempt_ended(
     before: StepState, event: ev.StepEnded, outcome: str, failure: Failure | None
 ) -> Changes:
     """The record of the attempt; one that is recorded (as lost, or to be retried) stays so."""
     agent = event.agent or before.agent
     changes: Changes = {"agent": agent, "token": None, "woken": None, "reason": ""}
+    if before.hurried or before.plan is not None:
+        changes |= {"hurried": False, "plan": before.plan if _goes_on(event) else None}
     if before.status not in _RECORDED:
         record = AttemptRecord(
             number=event.attempt,
@@ -315,6 +329,11 @@ def _attempt_ended(
         )
         changes["attempts"] = (*before.attempts, record)
     return changes
+
+
+def _goes_on(event: ev.StepEnded) -> bool:
+    """The attempt ended, but not its step."""
+    return isinstance(event, ev.StepRetrying | ev.StepRepeating | ev.StepLost)
 
 
 _RECORDED: Final = frozenset(
@@ -348,14 +367,14 @@ _APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] =
     ev.StepRelayed: _step_unchanged,
     ev.StepRecalled: _step_unchanged,
     **FLEET_FOLDS,
+    **STEP_FOLDS,
 }
 
 _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
     ev.ExecutionStarted: _started,
     ev.ExecutionWaiting: _status,
     ev.ExecutionContinued: _status,
-    ev.ExecutionPaused: _status,
-    ev.ExecutionResumed: _status,
+    **EXECUTION_FOLDS,
     ev.ExecutionFailing: _failing,
     ev.ExecutionCancelling: _cancelling,
     ev.ExecutionCompleted: _completed,

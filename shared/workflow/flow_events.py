@@ -65,7 +65,8 @@ class StepChosen(StepEvent):
 
 
 class StepCalled(StepEvent):
-    """A sub-workflow was requested; effect of this event: the request, in the child's journal."""
+    """A sub-workflow was requested; effect of this event: the request, in the child's journal.
+    `rerun_of` is the execution that the child repeats, keeping what that had done."""
 
     type: Literal["step.called"] = "step.called"
     attempt: int
@@ -74,6 +75,7 @@ class StepCalled(StepEvent):
     template_version: str
     parameters: dict[str, Any]
     timeout_s: float | None = None
+    rerun_of: str = ""
 
 
 class StepRelayed(StepEvent):

@@ -38,6 +38,8 @@ def _moved(state: ExecutionState, event: ev.GateEvent, status: ApprovalStatus) -
         changes["status"] = EXECUTION.next(state.status, event.type)
     if isinstance(event, ev.GateAnswer):
         changes["approved_by"] = event.by
+    if isinstance(event, ev.ApprovalKept):
+        changes["approved_by"] = event.kept.votes[-1].by if event.kept.votes else None
     return changes
 
 
@@ -112,6 +114,22 @@ def _reminded(_before: GateState, event: ev.ApprovalReminded, _at_ms: int) -> Ch
     return {"reminders": event.number}
 
 
+def _kept(_before: GateState, event: ev.ApprovalKept, at_ms: int) -> Changes:
+    kept = event.kept
+    return {
+        "round": event.round,
+        "step": kept.step,
+        "targets": kept.targets,
+        "rule": kept.rule,
+        "subject_hash": event.subject_hash,
+        "requested_at_ms": at_ms,
+        "closed_at_ms": at_ms,
+        "input": kept.input,
+        "votes": kept.votes,
+        "kept_from": kept.execution_id,
+    }
+
+
 def _closed(_before: GateState, _event: ev.ApprovalExpired, at_ms: int) -> Changes:
     return {"closed_at_ms": at_ms}
 
@@ -132,6 +150,7 @@ _FOLDS: Final[Mapping[type, Fold]] = {
     ev.ApprovalReminded: _reminded,
     ev.ApprovalExpired: _closed,
     ev.ApprovalVoided: _voided,
+    ev.ApprovalKept: _kept,
 }
 
 GATE_FOLDS: Final = dict.fromkeys(_FOLDS, _fold)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.approval_rule import Approval, Approvers
 from shared.workflow.machines.approval import ApprovalStatus
-from shared.workflow.messages import ENGINE, Actor
+from shared.workflow.message_base import ENGINE, Actor
 
 WORKFLOW_GATE: Final = "workflow"
 """The gate before anything starts. A gate before a step has the step's name."""
@@ -51,7 +51,8 @@ class GateState(BaseModel):
 
     `subject_hash` names exactly what an answer is about. `step` is what it holds back, empty for
     everything; `targets` where a part of that step is to run, where it comes in batches.
-    `delegated` is who handed the vote over to whom; `barred` who changed what runs.
+    `delegated` is who handed the vote over to whom; `barred` who changed what runs. `kept_from` is
+    the execution in which it was granted, where a re-run kept that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,7 @@ class GateState(BaseModel):
     reminders: int = 0
     barred: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    kept_from: str = ""
 
     @property
     def is_open(self) -> bool:

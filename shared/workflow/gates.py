@@ -21,6 +21,7 @@ from shared.workflow.binding import base
 from shared.workflow.failing import stops
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import SIMPLE, WORKFLOW_GATE, GateState
+from shared.workflow.kept_approvals import keep_approval
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Actor
@@ -87,6 +88,8 @@ def closed(turn: Turn, name: str, rule: Approval, step: str, targets: tuple[str,
     if gate.status in (_S.REQUESTED, _S.GRANTED) and _has_changed(turn, name, gate, targets):
         void(turn, name, "what will run has changed")
         gate = gate_of(turn.state, name)
+    if gate.status is _S.NONE and keep_approval(turn, name, rule, targets):
+        return False
     if gate.status in (_S.NONE, _S.VOIDED):
         ask(turn, name, rule, step, targets)
         return True

@@ -14,13 +14,16 @@ from itertools import islice
 from typing import Any
 
 from shared.workflow import events as ev
+from shared.workflow.adopting import adopt_instances
 from shared.workflow.binding import base, bind
+from shared.workflow.breakpoints import pauses_before
 from shared.workflow.errors import ExpressionError, present
 from shared.workflow.expressions import json_size
 from shared.workflow.failing import MAX_OUTPUT_BYTES, fail_for_good
 from shared.workflow.flow import MAX_INSTANCES, Foreach, count_needed
 from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.step import StepStatus
+from shared.workflow.marks import carry_out
 from shared.workflow.messages import Failure, Instance, InstancesAdded
 from shared.workflow.scheduling import fail_unrendered, may_start, schedule_attempt
 from shared.workflow.state import StepState
@@ -39,7 +42,9 @@ def expand(turn: Turn, step_id: str) -> None:
     except ExpressionError as error:
         fail_unrendered(turn, step_id, error)
         return
+    plan = turn.step(step_id).plan
     turn.emit(ev.StepExpanded(step=step_id, instances=found))
+    adopt_instances(turn, step_id, found, plan)
     go_on(turn, step_id)
 
 
@@ -68,6 +73,9 @@ def go_on(turn: Turn, step_id: str) -> None:
     """Start what may start of a loop or a fleet, and end the step if its join says so."""
     step = turn.step(step_id)
     if step.status is not _S.EXPANDED:
+        return
+    if step.mark is not None:
+        _end_marked(turn, step_id)
         return
     foreach = turn.compiled(step_id).step.foreach
     if foreach is None:
@@ -118,6 +126,8 @@ def _start_some(turn: Turn, step_id: str, room: int) -> None:
     for key in islice(pending(turn, step_id), room):
         if not may_start(turn, key):
             return
+        if pauses_before(turn, key):
+            return
         schedule_attempt(turn, key, attempt=1)
 
 
@@ -127,6 +137,16 @@ def _end_rest(turn: Turn, step_id: str, foreach: Foreach, reason: str) -> None:
         turn.emit(ev.StepSkipped(step=key, reason=reason))
     if foreach.cancel_rest:
         stop_steps(turn, [key for key, one in _of(turn, step_id) if not one.ended], reason)
+
+
+def _end_marked(turn: Turn, step_id: str) -> None:
+    """A person has said what became of the loop, or the fleet: nothing of it goes on."""
+    reason = f"{step_id} was marked"
+    for key in pending(turn, step_id):
+        turn.emit(ev.StepSkipped(step=key, reason=reason))
+    stop_steps(turn, [key for key, one in _of(turn, step_id) if not one.ended], reason)
+    if all(one.ended for _, one in _of(turn, step_id)):
+        carry_out(turn, step_id)
 
 
 def _complete(turn: Turn, step_id: str) -> None:

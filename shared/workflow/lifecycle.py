@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
-from shared.workflow.calling import relay
+from shared.workflow.adopting import adopt, cancel_what_kept_steps_cancel
 from shared.workflow.choosing import delay_over, people_answered
 from shared.workflow.errors import ExpressionError, ParameterError
 from shared.workflow.failing import fail_refused, refusal, stops
@@ -15,14 +15,16 @@ from shared.workflow.gate_timers import fire
 from shared.workflow.gates import TIMERS as GATE_TIMERS
 from shared.workflow.gates import ask, is_option, tend, workflow_rule
 from shared.workflow.instances import go_on
+from shared.workflow.kept import Rerun
+from shared.workflow.kept_approvals import keep_approval
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.parameters import prepare_parameters
+from shared.workflow.relaying import relay
 from shared.workflow.scheduling import (
     awaits_approval,
-    may_start,
-    offer_again,
     schedule_attempt,
+    start_overdue,
 )
 from shared.workflow.settling import start_ready
 from shared.workflow.slot_answers import step_revoked, waited_too_long
@@ -67,12 +69,16 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
             parent=request.parent,
             trigger=request.trigger,
             timeout_s=_shorter(template.policies.timeout_s, request.timeout_s),
+            breakpoints=tuple(sorted(set(request.pause_before))),
+            rerun=_origin(request.rerun),
         ),
     )
+    if request.rerun is not None:
+        adopt(turn, request.rerun)
     rule = workflow_rule(turn)
     if problem:
         _refuse(turn, problem)
-    elif rule is not None:
+    elif rule is not None and not keep_approval(turn, WORKFLOW_GATE, rule):
         ask(turn, WORKFLOW_GATE, rule)
     else:
         _start(turn)
@@ -111,9 +117,12 @@ def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
 
 def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
     """Go on: what became ready or due during the pause starts now."""
+    pause = turn.state.pause
     if turn.state.status is not ExecutionStatus.PAUSED:
         return
-    turn.emit(ev.ExecutionResumed(by=request.by))
+    if request.pause and pause is not None and pause.number != request.pause:
+        return
+    turn.emit(ev.ExecutionResumed(by=request.by, reason=request.reason))
     relay(turn, "resume", request.by)
     _catch_up(turn)
 
@@ -177,13 +186,21 @@ def _start_behind(turn: Turn, step_id: str) -> None:
     """Start what a granted gate held back; during a pause that waits for its end."""
     start_ready(turn, (step_id,))
     if turn.state.status is not ExecutionStatus.PAUSED:
-        _start_overdue(turn, step_id)
+        start_overdue(turn, step_id)
         go_on(turn, step_id)
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:
     given = [limit for limit in (one, other) if limit is not None]
     return min(given, default=None)
+
+
+def _origin(rerun: Rerun | None) -> ev.RerunOf | None:
+    if rerun is None:
+        return None
+    return ev.RerunOf(
+        execution_id=rerun.of, by=rerun.by, reason=rerun.reason, approvals=rerun.approvals
+    )
 
 
 def _refuse(turn: Turn, problem: str) -> None:
@@ -198,6 +215,8 @@ def _start(turn: Turn) -> None:
     timeout_s = turn.state.timeout_s
     if timeout_s is not None:
         turn.set_timer(DEADLINE_TIMER, turn.at_ms + round(timeout_s * 1000))
+    if turn.state.rerun is not None:
+        cancel_what_kept_steps_cancel(turn)
     try:
         if lacks_whole(turn):
             return
@@ -212,20 +231,8 @@ def _catch_up(turn: Turn) -> None:
     """Start what became ready or due while nothing was allowed to start."""
     start_ready(turn, turn.program.graph.order)
     for key in list(turn.state.steps):
-        _start_overdue(turn, key)
+        start_overdue(turn, key)
         go_on(turn, key)
-
-
-def _start_overdue(turn: Turn, step_id: str) -> None:
-    """Start the next attempt of a step whose timer is no longer set, or offer it again."""
-    step = turn.step(step_id)
-    timers = turn.state.timers
-    if not may_start(turn, step_id):
-        return
-    if step.status is StepStatus.RETRYING and f"retry-{step_id}" not in timers:
-        schedule_attempt(turn, step_id, step.attempt + 1)
-    elif step.status is StepStatus.BLOCKED and f"place-{step_id}" not in timers:
-        offer_again(turn, step_id)
 
 
 def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
@@ -238,7 +245,7 @@ def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
     elif kind == BATCH_TIMER:
         go_on(turn, step_id)
     elif kind not in ("wake", "choice") and turn.state.status is not ExecutionStatus.PAUSED:
-        _start_overdue(turn, step_id)
+        start_overdue(turn, step_id)
 
 
 def _cancel(turn: Turn, by: msg.Actor, reason: str, *, everything: bool = False) -> None:

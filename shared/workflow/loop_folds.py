@@ -39,7 +39,7 @@ def _targeting(_before: StepState, event: ev.StepTargeting, at_ms: int) -> Chang
 
 def _targeted(before: StepState, event: ev.StepTargeted, _at_ms: int) -> Changes:
     known = {"batches": event.batches, "canaries": event.canaries}
-    return _fleet(before, known) | {"instances": len(event.instances)}
+    return _fleet(before, known) | {"instances": len(event.instances), "plan": None}
 
 
 def _batch_started(before: StepState, event: ev.StepBatchStarted, _at_ms: int) -> Changes:

@@ -7,64 +7,29 @@ Time in the core is that time, in milliseconds since the epoch; the core never a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from shared.workflow.kept import Rerun
+from shared.workflow.message_base import ENGINE, Actor, Failure, Instance, Message, Proof
+from shared.workflow.operator_messages import (
+    BreakpointsRequested,
+    MarkRequested,
+    RunNowRequested,
+)
 
-class Message(BaseModel):
-    """Base of all journal messages."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Actor(BaseModel):
-    """Who or what asked for something: a person, an agent, a key, a schedule."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["user", "agent", "schedule", "alert", "system"] = "user"
-    id: str = Field("unknown", max_length=200)
-
-
-ENGINE: Final = Actor(kind="system", id="engine")
-"""Who decides what nobody asked for."""
-
-
-class Failure(BaseModel):
-    """Why something did not work: a stable code, words for a person, and whether to try again."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    message: str
-    retryable: bool = True
-
-
-class Proof(BaseModel):
-    """What is known about the processes of an attempt that was stopped: whether they are gone,
-    which they were, what was sent to them, how the first of them ended, and how that is known."""
-
-    model_config = ConfigDict(frozen=True)
-
-    gone: bool
-    pids: tuple[int, ...] = ()
-    reason: str = ""
-    signals: tuple[str, ...] = ()
-    exit: str = ""
-
-
-class Instance(BaseModel):
-    """What one instance of a loop is for: item number `index`, and its key in a map. Of a fleet:
-    the agent `target` in batch number `batch`, from 1, and its record as `item`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    index: int
-    key: str = ""
-    item: Any = None
-    target: str = ""
-    batch: int = 0
+__all__ = [
+    "ENGINE",
+    "Actor",
+    "BreakpointsRequested",
+    "Failure",
+    "Instance",
+    "MarkRequested",
+    "Message",
+    "Proof",
+    "RunNowRequested",
+]
 
 
 class Parent(BaseModel):
@@ -109,7 +74,8 @@ class ExecutionRequested(Message):
     """Run one template version with these (complete, valid) parameters.
 
     Those of a sub-workflow (`parent`) are checked when it begins. `timeout_s` bounds it as well as
-    the template's own limit does.
+    the template's own limit does. `pause_before` names steps before which it pauses; `rerun` has
+    what it keeps of an execution that has ended.
     """
 
     type: Literal["execution_requested"] = "execution_requested"
@@ -124,6 +90,8 @@ class ExecutionRequested(Message):
     parent: Parent | None = None
     timeout_s: float | None = None
     trigger: Cause = Cause()
+    pause_before: tuple[str, ...] = ()
+    rerun: Rerun | None = None
 
 
 class AttemptMessage(Message):
@@ -239,10 +207,13 @@ class PauseRequested(Message):
 
 
 class ResumeRequested(Message):
-    """Go on after a pause."""
+    """Go on after a pause: after the one whose number is `pause`, or, with 0, after any. So what is
+    asked twice does not run over the next breakpoint."""
 
     type: Literal["resume_requested"] = "resume_requested"
     by: Actor = Actor()
+    reason: str = ""
+    pause: int = 0
 
 
 class ApprovalMessage(Message):
@@ -399,6 +370,9 @@ JournalMessage = Annotated[
     | InstancesAdded
     | TargetsResolved
     | RegionCancelRequested
+    | BreakpointsRequested
+    | MarkRequested
+    | RunNowRequested
     | SlotGranted
     | SlotRefused
     | SlotRevoked,

@@ -13,9 +13,11 @@ from shared.workflow.errors import ExpressionError, present
 from shared.workflow.failing import fail_for_good, stops
 from shared.workflow.gates import holds
 from shared.workflow.identity import child_id
+from shared.workflow.kept import StepPlan
 from shared.workflow.late import late_parameters
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure
 from shared.workflow.program import CompiledStep
 from shared.workflow.slots import lacks_slot, waits_to_begin
@@ -69,6 +71,7 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             must_claim=compiled.must_claim,
             late=late,
             rate_limit=compiled.step.target.rate_limit,
+            hurried=step.hurried,
         )
     )
 
@@ -84,6 +87,18 @@ def requirement(compiled: CompiledStep, step: StepState, host: object) -> ev.Req
         agent=(step.instance.target or None) if step.instance is not None else None,
         placement=target.placement,
     )
+
+
+def start_overdue(turn: Turn, step_id: str) -> None:
+    """Start the next attempt of a step whose timer is no longer set, or offer it again."""
+    step = turn.step(step_id)
+    timers = turn.state.timers
+    if not may_start(turn, step_id):
+        return
+    if step.status is StepStatus.RETRYING and f"retry-{step_id}" not in timers:
+        schedule_attempt(turn, step_id, step.attempt + 1)
+    elif step.status is StepStatus.BLOCKED and f"place-{step_id}" not in timers:
+        offer_again(turn, step_id)
 
 
 def _call(turn: Turn, step_id: str, attempt: int, parameters: dict[str, Any]) -> None:
@@ -102,9 +117,17 @@ def _call(turn: Turn, step_id: str, attempt: int, parameters: dict[str, Any]) ->
             template_id=called.template,
             template_version=called.version,
             parameters=parameters,
+            rerun_of=_repeated(turn.step(step_id).plan, parameters),
             timeout_s=step.timeout_s if "timeout_s" in step.model_fields_set else None,
         )
     )
+
+
+def _repeated(plan: StepPlan | None, parameters: dict[str, Any]) -> str:
+    """The sub-workflow that the call goes on in: the one that failed, if asked for the same."""
+    if plan is None or plan.child is None or plan.parameters != parameters:
+        return ""
+    return plan.child.of
 
 
 def may_start(turn: Turn, key: str = "") -> bool:

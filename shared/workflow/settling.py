@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from shared.workflow import events as ev
 from shared.workflow.binding import base, bind
+from shared.workflow.breakpoints import pauses_before
 from shared.workflow.choosing import await_first
 from shared.workflow.ending import end_if_over
 from shared.workflow.errors import ExpressionError
@@ -83,7 +84,8 @@ def _start_or_skip(turn: Turn, step_id: str) -> None:
         fail_unrendered(turn, step_id, error)
         return
     if wanted:
-        _begin_unless_held(turn, step_id)
+        if not pauses_before(turn, step_id):
+            _begin_unless_held(turn, step_id)
         return
     taken = compiled.step.otherwise
     turn.emit(

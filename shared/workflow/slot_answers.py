@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.binding import base
+from shared.workflow.breakpoints import pauses_before
 from shared.workflow.failing import fail_for_good
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.scheduling import may_start, schedule_attempt
@@ -52,9 +53,12 @@ def _begin(turn: Turn, name: str) -> None:
     """During a pause this waits for its end."""
     if name == WHOLE:
         start_ready(turn, turn.program.graph.order)
-    elif base(name) == name:  # what else keeps it back may have changed: a lock, a milestone
+        return
+    if base(name) == name:  # what else keeps it back may have changed: a lock, a milestone
         start_ready(turn, (name,))
-    elif may_start(turn, name) and turn.step(name).status is StepStatus.PENDING:
+        return
+    pending = turn.step(name).status is StepStatus.PENDING
+    if pending and may_start(turn, name) and not pauses_before(turn, name):
         schedule_attempt(turn, name, attempt=1)
 
 

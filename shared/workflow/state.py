@@ -11,34 +11,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.workflow.gate_state import GateState
+from shared.workflow.kept import StepPlan
 from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.execution import ENDED, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
-from shared.workflow.messages import (
-    ENGINE,
-    Actor,
-    Cause,
-    Failure,
-    Instance,
-    Parent,
-    Proof,
-    Signal,
-)
+from shared.workflow.message_base import AttemptRecord, Mark
+from shared.workflow.messages import ENGINE, Actor, Cause, Failure, Instance, Parent, Signal
+from shared.workflow.operator_events import RerunOf
 
-
-class AttemptRecord(BaseModel):
-    """One ended attempt. Times are the agent's clock in epoch milliseconds, 0 where nothing ran."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    outcome: str
-    agent: str = ""
-    started_at_ms: int = 0
-    finished_at_ms: int = 0
-    failure: Failure | None = None
-    proof: Proof | None = None
+__all__ = ["AttemptRecord", "ExecutionState", "Pause", "RerunOf", "StepState", "Stop", "TimerState"]
 
 
 class StepState(BaseModel):
@@ -49,7 +31,9 @@ class StepState(BaseModel):
     often the leg was offered again. `token` names what it waits or waited for; `woken` what
     happened before it began to wait. `dead`: its branch was not taken. `taken`: the steps that it
     sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
-    `fence` is the fencing token of the leg that was started last.
+    `fence` is the fencing token of the leg that was started last. `mark` is what a person said
+    became of it, and `hurried` that one wanted its wait over. `kept_from` is the execution in which
+    it was run, where this one kept it; `plan` what it makes use of when it runs again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +61,10 @@ class StepState(BaseModel):
     instance: Instance | None = None
     instances: int = 0
     loop: LoopState | None = None
+    mark: Mark | None = None
+    hurried: bool = False
+    kept_from: str = ""
+    plan: StepPlan | None = None
 
     @property
     def ended(self) -> bool:
@@ -115,6 +103,18 @@ class Stop(BaseModel):
     failure: Failure | None = None
 
 
+class Pause(BaseModel):
+    """Who paused the execution and why; `step` is the one before which a breakpoint paused it.
+    `number` tells it from other pauses of the execution."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    by: Actor
+    reason: str = ""
+    step: str = ""
+
+
 class ExecutionState(BaseModel):
     """One execution.
 
@@ -122,7 +122,8 @@ class ExecutionState(BaseModel):
     that we or an agent move, and that only something outside moves. `approval` is that of the gate
     before everything; `gates` has all of them, by name. `slots` are those of concurrency keys, by
     the step that needs one, `*` for the execution itself. `section` is `on_failure` or `finally`
-    once those steps may start.
+    once those steps may start. `pause` is there while it is paused; `breakpoints` are the steps
+    before which it will pause. `rerun` says which execution it repeats.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -154,6 +155,9 @@ class ExecutionState(BaseModel):
     parent: Parent | None = None
     timeout_s: float | None = None
     trigger: Cause = Cause()
+    pause: Pause | None = None
+    breakpoints: tuple[str, ...] = ()
+    rerun: RerunOf | None = None
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0

@@ -12,6 +12,7 @@ from typing import Final
 from shared.workflow import events as ev
 from shared.workflow.binding import base
 from shared.workflow.machines.step import StepStatus
+from shared.workflow.marks import end_stopped
 from shared.workflow.messages import Proof
 from shared.workflow.turn import Turn
 
@@ -79,7 +80,7 @@ def give_up_stopping(turn: Turn) -> None:
         reason = f"agent {step.agent} did not confirm within {STOP_LIMIT_MS // 1000} s"
         proof = Proof(gone=False, reason=reason)
         turn.emit(ev.StepLost(step=step_id, attempt=step.attempt, reason=reason, proof=proof))
-        turn.emit(ev.StepCancelled(step=step_id, attempt=step.attempt, reason=reason))
+        end_stopped(turn, ev.StepCancelled(step=step_id, attempt=step.attempt, reason=reason))
 
 
 def _stopping(turn: Turn) -> list[str]:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from shared.workflow import events as ev
+from shared.workflow.adopting import adopt_instances
 from shared.workflow.approval_subject import known_parameters
 from shared.workflow.binding import bind
+from shared.workflow.breakpoints import pauses_before
 from shared.workflow.errors import present
 from shared.workflow.expressions import as_fractions, json_size
 from shared.workflow.failing import MAX_OUTPUT_BYTES, fail_for_good
@@ -74,14 +76,16 @@ def targets_resolved(turn: Turn, message: TargetsResolved) -> None:
         fail_for_good(turn, message.step, failure)
         return
     sizes = target.batches(len(message.targets))
+    instances = tuple(_instances(message, sizes))
     turn.emit(
         ev.StepTargeted(
             step=message.step,
-            instances=tuple(_instances(message, sizes)),
+            instances=instances,
             batches=len(sizes),
             canaries=sizes[0] if sizes and target.canary is not None else 0,
         )
     )
+    adopt_instances(turn, message.step, instances, step.plan)
     if sizes:
         advance_fleet(turn, message.step)
     else:
@@ -260,6 +264,8 @@ def _start(turn: Turn, step_id: str) -> None:
     batch = _fleet(turn, step_id).batch
     for key in pending(turn, step_id):
         if _instance(turn, key).batch > batch or not may_start(turn, key):
+            return
+        if pauses_before(turn, key):
             return
         schedule_attempt(turn, key, attempt=1)
 

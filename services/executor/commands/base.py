@@ -37,6 +37,7 @@ class CommandContext:
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
     counts the parts of an attempt that waits: 0 runs, each later one resumes. `running` is where
     programs are noted while they run. `fence` is the leg's fencing token, 0 where it has none.
+    `hurried`: a person wanted the wait over; a command that waits for a time completes.
     """
 
     execution_id: str
@@ -53,6 +54,7 @@ class CommandContext:
     hive: HivePort | None = None
     running: RunningRecords | None = None
     fence: int = 0
+    hurried: bool = False
 
     @cached_property
     def workdir(self) -> Path:

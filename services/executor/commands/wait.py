@@ -46,9 +46,9 @@ class WaitCommand:
         context: CommandContext,
         token: str,
     ) -> Outcome:
-        """Complete, or wait on if it was woken too early."""
+        """Complete, or wait on if it was woken too early and nobody wanted that."""
         start, end = (float(part) for part in token.split("/"))
-        return await self._wait(start, end, context)
+        return await self._wait(start, min(end, self._now()) if context.hurried else end, context)
 
     async def _wait(self, start: float, end: float, context: CommandContext) -> Outcome:
         left = end - self._now()

@@ -33,8 +33,7 @@ class Family:
             return
         message: msg.JournalMessage
         if isinstance(event, ev.StepRecalled):
-            by = state.stop.by if state.stop is not None else msg.ENGINE
-            message = msg.CancelRequested(by=by, reason=event.reason)
+            message = msg.CancelRequested(by=_who(state, event.step), reason=event.reason)
         elif event.order == "pause":
             message = msg.PauseRequested(by=event.by, reason="its parent was paused")
         else:
@@ -67,8 +66,17 @@ class Family:
         self._effects.append(parent.execution_id, ended, f"c.{child}")
 
 
+def _who(state: ExecutionState, step: str) -> msg.Actor:
+    """Who wants the sub-workflow of a step stopped."""
+    mark = state.steps[step].mark
+    if mark is not None:
+        return mark.by
+    return state.stop.by if state.stop is not None else msg.ENGINE
+
+
 def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionRequested:
     above = state.parent
+    plan = state.steps[event.step].plan
     return msg.ExecutionRequested(
         template_id=event.template_id,
         template_version=event.template_version,
@@ -84,4 +92,5 @@ def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionReques
         ),
         timeout_s=event.timeout_s,
         trigger=state.trigger,
+        rerun=plan.child if event.rerun_of and plan is not None else None,
     )

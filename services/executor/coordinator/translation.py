@@ -26,6 +26,10 @@ Agents = Callable[[], Sequence[AgentRecord]]
 _WITH_TASK: Final = (StepStatus.SCHEDULED, StepStatus.RUNNING, StepStatus.STOPPING)
 
 
+_UNWANTED: Final = (ev.StepCancelled, ev.StepMarked)
+"""After these nobody is to take what was scheduled."""
+
+
 class Translator:
     """Turns the events of one decision into effects."""
 
@@ -54,7 +58,7 @@ class Translator:
             if event.PUBLIC:
                 self._effects.event(wire_event(after, event, version, at_ms))
             self._carry_out(after, event, version, again=again)
-        if any(isinstance(event, ev.StepCancelled) for event in events):
+        if any(isinstance(event, _UNWANTED) for event in events):
             self._withdraw(before, after, events)
         if not after.ended or (before is not None and before.ended):
             return
@@ -135,7 +139,7 @@ class Translator:
         queued = {e.step for e in events if isinstance(e, ev.StepScheduled)}
         if before is not None:
             queued |= {s for s, step in before.steps.items() if step.status is StepStatus.SCHEDULED}
-        cancelled = [e.step for e in events if isinstance(e, ev.StepCancelled) and e.step in queued]
+        cancelled = [e.step for e in events if isinstance(e, _UNWANTED) and e.step in queued]
         if cancelled and not any(s.status in _WITH_TASK for s in after.steps.values()):
             self._effects.forget(after.execution_id, timers=False, tasks=True)
             return
@@ -164,6 +168,7 @@ class Translator:
             must_claim=event.must_claim,
             late=event.late,
             rate_limit=event.rate_limit,
+            hurried=event.hurried,
         )
         pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:

@@ -112,6 +112,7 @@ def _context(
         hive=workbench.hive,
         running=workbench.running,
         fence=held.grant.fence if held.grant is not None else 0,
+        hurried=held.task.hurried,
     )
 
 

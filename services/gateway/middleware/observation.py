@@ -94,9 +94,8 @@ class Observation:
         endpoint = scope.get("endpoint")
         action = getattr(endpoint, "__name__", "unknown")
         subject = scope["state"].get("subject") or next(iter(scope["path_params"].values()), "none")
-        await self._gateway.audit.record(
-            principal, action, str(subject), str(status), request=request_id, path=path[:300]
-        )
+        details = {"request": request_id, "path": path[:300], **scope["state"].get("details", {})}
+        await self._gateway.audit.record(principal, action, str(subject), str(status), **details)
 
 
 class _Answer:

@@ -32,6 +32,7 @@ from shared.ports.executions import ExecutionQuery
 from shared.ports.idempotency import Remembered
 from shared.ports.logs import SequencedLog
 from shared.ports.templates import StoredTemplate
+from shared.workflow.binding import base
 from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
 from shared.workflow.expressions import json_size
@@ -74,10 +75,10 @@ class ExecutionOperations:
         Under an idempotency key the same request again gives the same execution, also when the
         first one was cut off midway; another request under the key is refused.
         """
-        key = _particular(principal, idempotency_key) if idempotency_key else None
+        key = particular(principal, idempotency_key) if idempotency_key else None
         body_hash = _hash(request)
         known = await self._parts.idempotency.find(key) if key else None
-        _check_same(known, body_hash)
+        check_same(known, body_hash)
         version = known.template_version if known is not None else request.version
         stored = await self._templates.find(request.template_id, version)
         template = stored.template
@@ -278,6 +279,11 @@ def _requested(
         parameters = prepare_parameters(template, request.parameters)
     except ParameterError as error:
         raise problems.invalid_parameters(problems.field_problems(error.problems)) from None
+    for name in request.pause_before:
+        if base(name) not in {step.id for step in template.every_step}:
+            raise problems.invalid_field(
+                "pause_before", f"there is no step {name}", "name steps of the template"
+            )
     return ExecutionRequested(
         template_id=template.id,
         template_version=template.version,
@@ -288,10 +294,11 @@ def _requested(
         template_author=stored.created_by,
         labels=request.labels,
         trigger=Cause(kind=request.trigger.kind, evidence=request.trigger.evidence),
+        pause_before=request.pause_before,
     )
 
 
-def _particular(principal: Principal, idempotency_key: str) -> str:
+def particular(principal: Principal, idempotency_key: str) -> str:
     """An idempotency key as stored: particular to the API key, and of bounded length."""
     return hashlib.sha256(f"{principal.key_id}\n{idempotency_key}".encode()).hexdigest()
 
@@ -302,7 +309,8 @@ def _hash(request: ExecuteRequest) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_same(known: Remembered | None, body_hash: str) -> None:
+def check_same(known: Remembered | None, body_hash: str) -> None:
+    """Raises 422 when an idempotency key was used for another request."""
     if known is not None and known.body_hash != body_hash:
         raise problems.problem(
             "idempotency-key-reused",

@@ -54,7 +54,7 @@ class ExecutionRequests:
             raise problems.conflict(f"Execution {execution_id} cannot be paused: {why}.")
         return await self._send(state, "pause", PauseRequested(by=principal.actor, reason=reason))
 
-    async def resume(self, execution_id: str, principal: Principal) -> RequestAccepted:
+    async def resume(self, execution_id: str, reason: str, principal: Principal) -> RequestAccepted:
         """Go on after a pause."""
         state = await self._open(execution_id, "resumed")
         if state.status is not _S.PAUSED:
@@ -62,7 +62,9 @@ class ExecutionRequests:
                 f"Execution {execution_id} cannot be resumed: it is {state.status.value}, "
                 "not paused."
             )
-        return await self._send(state, "resume", ResumeRequested(by=principal.actor))
+        number = state.pause.number if state.pause is not None else 0
+        message = ResumeRequested(by=principal.actor, reason=reason, pause=number)
+        return await self._send(state, "resume", message)
 
     async def resolve(
         self, execution_id: str, step: str, body: ResolveBody, principal: Principal
@@ -86,6 +88,18 @@ class ExecutionRequests:
             output=body.output if body.verdict == "completed" else {},
         )
         return await self._send(state, "resolve", message)
+
+    async def resolve_all(
+        self, execution_id: str, body: ResolveBody, principal: Principal
+    ) -> RequestAccepted:
+        """The same for every step that is lost."""
+        state = await self._open(execution_id, "resolved")
+        lost = [key for key, step in state.steps.items() if step.status is StepStatus.LOST]
+        if not lost:
+            raise problems.conflict(f"No step of execution {execution_id} is lost.")
+        for key in lost[1:]:
+            await self.resolve(execution_id, key, body, principal)
+        return await self.resolve(execution_id, lost[0], body, principal)
 
     async def _open(self, execution_id: str, word: str) -> ExecutionState:
         """The state of an execution that has not ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.contracts.api.executions import ExecutionView, StepView
+from shared.contracts.api.executions import ExecutionView, MarkView, RerunView, StepView
 from shared.contracts.publishing import masked
 from shared.workflow import graph as graphs
 from shared.workflow.binding import base
@@ -33,6 +33,9 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         parent=state.parent,
         trigger=Cause.model_validate(masked(state.trigger.model_dump())),
         section=state.section,
+        breakpoints=state.breakpoints,
+        pause=state.pause,
+        rerun=_rerun(state),
         awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
         waits_for_slots=tuple(slot.key for slot in state.slots.values() if not slot.granted),
         steps=tuple(
@@ -79,7 +82,23 @@ def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str,
         target=state.instance.target if state.instance is not None else "",
         batch=state.instance.batch if state.instance is not None else 0,
         rounds=state.rounds,
+        marked=_mark(state),
+        kept_from=state.kept_from or None,
     )
+
+
+def _rerun(state: ExecutionState) -> RerunView | None:
+    rerun = state.rerun
+    if rerun is None:
+        return None
+    return RerunView(execution_id=rerun.execution_id, by=rerun.by, reason=rerun.reason)
+
+
+def _mark(state: StepState) -> MarkView | None:
+    mark = state.mark
+    if mark is None:
+        return None
+    return MarkView(verdict=mark.verdict, by=mark.by, reason=mark.reason)
 
 
 def _between(start_ms: int, end_ms: int) -> int | None:

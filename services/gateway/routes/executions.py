@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway import problems
-from services.gateway.access import Gate, Reader, Runner
+from services.gateway.access import Gate, Reader, Runner, note
 from services.gateway.operations.executions import log_records
 from services.gateway.routes.paging import MAX_NUMBER, MAX_PAGE, time_and_id
 from shared.contracts.api.executions import (
@@ -181,32 +181,52 @@ async def get_execution_logs(
 
 @router.post("/executions/{execution_id}/cancel", status_code=202)
 async def cancel_execution(
-    gate: Gate, runner: Runner, execution_id: str, body: CancelBody | None = None
+    gate: Gate,
+    runner: Runner,
+    request: Request,
+    execution_id: str,
+    body: CancelBody | None = None,
 ) -> RequestAccepted:
     """Stop it; what runs is stopped with proof. Its `finally` steps still run, without `force`."""
     asked = body or CancelBody()
+    note(request, reason=asked.reason)
     return await gate.requests.cancel(execution_id, asked.reason, runner, force=asked.force)
 
 
 @router.post("/executions/{execution_id}/pause", status_code=202)
 async def pause_execution(
-    gate: Gate, runner: Runner, execution_id: str, body: ReasonBody | None = None
+    gate: Gate,
+    runner: Runner,
+    request: Request,
+    execution_id: str,
+    body: ReasonBody | None = None,
 ) -> RequestAccepted:
     """Start nothing new; what runs may finish."""
-    return await gate.requests.pause(execution_id, body.reason if body else "", runner)
+    asked = body or ReasonBody()
+    note(request, reason=asked.reason)
+    return await gate.requests.pause(execution_id, asked.reason, runner)
 
 
 @router.post("/executions/{execution_id}/resume", status_code=202)
-async def resume_execution(gate: Gate, runner: Runner, execution_id: str) -> RequestAccepted:
-    """Go on after a pause."""
-    return await gate.requests.resume(execution_id, runner)
+async def resume_execution(
+    gate: Gate,
+    runner: Runner,
+    request: Request,
+    execution_id: str,
+    body: ReasonBody | None = None,
+) -> RequestAccepted:
+    """Go on after the pause, also past a breakpoint."""
+    asked = body or ReasonBody()
+    note(request, reason=asked.reason)
+    return await gate.requests.resume(execution_id, asked.reason, runner)
 
 
 @router.post("/executions/{execution_id}/steps/{step}/resolve", status_code=202)
 async def resolve_lost_step(
-    gate: Gate, runner: Runner, execution_id: str, step: str, body: ResolveBody
+    gate: Gate, runner: Runner, request: Request, execution_id: str, step: str, body: ResolveBody
 ) -> RequestAccepted:
     """Say what became of a step whose worker died midway."""
+    note(request, step=step, verdict=body.verdict, reason=body.reason)
     return await gate.requests.resolve(execution_id, step, body, runner)
 
 

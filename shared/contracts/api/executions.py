@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.events import PublicEvent
 from shared.workflow.messages import Actor, Cause, Failure, Parent
 from shared.workflow.names import Slug
-from shared.workflow.state import AttemptRecord
+from shared.workflow.state import AttemptRecord, Pause
 
 MAX_LABELS = 32
+
+STEP_KEY: Final = r"^[a-z][a-z0-9_]{0,62}(\[\d{1,4}\])?$"
+"""A step, or an instance of a loop: `build[3]`."""
+
+StepKey = Annotated[str, StringConstraints(pattern=STEP_KEY)]
 
 
 class RunCause(BaseModel):
@@ -28,7 +33,8 @@ class RunCause(BaseModel):
 
 
 class ExecuteRequest(BaseModel):
-    """Run a template. Without `version`: its newest release."""
+    """Run a template. Without `version`: its newest release. It pauses before the steps, or the
+    instances of loops (`build[3]`), in `pause_before`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +46,27 @@ class ExecuteRequest(BaseModel):
         None, description="Who or what proposed to run it; it stands in the provenance."
     )
     trigger: RunCause = RunCause()
+    pause_before: tuple[StepKey, ...] = Field((), max_length=200)
+
+
+class MarkView(BaseModel):
+    """What a person said became of a step, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: str
+    by: Actor
+    reason: str
+
+
+class RerunView(BaseModel):
+    """Which execution this one repeats, who asked for that and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    by: Actor
+    reason: str
 
 
 class StepView(BaseModel):
@@ -47,7 +74,8 @@ class StepView(BaseModel):
     `depends_on` are steps (a parallel group stands for its members). `command` is the kind of step
     where the engine itself carries it out (`workflow`, `switch`, `wait_for`); `child` is the
     execution that it called; `target` the agent of a fleet that an instance is for, in its
-    `batch`."""
+    `batch`. `marked` is what a person said became of it; `kept_from` the execution in which it was
+    run, where a re-run kept it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,6 +100,8 @@ class StepView(BaseModel):
     target: str = ""
     batch: int = 0
     rounds: int = 0
+    marked: MarkView | None = None
+    kept_from: str | None = None
 
 
 class ExecutionSummary(BaseModel):
@@ -93,7 +123,8 @@ class ExecutionSummary(BaseModel):
 
 
 class ExecutionView(BaseModel):
-    """One execution in full. Sealed values are shown as `***`; steps in order of dependency."""
+    """One execution in full. Sealed values are shown as `***`; steps in order of dependency. It
+    will pause before the steps in `breakpoints`; `pause` is there while it is paused."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,6 +142,9 @@ class ExecutionView(BaseModel):
     parent: Parent | None = None
     trigger: Cause = Cause()
     section: str = ""
+    breakpoints: tuple[str, ...] = ()
+    pause: Pause | None = None
+    rerun: RerunView | None = None
     awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
     waits_for_slots: tuple[str, ...] = Field(
         (), description="The concurrency keys of which it, or a step of it, waits for a slot."

@@ -4,6 +4,7 @@
   leads from time alone to `granted`.
 * Votes, delegations, escalation and reminders leave it open; an answer that does not count is
   refused, also when it comes too late.
+* A re-run keeps what was granted in the execution that it repeats, by the same hash (`kept`).
 * What changes what will run voids the round, also a granted one; then a new round is asked.
 """
 
@@ -34,6 +35,7 @@ APPROVAL: Final = Machine(
     terminal=frozenset({_S.REJECTED, _S.EXPIRED}),
     rows={
         "approval.requested": each(_S.NONE, _S.VOIDED, to=_S.REQUESTED),
+        "approval.kept": each(_S.NONE, to=_S.GRANTED),
         "approval.voted": each(_S.REQUESTED, to=_S.REQUESTED),
         "approval.delegated": each(_S.REQUESTED, to=_S.REQUESTED),
         "approval.escalated": each(_S.REQUESTED, to=_S.REQUESTED),

@@ -55,6 +55,10 @@ EXECUTION: Final = Machine(
         "approval.rejected": each(_S.WAITING, to=_S.WAITING),
         "approval.expired": each(_S.WAITING, to=_S.WAITING),
         "approval.voided": each(_S.WAITING, to=_S.PENDING),
+        "approval.kept": each(_S.PENDING, to=_S.PENDING),
+        "execution.breakpoints_changed": {
+            status: status for status in (_S.RUNNING, _S.WAITING, _S.PAUSED)
+        },
         "execution.started": each(_S.PENDING, to=_S.RUNNING),
         "execution.waiting": each(_S.RUNNING, to=_S.WAITING),
         "execution.continued": each(_S.WAITING, to=_S.RUNNING),

@@ -8,6 +8,9 @@
 * `skipped` from `scheduled` is a target of a fleet that is gone before anything began on it.
 * `lost` is a state of its own: the worker died midway and nobody knows what it did.
 * `stopping` waits for the proof that what ran is gone.
+* A person may mark an open step as completed or failed (`marked`); what runs of it is stopped
+  first.
+* A re-run begins with the steps that it keeps (`kept`), which never run in it.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ BUSY: Final = frozenset(
 """Open, and moved by us or by an agent."""
 OUTSIDE: Final = frozenset({_S.WAITING, _S.LOST})
 """Open, and moved only by something outside."""
+MARKABLE: Final = tuple(s for s in _S if s not in STEP_ENDED and s is not _S.STOPPING)
+"""A person may say what became of it."""
 
 STEP: Final = Machine(
     name="step",
@@ -59,6 +64,14 @@ STEP: Final = Machine(
         "step.started": each(_S.SCHEDULED, _S.BLOCKED, to=_S.RUNNING),
         "step.woken": {status: status for status in (_S.SCHEDULED, _S.BLOCKED, _S.RUNNING)},
         "step.deferred": each(_S.RUNNING, to=_S.WAITING),
+        "step.kept": each(_S.PENDING, to=_S.COMPLETED),
+        "step.failure_kept": each(_S.PENDING, to=_S.FAILED),
+        "step.planned": each(_S.PENDING, to=_S.PENDING),
+        "step.marked": {status: status for status in MARKABLE},
+        "step.mark_voided": each(_S.STOPPING, to=_S.STOPPING),
+        "step.hurried": {
+            status: status for status in (_S.RETRYING, _S.BLOCKED, _S.WAITING, _S.EXPANDED)
+        },
         "step.expanded": each(_S.PENDING, to=_S.EXPANDED),
         "step.extended": each(_S.EXPANDED, to=_S.EXPANDED),
         "step.targeting": each(_S.PENDING, to=_S.EXPANDED),
@@ -73,7 +86,17 @@ STEP: Final = Machine(
         "step.relayed": each(_S.CALLING, to=_S.CALLING),
         "step.recalled": each(_S.CALLING, to=_S.STOPPING),
         "step.completed": each(
-            _S.RUNNING, _S.STOPPING, _S.LOST, _S.EXPANDED, _S.CALLING, to=_S.COMPLETED
+            _S.PENDING,
+            _S.SCHEDULED,
+            _S.BLOCKED,
+            _S.RUNNING,
+            _S.WAITING,
+            _S.STOPPING,
+            _S.LOST,
+            _S.EXPANDED,
+            _S.CALLING,
+            _S.RETRYING,
+            to=_S.COMPLETED,
         ),
         "step.failed": each(
             _S.PENDING,
@@ -85,6 +108,7 @@ STEP: Final = Machine(
             _S.EXPANDED,
             _S.CALLING,
             _S.RETRYING,
+            _S.STOPPING,
             to=_S.FAILED,
         ),
         "step.retrying": each(_S.RUNNING, _S.LOST, _S.CALLING, to=_S.RETRYING),

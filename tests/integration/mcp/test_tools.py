@@ -23,6 +23,9 @@ TOOLS = {
     "workflow_status",
     "workflow_explain",
     "workflow_cancel",
+    "workflow_control",
+    "workflow_rerun",
+    "workflow_bulk",
     "workflow_history",
     "workflow_targets",
     "workflow_approvals",
@@ -280,6 +283,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_status": {"execution_id": "ex_none"},
     "workflow_cancel": {"execution_id": "ex_none"},
     "workflow_targets": {"where": "true"},
+    "workflow_control": {"execution_id": "ex_none", "action": "pause"},
+    "workflow_rerun": {"execution_id": "ex_none"},
+    "workflow_bulk": {"action": "cancel", "filter": {"label": "no=where"}},
     "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
     "schedule_preview": {"timetable": {"every_s": 60}},
     "schedule_create": {
@@ -311,6 +317,56 @@ async def test_every_tool_asks_for_the_right_role(
             result = await client.call_tool(tool, ARGUMENTS.get(tool, {}))
             error = (result.structured_content or {}).get("error", {}) if result.is_error else {}
             assert (error.get("status") != 403) == (tool in allowed), (tool, result)
+
+
+async def test_operators_intervene(served: Served) -> None:
+    """A breakpoint, a step marked by hand, a resumption, a re-run and a bulk request."""
+    async with served.http() as client:
+        long = {**LONG, "depends_on": ["echo"], "retry": {"max_attempts": 2, "delay_s": 600}}
+        who = {"who": {"type": "string"}}
+        name = await created(client, ECHO, long, parameters=who)
+        given = {"template_id": name, "parameters": {"who": "you"}, "pause_before": ["long"]}
+        execution = (await called(client, "workflow_execute", **given))["execution_id"]
+
+        async def control(action: str, **more: Any) -> None:
+            asked = {"execution_id": execution, "action": action, "reason": "seen", **more}
+            await called(client, "workflow_control", **asked)
+
+        async with asyncio.timeout(20):
+            while True:
+                view = await called(client, "workflow_status", execution_id=execution)
+                if view["status"] == "paused":
+                    break
+        assert view["pause"]["step"] == "long"
+        text, _ = await refused(
+            client, "workflow_control", execution_id=execution, action="run_now", step="long"
+        )
+        assert "waits for no delay" in text
+        text, _ = await refused(
+            client, "workflow_control", execution_id=execution, action="mark", step="long"
+        )
+        assert "needs verdict" in text
+        text, _ = await refused(
+            client, "workflow_control", execution_id=execution, action="pause", step="long"
+        )
+        assert "takes no step" in text
+        await control("set_breakpoints", clear=["long"])
+        await control("mark", step="long", verdict="failed")
+        ended = await called(client, "workflow_status", execution_id=execution, wait_s=20)
+        assert ended["status"] == "failed"
+        dry = {"action": "rerun", "filter": {"template": name}, "rerun": {"failed_only": True}}
+        shown = await called(client, "workflow_bulk", **dry)
+        assert shown["counts"] == {"would_apply": 1}
+        again = await called(
+            client,
+            "workflow_rerun",
+            execution_id=execution,
+            failed_only=True,
+            pause_before=["long"],
+            idempotency_key=secrets.token_hex(8),
+        )
+        assert (again["kept"], again["again"]) == (["echo"], {"long": "it failed"})
+        await called(client, "workflow_cancel", execution_id=again["execution_id"])
 
 
 async def test_what_would_be_ignored_is_refused(served: Served) -> None:

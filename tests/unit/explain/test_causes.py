@@ -298,7 +298,7 @@ TABLE: list[tuple[Callable[[], Picture], str, Severity, str, str]] = [
     (ended, "ended", S.RUNS, "completed", "hv show x1"),
     (cancelled, "failed", S.STUCK, "It was cancelled: enough", "hv logs x1"),
     (timed_out, "timed_out", S.WAITS, "did not end within its timeout of 1 s", "hv watch x1"),
-    (paused, "paused", S.NEEDS_PEOPLE, "nothing new starts", "hv resume x1"),
+    (paused, "paused", S.NEEDS_PEOPLE, "by unknown (lunch): nothing new starts", "hv resume x1"),
     (approval, "approval", S.NEEDS_PEOPLE, "1 approval before a, of group ops, ann, but not of who asked for it (1 given)", "hv approvals show x1"),  # noqa: E501
     (approval_before_everything, "approval", S.NEEDS_PEOPLE, "before anything starts, of anybody who may approve", "hv approvals show x1"),  # noqa: E501
     (approval_escalating, "approval", S.NEEDS_PEOPLE, "1 approval before a", "hv approvals show x1"),  # noqa: E501

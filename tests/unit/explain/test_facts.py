@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from services.executor.placement import Placement
 from shared.contracts.agents import AgentRecord
+from shared.explain.explain import explain
 from shared.explain.fitting import in_words, requirement_of, unmet
 from shared.explain.past import past_of
 from shared.explain.wording import count, names, span
 from shared.workflow.events import Requirement
-from tests.unit.explain.pictures import agent
+from tests.unit.explain.pictures import agent, picture
 from tests.unit.workflow.scenario import Run, step
 
 words = st.sampled_from(["a", "b", "c"])
@@ -122,3 +123,13 @@ def test_lists_in_words() -> None:
     assert names("abcdefg") == "a, b, c, d, e and 2 more"
     assert names([], "nobody") == "nobody"
     assert (count(1, "message"), count(2, "message")) == ("1 message", "2 messages")
+
+
+def test_a_breakpoint_is_named() -> None:
+    """Who looks sees that nobody in particular paused it, and before which step."""
+    run = Run(step("a"), step("b", "a"))
+    run.request()
+    run.break_before("b")
+    run.succeed("a")
+    [found] = [one for one in explain(picture(run)).findings if one.cause == "paused"]
+    assert "by the breakpoint before step b" in found.says

@@ -43,6 +43,7 @@ class Run:
         self.seen: set[Transition] = set()
         self.requested_by = msg.Actor()
         self.template_author = ""
+        self.execution_id = "x1"
         self._state: ExecutionState | None = None
 
     @property
@@ -75,7 +76,7 @@ class Run:
         """Put a message into the journal, and return the types of what it led to."""
         self.now += after_ms
         seq = len(self.history) + 1
-        entry = Entry(execution_id="x1", seq=seq, at_ms=self.now, message=message)
+        entry = Entry(execution_id=self.execution_id, seq=seq, at_ms=self.now, message=message)
         decided = checked_decide(self.program, self._state, entry, self.seen)
         self._state, self.events = decided.state, decided.events
         self.history.append(
@@ -93,6 +94,12 @@ class Run:
                 template_author=self.template_author,
             )
         )
+
+    def request_with(self, parameters: dict[str, Any], **fields: Any) -> list[str]:
+        """Ask for it with breakpoints, or as a re-run."""
+        wanted = {"template_id": "t", "template_version": self.template.version, **fields}
+        by = self.requested_by
+        return self.tell(msg.ExecutionRequested(parameters=parameters, requested_by=by, **wanted))
 
     def start(self, name: str, agent: str = "a1") -> list[str]:
         return self.tell(msg.AttemptStarted(**self._place(name), agent=agent, host="h"))
@@ -144,6 +151,25 @@ class Run:
         return self.tell(
             msg.LostResolved(step=name, attempt=self.step(name).attempt, verdict=verdict, **fields)
         )
+
+    def mark(self, name: str, verdict: Any = "completed", **fields: Any) -> list[str]:
+        by = msg.Actor(id="olga")
+        wanted = {"reason": "seen to it", **fields}
+        return self.tell(msg.MarkRequested(step=name, verdict=verdict, by=by, **wanted))
+
+    def run_now(self, name: str) -> list[str]:
+        now = self.step(name)
+        by = msg.Actor(id="olga")
+        asked: dict[str, Any] = {
+            "attempt": now.attempt,
+            "leg": now.leg,
+            "by": by,
+            "reason": "no time",
+        }
+        return self.tell(msg.RunNowRequested(step=name, **asked))
+
+    def break_before(self, *names: str, clear: tuple[str, ...] = ()) -> list[str]:
+        return self.tell(msg.BreakpointsRequested(set_before=names, clear=clear, reason="look"))
 
     def cancel(self, reason: str = "") -> list[str]:
         return self.tell(msg.CancelRequested(reason=reason))

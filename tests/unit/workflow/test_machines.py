@@ -10,10 +10,16 @@ from shared.workflow.machines import approval, execution, step, timer
 from shared.workflow.machines.diagrams import render
 from shared.workflow.machines.table import Machine
 from shared.workflow.messages import AttemptStarted, ChildEnded, InstancesAdded, SignalReceived
+from shared.workflow.rerunning import Wish
 from tests.simulation.checked import Transition
 from tests.simulation.core_world import CoreWorld
 from tests.unit.workflow import scenario
+from tests.unit.workflow.fleet_runs import fleet
+from tests.unit.workflow.reruns import FAILED, Again
 from tests.unit.workflow.scenario import Run, retry_of_something_else
+from tests.unit.workflow.test_marking import at
+from tests.unit.workflow.test_rerun_approvals import TestApprovals
+from tests.unit.workflow.test_rerun_parts import TestLoops
 
 MACHINES: list[Machine[Any]] = [execution.EXECUTION, step.STEP, timer.TIMER, approval.APPROVAL]
 EVENTS = sorted({event for machine in MACHINES for event in machine.rows} | {"step.unheard_of"})
@@ -199,10 +205,62 @@ def gate_ways() -> set[Transition]:
     return seen | run.seen | retry_of_something_else("rejected").seen
 
 
+def operator_ways() -> set[Transition]:
+    """The same of operators: every status in which a step can be marked or hurried."""
+    seen: set[Transition] = set()
+    for status in ("pending", "scheduled", "blocked", "retrying", "lost", "waiting", "running"):
+        for verdict in ("completed", "failed"):
+            marked = at(status)
+            marked.mark("a", verdict)
+            if status == "running":
+                marked.finish("a", "cancelled")
+            seen |= marked.seen
+    for verdict in ("completed", "failed"):
+        called = Run({"id": "a", "workflow": {"template": "t", "version": "1.0.0"}})
+        called.request()
+        called.mark("a", verdict)
+        loop = Run(scenario.step("a", foreach={"items": "[1]"}), scenario.step("b", "a"))
+        loop.request()
+        loop.mark("a", verdict)
+        seen |= called.seen | loop.seen
+    for status in ("blocked", "retrying", "waiting"):
+        hurried = at(status)
+        hurried.run_now("a")
+        seen |= hurried.seen
+    voided = at("running")
+    voided.break_before("b")
+    voided.mark("a", "failed")
+    voided.finish("a")
+    voided.break_before(clear=("b",))
+    voided.break_before("c")
+    waiting = at("waiting")
+    waiting.break_before("b")
+    paused = at("scheduled")
+    paused.pause()
+    paused.break_before("b")
+    seen |= voided.seen | waiting.seen | paused.seen
+    batches = fleet("a", "b", strategy="rolling", batch=1, pause_between_s=600)
+    batches.succeed("s[0]")
+    batches.run_now("s")
+    return seen | batches.seen | rerun_ways()
+
+
+def rerun_ways() -> set[Transition]:
+    """The same of re-runs."""
+    before = TestApprovals().approved()
+    tolerated = Run(scenario.step("t", continue_on_failure=True), scenario.step("b"))
+    tolerated.request()
+    tolerated.fail("t", retryable=False)
+    tolerated.succeed("b")
+    kept, again = Again(before, FAILED).run, Again(tolerated, Wish(from_step="b")).run
+    planned = Again(TestLoops().failed(), FAILED).run
+    return kept.seen | again.seen | planned.seen
+
+
 @pytest.mark.timeout(300)
 def test_every_transition_is_reached() -> None:
     """Real decisions reach every entry of every table; an entry that none reaches is no rule."""
-    seen = rare_ways() | gate_ways()
+    seen = rare_ways() | gate_ways() | operator_ways()
     for seed in range(SEEDS):
         CoreWorld(seed, seen).run()
     declared = {
