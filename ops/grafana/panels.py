@@ -259,6 +259,16 @@ ENGINE: Final = Row(
             ),
         ),
         Panel(
+            "Events of triggers",
+            "What rules made of what was received: `refused` asks for a look at `hv triggers`.",
+            (
+                Query(
+                    "sum by (outcome) (rate(hive_trigger_events_total[$__rate_interval]))",
+                    "{{outcome}}",
+                ),
+            ),
+        ),
+        Panel(
             "Archive",
             "Executions in the archive, as of the last round of housekeeping.",
             (Query("max(hive_archive_executions)", "archived"),),
