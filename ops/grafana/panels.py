@@ -260,7 +260,7 @@ ENGINE: Final = Row(
         ),
         Panel(
             "Events of triggers",
-            "What rules made of what was received: `refused` asks for a look at `hv triggers`.",
+            "What rules made of them: `failed` and `looped` ask for a look at `hv triggers`.",
             (
                 Query(
                     "sum by (outcome) (rate(hive_trigger_events_total[$__rate_interval]))",

@@ -146,7 +146,7 @@ MODULES: Final[tuple[CommandModule, ...]] = (
     CommandModule(
         "services.cli.triggers",
         RUN,
-        {"triggers": "Start workflows by alerts, webhooks, CloudEvents, our own events."},
+        {"triggers": "Start workflows by alerts, webhooks and other events."},
     ),
     CommandModule(
         "services.cli.keys", HIVE, {"keys": "List, make and revoke API keys, and their groups."}
