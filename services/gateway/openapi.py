@@ -22,6 +22,9 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "memories", "description": "What was worth remembering."},
     {"name": "broadcasts", "description": "Messages to every agent."},
     {"name": "webhooks", "description": "Other systems are told what happens."},
+    {"name": "schedules", "description": "Workflows that run at times."},
+    {"name": "triggers", "description": "Alerts, webhooks and events that start workflows."},
+    {"name": "concurrency", "description": "Limits across executions, and who waits."},
     {"name": "quarantine", "description": "Messages that could not be applied."},
     {"name": "keys", "description": "API keys, for admins."},
     {"name": "events", "description": "Public events as they happen."},
@@ -34,8 +37,12 @@ DESCRIPTION: Final = (
     "that names the fields and what to do. The Model Context Protocol is spoken at `/mcp`."
 )
 
+SIGNED: Final = frozenset({"receive_events"})
+"""What is sent here proves itself by its signature."""
+
 _ALWAYS: Final = ("internal", "unavailable")
 _WITH_KEY: Final = ("unauthenticated", "forbidden", "too-many-requests", "invalid-request")
+_WITH_SIGNATURE: Final = ("unauthenticated", "too-many-requests", "invalid-request")
 _WITH_BODY: Final = ("malformed-body", "too-large", "unsupported-media-type")
 
 
@@ -81,6 +88,8 @@ def _kinds(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
     yield from _ALWAYS
     if operation.get("security"):
         yield from _WITH_KEY
+    if operation["operationId"] in SIGNED:
+        yield from _WITH_SIGNATURE
     if "requestBody" in operation:
         yield from _WITH_BODY
     if "{" in path or operation["operationId"] == "execute_workflow":
