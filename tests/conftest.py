@@ -13,6 +13,12 @@ settings.register_profile(
 settings.load_profile("hive")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: no worker begins one of them when the others are done."""
+    slow = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "kill")))}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Real NATS and MongoDB, started once for the whole run and only if a test asks for them."""
