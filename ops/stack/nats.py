@@ -41,10 +41,6 @@ class NatsConfig:
         )
 
 
-MEMORY = "128MiB"
-"""Above it the server collects garbage more often; whoever sets `GOMEMLIMIT` knows better."""
-
-
 class NatsServer(Server):
     """A nats-server of our own on loopback."""
 
@@ -61,8 +57,7 @@ class NatsServer(Server):
         """Write the configuration anew and start the process."""
         path = self.config.folder / "nats.conf"
         write_private(path, self.config.render())
-        env = {"GOMEMLIMIT": MEMORY, **os.environ}
-        self.child = Child([find_binary(), "--config", str(path)], env, self.log)
+        self.child = Child([find_binary(), "--config", str(path)], dict(os.environ), self.log)
 
     def is_ready(self) -> bool:
         """Ask the server's own health check, which includes JetStream."""
