@@ -53,6 +53,7 @@ def test_a_short_run_measures_everything(tmp_path: Path) -> None:
         assert name in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_short_curve_measures_each_size(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ async def another_takes_over(world: World) -> GatewayProcess:
     return world.gateways[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strike", [comes_back, another_takes_over])
 async def test_deliveries_outlive_their_gateway(
     strike: Callable[[World], Awaitable[GatewayProcess]], tmp_path: Path

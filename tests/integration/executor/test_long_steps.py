@@ -12,6 +12,7 @@ from tests.integration.executor.world import World, shell
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
+@pytest.mark.long
 async def test_a_long_step_stays_with_its_agent(world: World) -> None:
     """The agent's heartbeats keep a task beyond the wait for a silent one: nobody else is given it,
     and it runs once. Meanwhile what exceeds the agent's slots waits for one to be free."""

@@ -9,6 +9,7 @@ from tests.integration.executor.world import World, shell
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
+@pytest.mark.long
 async def test_working_directories_do_not_pile_up(world: World) -> None:
     """An agent that was killed midway removes, when it comes back, what its attempts had left, and
     keeps what is the agent's own."""
