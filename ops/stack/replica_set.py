@@ -57,7 +57,8 @@ class ReplicaSet:
             raise NotReadyError(f"mongo at {self.address} could not be set up: {error}") from error
 
     def join(self, addresses: Sequence[str], timeout_s: float) -> None:
-        """Make mongods that hold nothing further members, and return when each has everything.
+        """Make mongods that hold nothing further members, and return when each has everything and
+        has a vote.
 
         Raises `NotReadyError`.
         """
@@ -67,6 +68,7 @@ class ReplicaSet:
                 for address in addresses:
                     self._add(client, address)
                     self._wait_for_member(client, address, deadline)
+                self._wait_for_votes(client, 1 + len(addresses), deadline)
         except PyMongoError as error:
             raise NotReadyError(f"mongo at {self.address} got no members: {error}") from error
 
@@ -82,6 +84,15 @@ class ReplicaSet:
         while _state_of(client, address) not in _MEMBER_STATES:
             if time.monotonic() > deadline:
                 raise NotReadyError(f"mongo at {address} did not catch up in time")
+            time.sleep(_POLL_S)
+
+    def _wait_for_votes(self, client: Client, voters: int, deadline: float) -> None:
+        """A new member votes only a while after it has caught up; a primary that is lost before
+        then would have no successor.
+        """
+        while client.admin.command("replSetGetStatus").get("votingMembersCount", voters) < voters:
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"the members of {self.name} got no votes in time")
             time.sleep(_POLL_S)
 
     def _connect(self, *, as_root: bool) -> Client:
