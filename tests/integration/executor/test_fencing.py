@@ -169,7 +169,6 @@ async def test_an_agent_that_stood_still_proves_that_nothing_ran(world: World) -
     assert _begun(world, execution) == set()
 
 
-@pytest.mark.long
 async def test_what_was_given_up_is_not_begun_by_its_old_owner(world: World) -> None:
     """A runner that is stopped between its claim and the start until another agent has reported the
     attempt as lost leaves it alone when it goes on; only the new attempt runs."""

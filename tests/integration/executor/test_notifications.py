@@ -79,7 +79,6 @@ async def test_people_are_told_once(world: World) -> None:
     assert {b.id for b in await _told(world, bad)} == {b.id for b in failed}
 
 
-@pytest.mark.long
 async def test_nothing_is_lost_with_a_coordinator(world: World) -> None:
     """Of many executions that end while one of two coordinators is killed with -9, each is told
     once."""
