@@ -57,7 +57,6 @@ def _tree(host: str, pids: Path) -> dict[str, object]:
     return {**step, "parameters": parameters}
 
 
-@pytest.mark.long
 async def test_the_next_process_of_an_agent_stops_what_was_left(world: World) -> None:
     """Of an agent killed with -9 every process of its program runs on: one that ignores SIGTERM,
     one that left the session, one without its environment. When the agent runs again they are gone,
