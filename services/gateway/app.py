@@ -18,7 +18,7 @@ from starlette.types import ExceptionHandler
 from services.gateway import problems
 from services.gateway.audit import PREFIX as AUDIT_PREFIX
 from services.gateway.gateway import Gateway
-from services.gateway.mcp import door as mcp
+from services.gateway.mcp import doorway as mcp
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds, is_json
 from services.gateway.middleware.observation import READING, Observation
@@ -99,7 +99,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
-    app.router.routes.append(Route(mcp.PATH, mcp.McpDoor(app, gateway.settings)))
+    app.router.routes.append(Route(mcp.PATH, mcp.McpDoorway(app, gateway.settings)))
     _handle_errors(app)
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter

@@ -135,6 +135,7 @@ VALUES: Final[Mapping[str, Any]] = {
             "retry": {"max_attempts": 3},
             "idempotent": True,
             "success_criteria": ["output.exit_code == 0"],
+            "checkpoint": "before_report",
         },
         {
             "id": "notify",
@@ -147,6 +148,10 @@ VALUES: Final[Mapping[str, Any]] = {
     ],
     "Template.on_failure": [{"id": "page", "command": "noop"}],
     "Template.finally": [{"id": "clean", "command": "noop"}],
+    "RollbackPolicy.strategy": "checkpoint",
+    "RollbackPolicy.to_checkpoint": "before_report",
+    "GateRule.then": "approve",
+    "Suppression.code": "destructive-command",
     "Trigger.kind": "manual",
     "Cause.kind": "scheduled",
     "Cause.source": "sc_01k9zq4x7m2v8w6r5t3s1p0n9j",

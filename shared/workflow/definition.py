@@ -33,6 +33,9 @@ from shared.workflow.declared import Parameter
 from shared.workflow.fleets import Target
 from shared.workflow.flow import Concurrency, Flow
 from shared.workflow.names import Expression, Identifier, Model, Slug
+from shared.workflow.retry_rule import Retry
+from shared.workflow.validation_policy import ValidationPolicy
+from shared.workflow.way_back import Capture, RollbackAction, RollbackPolicy
 
 MAX_STEPS: Final = 1_000
 MAX_PARAMETERS: Final = 100
@@ -49,29 +52,12 @@ MAX_VERSION: Final = 128
 VersionKey = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
 
-class Retry(Model):
-    """When and how often a failed step is tried again. Times in seconds."""
-
-    max_attempts: int = Field(1, ge=1, le=100)
-    delay_s: float = Field(1.0, ge=0, le=86_400)
-    factor: float = Field(2.0, ge=1, le=100)
-    max_delay_s: float = Field(300.0, ge=0, le=86_400)
-    jitter: float = Field(0.1, ge=0, le=1, description="Share of the delay that is spread out.")
-
-
 class OnLost(StrEnum):
     """What happens to a step whose worker died midway, so that its outcome is unknown."""
 
     FAIL = "fail"
     RERUN = "rerun"
     ASK = "ask"
-
-
-class RollbackAction(Model):
-    """The compensation of a step: the command that undoes it. Carried; run by rollback."""
-
-    command: Slug
-    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 _KINDS: Final = ("command", "workflow", "switch", "wait_for")
@@ -116,7 +102,18 @@ class Step(Flow):
     )
     validation_checks: tuple[Expression, ...] = ()
     success_criteria: tuple[Expression, ...] = ()
-    rollback: RollbackAction | None = None
+    rollback: RollbackAction | None = Field(None, description="What undoes the step.")
+    capture: Capture | None = Field(
+        None, description="What is kept before the step, beside what its command keeps by itself."
+    )
+    irreversible: str = Field(
+        "",
+        max_length=500,
+        description="Why nothing can undo the step, which is known and accepted.",
+    )
+    checkpoint: Identifier | None = Field(
+        None, description="A name for the point before the step, to which one can go back."
+    )
     sensitive: tuple[str, ...] = Field((), description="Output fields that are sealed and masked.")
 
     @property
@@ -158,6 +155,8 @@ class Step(Flow):
             raise ValueError(f"`target.where` runs a command once for each agent; not {what}")
         if self.otherwise and self.when is None:
             raise ValueError("`else` needs a `when`")
+        if self.irreversible and self.rollback is not None:
+            raise ValueError("either `irreversible` or a `rollback`, not both")
         if self.approval is not None and self.wait_for is not None and self.wait_for.approval:
             raise ValueError("ask once: before the wait (`approval`), or as one of its options")
         return self
@@ -204,6 +203,8 @@ class Policies(Model):
         None, description="A limit across executions, of this template and any other."
     )
     rollback_enabled: bool = True
+    rollback: RollbackPolicy = Field(default_factory=RollbackPolicy)
+    validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
     retention: Retention | None = Field(None, description="How long executions are kept.")
@@ -274,6 +275,17 @@ class Template(Model):
             if step.id in seen:
                 raise ValueError(f"step id {step.id!r} is used twice; ids must be unique")
             seen.add(step.id)
+        return self
+
+    @model_validator(mode="after")
+    def _known_checkpoints(self) -> Self:
+        names = [step.checkpoint for step in self.every_step if step.checkpoint]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"checkpoint {twice!r} is named twice; names must be unique")
+        wanted = self.policies.rollback.to_checkpoint
+        if wanted is not None and wanted not in names:
+            raise ValueError(f"policies.rollback.to_checkpoint: no step has checkpoint {wanted!r}")
         return self
 
     @property

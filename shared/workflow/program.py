@@ -17,6 +17,7 @@ What an expression may use:
 | `agent.capabilities`, `.load` | in `target.where` |
 | `batch` | in a step with `target.where`, beside `index` |
 | `data` | in `accept` of a `wait_for`: what the signal brings |
+| `captured`, `output` | in `rollback`: see `shared.workflow.way_back_program` |
 | `failure.step`, `.code`, `.message` | in the sections `on_failure` and `finally` |
 | `secrets.<name>` | text; in a step's parameters only, evaluated on the agent that runs it |
 """
@@ -44,6 +45,7 @@ from shared.workflow.late import mentions_secrets, secret_variables
 from shared.workflow.outputs import FLEET_OUTPUT, INSTANCES_OUTPUT, engine_output
 from shared.workflow.parameters import schema_problems
 from shared.workflow.selecting import AGENT_VARIABLES
+from shared.workflow.way_back_program import NO_WAY_BACK, WayBack, compile_way_back
 
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -95,6 +97,7 @@ class CompiledStep:
     until: Compiled | None = None
     selector: Compiled | None = None
     concurrency: Rendered | None = None
+    way_back: WayBack = NO_WAY_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +161,10 @@ class _Compiler:
 
     def compile(self) -> Program:
         template = self._template
-        steps = {step.id: self._step(path, step) for path, step in placed_steps(template)}
-        everything = self._filled_in(
-            self._scope(self._step_variables, template.outputs), self._inputs
-        )
-        outputs = self._rendered("outputs", template.outputs, everything)
+        steps = {s.id: self._step(path, s) for path, s in placed_steps(template)}
+        used = self._scope(self._step_variables, template.outputs)
+        everything = self._filled_in(used, self._inputs)
+        outputs = self.rendered("outputs", template.outputs, everything)
         self._triggers()
         return Program(
             template=template,
@@ -182,7 +184,7 @@ class _Compiler:
             step=step,
             when=self._optional(f"{path}/when", step.when, outer),
             parameters=self._parameters(path, step, scope) or nothing,
-            host=self._rendered(f"{path}/target/host", step.target.host, scope) or nothing,
+            host=self.rendered(f"{path}/target/host", step.target.host, scope) or nothing,
             checks=self._conditions(
                 f"{path}/validation_checks", step.validation_checks, over_output
             ),
@@ -198,13 +200,16 @@ class _Compiler:
             until=self._until(path, step, over_output),
             selector=self._selector(path, step, outer),
             concurrency=self._key(f"{path}/concurrency", step.concurrency, scope),
+            way_back=compile_way_back(
+                self, path, step, scope, self._output_variables(step, "output")
+            ),
         )
 
     def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
         if not step.command:  # what the engine carries out runs on no agent
-            return self._rendered(f"{path}/parameters", step.parameters, scope)
+            return self.rendered(f"{path}/parameters", step.parameters, scope)
         with_secrets = scope.plus(secret_variables(step.parameters))
-        return self._rendered(f"{path}/parameters", step.parameters, with_secrets)
+        return self.rendered(f"{path}/parameters", step.parameters, with_secrets)
 
     def _scopes(self, step: Step) -> tuple[Scope, Scope]:
         """What the step's own expressions may use, and those that decide about it as a whole."""
@@ -219,12 +224,12 @@ class _Compiler:
         return (inner.plus(_INSTANCE) if step.foreach is not None else inner), outer
 
     def _optional(self, path: str, source: str | None, scope: Scope) -> Compiled | None:
-        return self._condition(path, source, scope) if source is not None else None
+        return None if source is None else self.condition(path, source, scope)
 
     def _cases(self, path: str, step: Step, scope: Scope) -> tuple[Compiled, ...]:
         cases = step.switch.cases if step.switch is not None else ()
         compiled = (
-            self._condition(f"{path}/switch/cases/{index}/when", case.when, scope)
+            self.condition(f"{path}/switch/cases/{index}/when", case.when, scope)
             for index, case in enumerate(cases)
         )
         return tuple(c for c in compiled if c is not None)
@@ -238,18 +243,17 @@ class _Compiler:
         )
 
     def _key(self, path: str, rule: Concurrency | None, scope: Scope) -> Rendered | None:
-        return self._rendered(f"{path}/key", rule.key, scope) if rule is not None else None
+        return self.rendered(f"{path}/key", rule.key, scope) if rule is not None else None
 
     def _until(self, path: str, step: Step, scope: Scope) -> Compiled | None:
-        if step.until is None:
-            return None
-        return self._condition(f"{path}/until/condition", step.until.condition, scope)
+        source = step.until.condition if step.until is not None else None
+        return self._optional(f"{path}/until/condition", source, scope)
 
     def _selector(self, path: str, step: Step, scope: Scope) -> Compiled | None:
         where = step.target.where
         if where is None:
             return None
-        return self._condition(f"{path}/target/where", where, scope.plus(AGENT_VARIABLES))
+        return self.condition(f"{path}/target/where", where, scope.plus(AGENT_VARIABLES))
 
     def _items(self, path: str, step: Step, scope: Scope) -> Compiled | None:
         foreach = step.foreach
@@ -275,9 +279,9 @@ class _Compiler:
         scope = Scope({"event": _OUTPUT_MAP, "context": _OUTPUT_MAP})
         for index, trigger in enumerate(self._template.triggers):
             if trigger.condition is not None:
-                self._condition(f"triggers/{index}/condition", trigger.condition, scope)
+                self.condition(f"triggers/{index}/condition", trigger.condition, scope)
 
-    def _rendered(self, path: str, value: Any, scope: Scope) -> Rendered | None:
+    def rendered(self, path: str, value: Any, scope: Scope) -> Rendered | None:
         """Compile each entry of a map on its own first, so that a problem names the entry."""
         found = len(self.problems)
         if isinstance(value, Mapping):
@@ -289,12 +293,11 @@ class _Compiler:
 
     def _conditions(self, path: str, sources: Iterable[str], scope: Scope) -> tuple[Compiled, ...]:
         compiled = (
-            self._condition(f"{path}/{index}", source, scope)
-            for index, source in enumerate(sources)
+            self.condition(f"{path}/{index}", source, scope) for index, source in enumerate(sources)
         )
         return tuple(c for c in compiled if c is not None)
 
-    def _condition(self, path: str, source: str, scope: Scope) -> Compiled | None:
+    def condition(self, path: str, source: str, scope: Scope) -> Compiled | None:
         compiled = self._try(path, lambda: Compiled(source, scope))
         if compiled is not None and not compiled.is_boolean:
             self.problems.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from shared.workflow.definition import Retry
+from shared.workflow.retry_rule import Retry
 
 
 def delay_ms(retry: Retry, execution_id: str, step: str, failed_attempts: int) -> int:

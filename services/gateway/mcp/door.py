@@ -7,7 +7,7 @@ application, within the process and with the caller's key.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from mcp.server.lowlevel import Server
@@ -18,19 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.access import authenticate, secret_of
 from services.gateway.mcp import origins
+from services.gateway.mcp.doorway import PATH
 from services.gateway.middleware.answers import send_problem
 from services.gateway.problems import ProblemError, problem
 from services.gateway.settings import GatewaySettings
 from shared.mcp.api import GatewayApi
 from shared.mcp.server import Context, build_server
 
-PATH: Final = "/mcp"
-
 
 class McpDoor:
-    """An ASGI application. `path` names its route in logs and metrics."""
-
-    path: Final = PATH
+    """An ASGI application."""
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         """`app` is the gateway's application, which tools call."""
@@ -44,7 +41,6 @@ class McpDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of a known caller; 401, 403, 405, 421 and 429 otherwise."""
-        scope["route"] = self
         try:
             origins.check(Headers(scope=scope), self._known)
             await authenticate(HTTPConnection(scope))

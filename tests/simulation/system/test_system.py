@@ -18,6 +18,8 @@ SEEDS = int(os.environ.get("HIVE_SIM_SEEDS", "200"))
 QUICK = ("states-before-effects", "claims-ignored", "join-of-any", "no-dedup-of-entries")
 """Mutations that a few worlds show."""
 FEW, MANY = 60, 500
+FAILED_ONCE = (767, 14_880)
+"""Where the engine dropped a state in use; where a world was looked at before its end."""
 
 
 def sim(*arguments: str) -> dict[str, Any]:
@@ -43,6 +45,12 @@ def test_nothing_is_violated() -> None:
     assert said["failed"] == [], f"{len(said['failed'])} worlds failed: {shown}"
     assert said["crashes"] > SEEDS / 2
     assert said["starts"] > SEEDS
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_what_failed_once_does_not_again(seed: int) -> None:
+    """A world that was violated by an earlier version."""
+    assert sim("--seeds", "1", "--start", str(seed))["failed"] == []
 
 
 def test_a_seed_is_one_world() -> None:

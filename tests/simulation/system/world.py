@@ -338,14 +338,19 @@ class World:
         return [template.id for template in made]
 
     async def _until_over(self) -> None:
+        """Until nothing is open: what was accepted in the last moment may be stored only now."""
         since = self._loop.time()
-        while not self._has_ended():
-            if self._loop.time() - since > PATIENCE_S:
-                self.violations += self._stuck()
-                return
+        while self._loop.time() - since <= PATIENCE_S:
+            if self._has_ended():
+                await self._let_late_ones_come()
+                if self._has_ended():
+                    return
             await asyncio.sleep(5)
+        self.violations += self._stuck()
+
+    async def _let_late_ones_come(self) -> None:
         for _ in range(6):
-            await asyncio.sleep(10)  # whatever would come late comes now
+            await asyncio.sleep(10)
             if self._is_acknowledged():
                 return
 

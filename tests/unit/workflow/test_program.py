@@ -136,10 +136,39 @@ def test_what_changes_nothing_may_run_again() -> None:
     assert rules == {"read": "rerun", "write": "fail", "asks": "ask", "unknown": "fail"}
 
 
-def test_rollback_is_carried() -> None:
-    """A compensation is kept with its step; it is not compiled here."""
-    program = compiled(step("a", rollback={"command": "undo", "parameters": {"x": "${{ y }}"}}))
-    assert program.steps["a"].step.rollback is not None
+def test_a_compensation_may_use_what_was_captured_and_returned() -> None:
+    """Its expressions are compiled with the step's own, `output` and `captured`."""
+    undo = {
+        "command": "undo",
+        "parameters": {"x": "${{ captured.stdout }}", "y": "${{ output.id }}"},
+        "verify": {"condition": "output.ok == captured.ok"},
+    }
+    program = compiled(step("a", capture={"command": "look"}, rollback=undo))
+    way = program.steps["a"].way_back
+    assert way.capture is not None
+    assert way.parameters is not None
+    assert (way.verify, way.condition is not None) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("undo", "path"),
+    [
+        ({"command": "undo", "parameters": {"x": "${{ y }}"}}, "steps/0/rollback/parameters/x"),
+        (
+            {"command": "undo", "verify": {"command": "look", "parameters": {"x": "${{ y }}"}}},
+            "steps/0/rollback/verify/parameters/x",
+        ),
+        (
+            {"command": "undo", "verify": {"condition": "1 + 1"}},
+            "steps/0/rollback/verify/condition",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_compensation_is_found(undo: dict[str, Any], path: str) -> None:
+    """Before anything runs, and with its place."""
+    with pytest.raises(DefinitionError) as raised:
+        compiled(step("a", rollback=undo))
+    assert [problem.path for problem in raised.value.problems] == [path]
 
 
 def test_large_templates_compile_in_time() -> None:

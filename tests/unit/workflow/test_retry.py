@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.workflow.definition import Retry
+from shared.workflow.retry_rule import Retry
 from shared.workflow.retry import delay_ms
 
 RETRIES = st.builds(
