@@ -30,13 +30,14 @@ from shared.workflow.declared import Parameter
 from shared.workflow.definition import (
     Notification,
     Policies,
-    Retry,
-    RollbackAction,
     Step,
     Template,
     Trigger,
 )
 from shared.workflow.fleets import RateLimit, Target
+from shared.workflow.retry_rule import Retry
+from shared.workflow.validation_policy import GateRule, Suppression, ValidationPolicy
+from shared.workflow.way_back import Capture, RollbackAction, RollbackPolicy, Verify
 
 BUILTIN_FOLDER: Final = Path(__file__).with_name("builtin")
 
@@ -49,7 +50,13 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     Parameter,
     Policies,
     Retry,
+    Capture,
     RollbackAction,
+    Verify,
+    RollbackPolicy,
+    ValidationPolicy,
+    Suppression,
+    GateRule,
     Target,
     RateLimit,
     Trigger,

@@ -163,3 +163,37 @@ def test_a_template_is_the_same_after_json() -> None:
 def test_bounds(fields: dict[str, Any]) -> None:
     """Times, retries and texts have bounds."""
     assert f"steps.0.{next(iter(fields))}" in refused(step("a", **fields))
+
+
+UNDO = {"command": "undo"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"rollback": UNDO, "irreversible": "mail is sent"}, "not both"),
+        ({"rollback": {**UNDO, "verify": {}}}, "`condition`, a `command`"),
+        (
+            {"rollback": {**UNDO, "verify": {"condition": "true", "parameters": {"x": 1}}}},
+            "give one",
+        ),
+    ],
+)
+def test_a_way_back_that_cannot_be(fields: dict[str, Any], why: str) -> None:
+    """What contradicts itself is refused."""
+    assert why in refused(step("a", **fields))
+
+
+def test_checkpoints_have_names_of_their_own() -> None:
+    """One name, one point; and the policy names one that there is."""
+    assert "named twice" in refused(step("a", checkpoint="x"), step("b", checkpoint="x"))
+    policy = {"rollback": {"strategy": "checkpoint", "to_checkpoint": "y"}}
+    assert "no step has checkpoint 'y'" in refused(step("a", checkpoint="x"), policies=policy)
+    graceful = {"rollback": {"to_checkpoint": "x"}}
+    assert "strategy: checkpoint" in refused(step("a", checkpoint="x"), policies=graceful)
+
+
+def test_an_approval_belongs_to_a_rule_that_asks_for_it() -> None:
+    """A rule that lets run or refuses asks nobody."""
+    rule = {"when": "true", "then": "run", "approval": {}}
+    assert "then: approve" in refused(step("a"), policies={"validation": {"gate": [rule]}})

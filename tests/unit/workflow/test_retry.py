@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.workflow.retry_rule import Retry
 from shared.workflow.retry import delay_ms
+from shared.workflow.retry_rule import Retry
 
 RETRIES = st.builds(
     Retry,
