@@ -18,6 +18,7 @@ from shared.adapters.nats.connection import connect
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.streams import ensure_streams
+from shared.memory.bus import DUPLICATES_MS
 from shared.ports.templates import StoredTemplate
 from shared.runtime.clock import TimeSortedIds
 from shared.templates.content import content_hash
@@ -154,6 +155,34 @@ async def kill_mongo(world: World) -> None:
     await asyncio.to_thread(world.servers.mongo.kill)
     await asyncio.sleep(1)
     await asyncio.to_thread(world.servers.mongo.restart)
+
+
+async def lose_nats_for_long(world: World) -> None:
+    """The message bus is away for longer than it remembers the ids of messages."""
+    await asyncio.to_thread(world.servers.nats.kill)
+    await asyncio.sleep(DUPLICATES_MS / 1_000 + 15)
+    await asyncio.to_thread(world.servers.nats.restart)
+
+
+async def lose_mongo_for_long(world: World) -> None:
+    """The database is away for longer than the driver looks for it."""
+    await asyncio.to_thread(world.servers.mongo.kill)
+    await asyncio.sleep(75)
+    await asyncio.to_thread(world.servers.mongo.restart)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("strike", [lose_nats_for_long, lose_mongo_for_long])
+async def test_a_server_may_be_away_for_long(
+    strike: Callable[[World], Awaitable[None]], tmp_path: Path
+) -> None:
+    """The same holds when it comes back past every retry limit and every window."""
+    async with running_world(tmp_path, ["both", "both"]) as world:
+        await world.progress(0.2)
+        await strike(world)
+        states = await world.all_ended()
+        await check(world, states)
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,17 @@
-"""Rules as callers use them: make, change, pause, resume, delete, try out."""
+"""Rules as callers use them, beside what they may ask of any automation: try out."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from services.gateway import problems
-from services.gateway.automation.asking import ask
 from services.gateway.automation.payloads import Delivered, events_of
 from services.gateway.automation.receivers import ReceiverOperations
+from services.gateway.automation.requesting import AutomationOperations, Kind
 from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
-from services.gateway.permissions import Principal
 from shared.automation.matching import spec_problems
-from shared.automation.messages import (
-    AnyRequest,
-    Deleted,
-    Event,
-    EventsReceived,
-    Paused,
-    Resumed,
-    Saved,
-)
+from shared.automation.messages import Event, EventsReceived
 from shared.automation.orders import Found, StartRun
 from shared.automation.rule import rule_turn
 from shared.automation.specs import OWN_EVENTS, RuleSpec
@@ -35,55 +25,19 @@ from shared.contracts.api.triggers import (
 )
 
 
-class RuleOperations:
+class RuleOperations(AutomationOperations[RuleState, RuleSpec, RuleView]):
     """Raises 404, 409, 422 and 503."""
 
     def __init__(
         self, parts: Parts, templates: TemplateOperations, receivers: ReceiverOperations
     ) -> None:
-        self._ports = parts.automations
-        self._templates = templates
+        kind = Kind("tr", "rule", "/api/v1/triggers/rules", RuleState)
+        super().__init__(kind, parts, templates)
         self._receivers = receivers
-        self._clock = parts.clock
-        self._ids = parts.ids
-
-    async def create(self, spec: RuleSpec, principal: Principal) -> RuleView:
-        """Make a rule."""
-        await self._check(spec)
-        return await self._ask(self._ids.new("tr"), Saved(**self._by(principal), spec=spec))
-
-    async def change(
-        self, rule_id: str, spec: RuleSpec, if_edition: int | None, principal: Principal
-    ) -> RuleView:
-        """Write it anew, if it is still as the caller saw it."""
-        await self._state(rule_id)
-        await self._check(spec)
-        request = Saved(**self._by(principal), spec=spec, if_edition=if_edition)
-        return await self._ask(rule_id, request)
-
-    async def pause(self, rule_id: str, reason: str, principal: Principal) -> RuleView:
-        """Count events, and start nothing, until it is resumed."""
-        await self._state(rule_id)
-        return await self._ask(rule_id, Paused(**self._by(principal), reason=reason))
-
-    async def resume(self, rule_id: str, principal: Principal) -> RuleView:
-        """Go on with what comes from now on."""
-        await self._state(rule_id)
-        return await self._ask(rule_id, Resumed(**self._by(principal)))
-
-    async def delete(self, rule_id: str, principal: Principal) -> None:
-        """Never start anything again; what runs goes on."""
-        await self._state(rule_id)
-        await self._ask(rule_id, Deleted(**self._by(principal)))
-
-    async def get(self, rule_id: str) -> RuleView:
-        """One rule."""
-        return _view(await self._state(rule_id))
 
     async def all(self) -> RuleList:
         """Every rule, oldest first."""
-        states = [one.state for one in await self._ports.store.all("rule")]
-        return RuleList(items=tuple(_view(s) for s in states if isinstance(s, RuleState)))
+        return RuleList(items=await self.views())
 
     async def test(self, rule_id: str | None, wanted: RuleTest) -> RuleTestResult:
         """What would become of an event now. Nothing is started or kept."""
@@ -152,36 +106,22 @@ class RuleOperations:
                 f"parameters/{missing[0]}", "is needed by the template", "give it, as CEL or plain"
             )
 
-    async def _state(self, rule_id: str) -> RuleState:
-        found = await self._ports.store.get(rule_id)
-        if found is None or not isinstance(found.state, RuleState):
-            raise problems.not_found("rule", rule_id, "GET /api/v1/triggers/rules lists them.")
-        return found.state
-
-    def _by(self, principal: Principal) -> dict[str, Any]:
-        return {"request_id": self._ids.new("rq"), "by": principal.actor}
-
-    async def _ask(self, rule_id: str, request: AnyRequest) -> RuleView:
-        asked = await ask(self._ports, rule_id, request, RuleState, self._clock.now_ms())
-        return _view(asked.state).model_copy(update={"pending": asked.pending})
-
-
-def _view(state: RuleState) -> RuleView:
-    return RuleView(
-        id=state.id,
-        edition=state.edition,
-        status=state.status,
-        reason=state.reason,
-        definition=state.spec,
-        runs=state.runs,
-        waiting=len(state.pending),
-        counts=state.counts,
-        recent=state.recent[::-1],
-        created_by=state.created_by.id,
-        created_at_ms=state.created_at_ms,
-        changed_by=state.changed_by.id,
-        changed_at_ms=state.changed_at_ms,
-    )
+    def _view(self, state: RuleState) -> RuleView:
+        return RuleView(
+            id=state.id,
+            edition=state.edition,
+            status=state.status,
+            reason=state.reason,
+            definition=state.spec,
+            runs=state.runs,
+            waiting=len(state.pending),
+            counts=state.counts,
+            recent=state.recent[::-1],
+            created_by=state.created_by.id,
+            created_at_ms=state.created_at_ms,
+            changed_by=state.changed_by.id,
+            changed_at_ms=state.changed_at_ms,
+        )
 
 
 def _verdict(event: Event, recent: tuple[Handled, ...], starts: list[StartRun]) -> Verdict:

@@ -1,15 +1,13 @@
-"""Schedules as callers use them: make, change, pause, resume, delete, look ahead."""
+"""Schedules as callers use them, beside what they may ask of any automation: look ahead."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from services.gateway import problems
-from services.gateway.automation.asking import ask
+from services.gateway.automation.requesting import AutomationOperations, Kind
 from services.gateway.operations.templates import TemplateOperations
-from services.gateway.parts import AutomationPorts, Parts
-from services.gateway.permissions import Principal
-from shared.automation.messages import AnyRequest, Deleted, Paused, Resumed, Saved
+from services.gateway.parts import Parts
 from shared.automation.specs import ScheduleSpec
 from shared.automation.states import ScheduleState
 from shared.automation.timetable import Timetable
@@ -21,62 +19,22 @@ from shared.contracts.api.schedules import (
     ScheduleList,
     ScheduleView,
 )
-from shared.ports.clock import Clock
 from shared.workflow.errors import ParameterError
 from shared.workflow.parameters import prepare_parameters
 
 UPCOMING: Final = 5
 
 
-class ScheduleOperations:
+class ScheduleOperations(AutomationOperations[ScheduleState, ScheduleSpec, ScheduleView]):
     """Raises 404, 409, 422 and 503."""
 
     def __init__(self, parts: Parts, templates: TemplateOperations) -> None:
-        self._ports: AutomationPorts = parts.automations
-        self._templates = templates
-        self._clock: Clock = parts.clock
-        self._ids = parts.ids
-
-    async def create(self, spec: ScheduleSpec, principal: Principal) -> ScheduleView:
-        """Make a schedule; its first run is durable when this returns."""
-        await self._check(spec)
-        return await self._ask(self._ids.new("sc"), Saved(**self._by(principal), spec=spec))
-
-    async def change(
-        self, schedule_id: str, spec: ScheduleSpec, if_edition: int | None, principal: Principal
-    ) -> ScheduleView:
-        """Write it anew, if it is still as the caller saw it."""
-        await self._state(schedule_id)
-        await self._check(spec)
-        return await self._ask(
-            schedule_id, Saved(**self._by(principal), spec=spec, if_edition=if_edition)
-        )
-
-    async def pause(self, schedule_id: str, reason: str, principal: Principal) -> ScheduleView:
-        """Start nothing until it is resumed."""
-        await self._state(schedule_id)
-        return await self._ask(schedule_id, Paused(**self._by(principal), reason=reason))
-
-    async def resume(self, schedule_id: str, principal: Principal) -> ScheduleView:
-        """Go on from now; what would have run meanwhile is not made up."""
-        await self._state(schedule_id)
-        return await self._ask(schedule_id, Resumed(**self._by(principal)))
-
-    async def delete(self, schedule_id: str, principal: Principal) -> None:
-        """Never start anything again; what runs goes on."""
-        await self._state(schedule_id)
-        await self._ask(schedule_id, Deleted(**self._by(principal)))
-
-    async def get(self, schedule_id: str) -> ScheduleView:
-        """One schedule."""
-        return self._view(await self._state(schedule_id))
+        kind = Kind("sc", "schedule", "/api/v1/schedules", ScheduleState)
+        super().__init__(kind, parts, templates)
 
     async def all(self) -> ScheduleList:
         """Every schedule, oldest first."""
-        states = [one.state for one in await self._ports.store.all("schedule")]
-        return ScheduleList(
-            items=tuple(self._view(s) for s in states if isinstance(s, ScheduleState))
-        )
+        return ScheduleList(items=await self.views())
 
     async def upcoming(self, schedule_id: str, count: int) -> Preview:
         """The next moments of a schedule; none while it is paused."""
@@ -103,20 +61,6 @@ class ScheduleOperations:
             raise problems.invalid_field(
                 "timetable", "no moment comes any more", "give a later one"
             )
-
-    async def _state(self, schedule_id: str) -> ScheduleState:
-        found = await self._ports.store.get(schedule_id)
-        if found is None or not isinstance(found.state, ScheduleState):
-            raise problems.not_found("schedule", schedule_id, "GET /api/v1/schedules lists them.")
-        return found.state
-
-    def _by(self, principal: Principal) -> dict[str, Any]:
-        return {"request_id": self._ids.new("rq"), "by": principal.actor}
-
-    async def _ask(self, schedule_id: str, request: AnyRequest) -> ScheduleView:
-        now_ms = self._clock.now_ms()
-        asked = await ask(self._ports, schedule_id, request, ScheduleState, now_ms)
-        return self._view(asked.state).model_copy(update={"pending": asked.pending})
 
     def _view(self, state: ScheduleState) -> ScheduleView:
         return ScheduleView(
