@@ -26,7 +26,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from shared.workflow.approval_rule import Approval
 from shared.workflow.declared import Parameter
@@ -273,7 +273,11 @@ class Template(Model):
         seen: set[str] = set()
         for step in self.every_step:
             if step.id in seen:
-                raise ValueError(f"step id {step.id!r} is used twice; ids must be unique")
+                raise PydanticCustomError(
+                    "duplicate_step_id",
+                    "step id '{id}' is used twice; ids must be unique",
+                    {"id": step.id},
+                )
             seen.add(step.id)
         return self
 
@@ -282,10 +286,18 @@ class Template(Model):
         names = [step.checkpoint for step in self.every_step if step.checkpoint]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"checkpoint {twice!r} is named twice; names must be unique")
+            raise PydanticCustomError(
+                "duplicate_checkpoint",
+                "checkpoint '{name}' is named twice; names must be unique",
+                {"name": twice},
+            )
         wanted = self.policies.rollback.to_checkpoint
         if wanted is not None and wanted not in names:
-            raise ValueError(f"policies.rollback.to_checkpoint: no step has checkpoint {wanted!r}")
+            raise PydanticCustomError(
+                "unknown_checkpoint",
+                "policies.rollback.to_checkpoint: no step has checkpoint '{name}'",
+                {"name": wanted},
+            )
         return self
 
     @property

@@ -1,0 +1,1 @@
+"""Tests of static validation: rules, reports, patches."""
