@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
-from pydantic import ValidationError
 from rich.text import Text
 
 from services.cli import rendering
@@ -17,12 +16,11 @@ from services.cli.client import Gateway
 from services.cli.faces import now_ms
 from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, TemplateId, Url, open_gateway
-from services.cli.outcome import CliError, print_json, told
-from services.cli.values import parameters_of, read_parameters
+from services.cli.outcome import print_json, told
+from services.cli.values import checked_definition, parameters_of, read_parameters
 from shared.automation.specs import Missed, Overlap, ScheduleSpec
 from shared.automation.states import Firing
 from shared.contracts.api.collective import Removed
-from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.schedules import Moment, Preview, ScheduleList, ScheduleView
 
 PATH: Final = "/api/v1/schedules"
@@ -260,20 +258,8 @@ def _fill(gateway: Gateway, wanted: dict[str, Any], given: list[str]) -> None:
 
 
 def _checked(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The definition as it is sent. Raises `CliError` with every field that does not fit."""
-    try:
-        return ScheduleSpec.model_validate(wanted).model_dump(mode="json", exclude_unset=True)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        fields = tuple(
-            FieldProblem(
-                field="/".join(map(str, one["loc"])),
-                message=one["msg"].removeprefix("Value error, "),
-                fix=f"see {hv('schedules create --help')}",
-            )
-            for one in found
-        )
-        raise CliError("That is no schedule.", fields=fields) from None
+    see = f"see {hv('schedules create --help')}"
+    return checked_definition(ScheduleSpec, wanted, "schedule", see)
 
 
 def _path(*names: str) -> str:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final, get_args
 from urllib.parse import quote
 
 import typer
-from pydantic import ValidationError
 from rich.text import Text
 
 from services.cli import rendering
@@ -17,11 +16,10 @@ from services.cli.advice import hv
 from services.cli.faces import now_ms
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
 from services.cli.outcome import CliError, print_json, told
-from services.cli.values import read_parameters
+from services.cli.values import checked_definition, read_parameters
 from shared.automation.specs import RuleSpec
 from shared.automation.states import Handled
 from shared.contracts.api.collective import Removed
-from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView, Verdict
 from shared.contracts.receivers import (
     IssuedReceiver,
@@ -87,7 +85,7 @@ def create(
     file: RuleFile, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
 ) -> None:
     """Make a rule from a file. Try it out before: `hv triggers test --file FILE`."""
-    body = _checked(read_parameters(file))
+    body = _read_rule(file)
     with open_gateway(url, key_file) as gateway:
         made = gateway.post(RULES, RuleView, body)
     _print(made, f"Made {made.id}.", as_json=as_json)
@@ -102,7 +100,7 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Write a rule anew. What it counted stays; what waits is ignored."""
-    body = _checked(read_parameters(file))
+    body = _read_rule(file)
     with open_gateway(url, key_file) as gateway:
         there = gateway.get(_rule(rule), RuleView)
         query = {"if_edition": there.edition}
@@ -129,7 +127,7 @@ def try_out(
     """Show what a rule would make of an event. Nothing is started or kept."""
     body: dict[str, Any] = {}
     if file is not None:
-        body["definition"] = _checked(read_parameters(file))
+        body["definition"] = _read_rule(file)
     if event is not None:
         body["event"] = _read_json(event)
     if payload is not None:
@@ -237,28 +235,16 @@ def _rule(*names: str) -> str:
     return "/".join([RULES, *(quote(name, safe="") for name in names)])
 
 
+def _read_rule(file: Path) -> dict[str, Any]:
+    see = "see docs/how-to/triggers.md"
+    return checked_definition(RuleSpec, read_parameters(file), "rule", see)
+
+
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CliError(f"{path} cannot be read as JSON: {error}.") from None
-
-
-def _checked(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The rule as it is sent. Raises `CliError` with every field that does not fit."""
-    try:
-        return RuleSpec.model_validate(wanted).model_dump(mode="json", exclude_unset=True)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        fields = tuple(
-            FieldProblem(
-                field="/".join(map(str, one["loc"])),
-                message=one["msg"],
-                fix="see docs/how-to/triggers.md",
-            )
-            for one in found
-        )
-        raise CliError("That is no rule.", fields=fields) from None
 
 
 def _print_rules(url: str | None, key_file: KeyFile, *, as_json: bool) -> None:

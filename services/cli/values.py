@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from services.cli.outcome import CliError
 from shared.contracts.api.problems import FieldProblem
 
@@ -23,6 +25,25 @@ _INFINITE = (float("inf"), float("-inf"))
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 
 Schema = Mapping[str, Any]
+
+
+def checked_definition(
+    model: type[BaseModel], wanted: Mapping[str, Any], what: str, fix: str
+) -> dict[str, Any]:
+    """A definition as it is sent. Raises `CliError` with every field that does not fit; `fix` says
+    where to look."""
+    try:
+        return model.model_validate(wanted).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as error:
+        fields = tuple(
+            FieldProblem(
+                field="/".join(map(str, one["loc"])),
+                message=one["msg"].removeprefix("Value error, "),
+                fix=fix,
+            )
+            for one in error.errors(include_url=False, include_input=False)
+        )
+        raise CliError(f"That is no {what}.", fields=fields) from None
 
 
 def parameters_of(
