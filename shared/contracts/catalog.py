@@ -18,6 +18,7 @@ from shared.automation.messages import AUTOMATION_MESSAGE
 from shared.contracts import control, rpc
 from shared.contracts.agents import AgentRecord
 from shared.contracts.automations import StoredAutomation
+from shared.contracts.captures import Manifest
 from shared.contracts.claims import ClaimAnswer, ClaimDecisions, ClaimQuestion
 from shared.contracts.events import PublicEvent
 from shared.contracts.history import Quarantined, StoredState
@@ -94,6 +95,7 @@ _NAMED: Final[tuple[type[BaseModel], ...]] = (
     ClaimAnswer,
     ClaimDecisions,
     AgentRecord,
+    Manifest,
     Template,
     control.ControlReply,
 )
