@@ -10,10 +10,10 @@ that what holds on a laptop holds in production. Every user gets the least that 
   streams and buckets. It serves the collective, and cannot act as an agent: no progress lines, no
   announcement, no files for distribution.
 * A runner takes tasks from the pools, states in the journal what became of them, sends progress
-  lines, announces itself and asks and answers other agents. It cannot publish events, hand out
-  tasks, set timers, order others to stop, decide
-  claims, take a partition, or make, change, empty or delete the
-  streams of the engine.
+  lines, announces itself and asks and answers other agents. It states what was there before a step
+  changes it, and reads it; what is stated once the server lets nobody replace, and only
+  coordinators remove it. It cannot publish events, hand out tasks, set timers, order others to
+  stop, decide claims, take a partition, or make, change, empty or delete the streams of the engine.
 * The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
 
@@ -35,6 +35,7 @@ JOURNALS = ("JOURNAL_0",)
 """Streams of the journal; as many as `shared.contracts.subjects.JOURNAL_STREAMS`."""
 _STREAMS = (*JOURNALS, "TASKS", "EVENTS", "LOGS", "KV_agents", "KV_leases")
 _BUNDLES = ("KV_bundles", "OBJ_bundle-contents")
+_CAPTURES = ("CAPTURES", "CAPTURE_BLOBS")
 _API = "$JS.API"
 
 
@@ -84,12 +85,12 @@ _COORDINATOR = User(
         "hive.rpc.claims.*",
         "$KV.leases.>",
         *_LOOK,
-        *_each("STREAM.CREATE", (*_STREAMS, *_BUNDLES)),
-        *_each("STREAM.UPDATE", (*_STREAMS, *_BUNDLES)),
-        *_each("STREAM.PURGE", (*JOURNALS, "TASKS")),
+        *_each("STREAM.CREATE", (*_STREAMS, *_BUNDLES, *_CAPTURES)),
+        *_each("STREAM.UPDATE", (*_STREAMS, *_BUNDLES, *_CAPTURES)),
+        *_each("STREAM.PURGE", (*JOURNALS, "TASKS", *_CAPTURES)),
         *_each("STREAM.MSG.GET", (*JOURNALS, "KV_leases")),
         *_each("STREAM.MSG.DELETE", ("KV_leases",)),
-        *_each("DIRECT.GET", ("KV_leases", "KV_agents")),
+        *_each("DIRECT.GET", ("KV_leases", "KV_agents", "CAPTURES")),
         *_each("DIRECT.GET", (*JOURNALS, "KV_leases"), ".>"),
         *_each("CONSUMER.LIST", (*JOURNALS, "TASKS")),
         *_each("CONSUMER.NAMES", JOURNALS),
@@ -112,10 +113,11 @@ _RUNNER = User(
         "$KV.agents.>",
         "$KV.bundles.>",
         "$O.bundle-contents.>",
+        "hive.capture.>",
         *_LOOK,
-        *_each("STREAM.MSG.GET", (*JOURNALS, *_BUNDLES)),
-        *_each("DIRECT.GET", ("KV_agents", "KV_bundles")),
-        *_each("DIRECT.GET", ("KV_agents", *_BUNDLES), ".>"),
+        *_each("STREAM.MSG.GET", (*JOURNALS, *_BUNDLES, "CAPTURES")),
+        *_each("DIRECT.GET", ("KV_agents", "KV_bundles", "CAPTURE_BLOBS")),
+        *_each("DIRECT.GET", ("KV_agents", *_BUNDLES, "CAPTURE_BLOBS"), ".>"),
         *_each("STREAM.PURGE", ("OBJ_bundle-contents",)),
         *_consumers(("TASKS", "OBJ_bundle-contents")),
         _making("TASKS"),

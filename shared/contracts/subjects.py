@@ -9,6 +9,8 @@
 | `hive.task.host.<agent>.<execution>…` | `TASKS` | for one agent |
 | `hive.event.<category>.<type>.<id>` | `EVENTS` | public facts |
 | `hive.log.<execution>.<step>.<attempt>` | `LOGS` | progress lines |
+| `hive.capture.manifest.<execution>.<step>.<agent>` | `CAPTURES` | what was kept before a step |
+| `hive.capture.blob.<day>.<sha256>.<parts>.<part>` | `CAPTURE_BLOBS` | contents of it, sealed |
 | `hive.control.agent.<agent>.<verb>` | none | orders and questions to one agent |
 | `hive.control.all.<verb>` | none | orders and questions to all agents |
 | `hive.rpc.<service>.<endpoint>` | none | request and reply between services |
@@ -28,6 +30,8 @@ JOURNAL_STREAMS: Final = 1
 TASKS: Final = "TASKS"
 EVENTS: Final = "EVENTS"
 LOGS: Final = "LOGS"
+CAPTURES: Final = "CAPTURES"
+CAPTURE_BLOBS: Final = "CAPTURE_BLOBS"
 
 PARTITION_LEASE: Final = "partition."
 MEMBER_LEASE: Final = "coordinator."
@@ -90,6 +94,16 @@ def event(event_type: str, subject_id: str) -> str:
 def log(execution_id: str, step: str, attempt: int) -> str:
     """Where an attempt's progress lines go."""
     return f"hive.log.{execution_id}.{step}.{attempt}"
+
+
+def capture_manifest(execution_id: str, step: str, agent: str) -> str:
+    """Where it stands what was kept on an agent before a step."""
+    return f"hive.capture.manifest.{execution_id}.{step}.{token(agent)}"
+
+
+def capture_blob(name: str) -> str:
+    """Where the parts of a content are, without their numbers. A name is `<day>.<sha256>`."""
+    return f"hive.capture.blob.{name}"
 
 
 def control_agent(agent: str, verb: str) -> str:

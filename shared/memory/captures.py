@@ -11,6 +11,7 @@ from shared.ports.captures import (
     CapturesFullError,
     CaptureUsage,
     Swept,
+    is_intact,
     is_past,
 )
 
@@ -55,10 +56,10 @@ class MemoryCaptures:
 
     async def get_blob(self, name: str) -> bytes:
         """A content."""
-        try:
-            return self._blobs[name]
-        except KeyError:
-            raise BlobNotFoundError(f"captures: the content {name} is not kept") from None
+        data = self._blobs.get(name, b"")
+        if not is_intact(name, data):
+            raise BlobNotFoundError(f"captures: the content {name} is not kept, or not whole")
+        return data
 
     async def executions(self) -> Collection[str]:
         """Ids of the executions for which something is kept."""

@@ -1,13 +1,15 @@
 """Where captures are kept: manifests, and the sealed contents that they name (blobs).
 
-The law of blobs: a name holds the day (UTC) on which the blob was put. Whoever captures uses only
-blobs of the day on which it began, and has stated its manifest within `CAPTURE_LIMIT_S`. So two
-days later nobody new can name a blob, and the sweep may remove those that no manifest names,
+The law of blobs: a name holds the day (UTC) on which the blob was put, and the checksum of what is
+stored: equal contents are kept once a day, and what comes back is proven. Whoever captures uses
+only blobs of the day on which it began, and has stated its manifest within `CAPTURE_LIMIT_S`. So
+two days later nobody new can name a blob, and the sweep may remove those that no manifest names,
 whatever is captured meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -34,7 +36,7 @@ class CapturesFullError(CaptureError):
 
 
 class BlobNotFoundError(CaptureError):
-    """There is no blob of this name."""
+    """There is no blob of this name, or not all of it."""
 
 
 class Captures(Protocol):
@@ -60,7 +62,8 @@ class Captures(Protocol):
         ...
 
     async def put_blob(self, name: str, data: bytes) -> None:
-        """Keep a content durably; does nothing where it is kept. Raises `CapturesFullError`."""
+        """Keep a content durably, under its `blob_name`; does nothing where it is kept. Raises
+        `CapturesFullError`."""
         ...
 
     async def get_blob(self, name: str) -> bytes:
@@ -106,9 +109,14 @@ class CaptureKeeping(Protocol):
         ...
 
 
-def blob_day(at_ms: int) -> str:
-    """The day of blobs that are put now, `d<days since 1970>`: the first part of their names."""
-    return f"d{at_ms // DAY_MS}"
+def blob_name(data: bytes, at_ms: int) -> str:
+    """The name of a blob that is put now: `d<days since 1970>.<sha256 of data>`."""
+    return f"d{at_ms // DAY_MS}.{hashlib.sha256(data).hexdigest()}"
+
+
+def is_intact(name: str, data: bytes) -> bool:
+    """Whether data is what was put under this name."""
+    return name.partition(".")[2] == hashlib.sha256(data).hexdigest()
 
 
 def is_past(name: str, now_ms: int) -> bool:

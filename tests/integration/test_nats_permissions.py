@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,12 +11,15 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.errors import APIError
 
 from ops.nats.permissions import JOURNALS, USER_NAMES
 from ops.stack.servers import EmbeddedServers, embedded_servers
+from shared.adapters.nats.captures import NatsCaptures
 from shared.adapters.nats.connection import Bus, connect, inbox_prefix
 from shared.adapters.nats.streams import ensure_streams
 from shared.contracts import subjects
+from shared.ports.captures import BlobNotFoundError, CapturesFullError, blob_name
 
 EXECUTORS = ("coordinator", "runner", "executor")
 _SUBJECT = re.compile(r'"([^"]+)"')
@@ -33,6 +37,10 @@ ONLY_COORDINATORS = (
     "$JS.API.STREAM.UPDATE.JOURNAL_0",
     "$JS.API.STREAM.PURGE.JOURNAL_0",
     "$JS.API.STREAM.PURGE.TASKS",
+    "$JS.API.STREAM.PURGE.CAPTURES",
+    "$JS.API.STREAM.PURGE.CAPTURE_BLOBS",
+    "$JS.API.STREAM.UPDATE.CAPTURES",
+    "$JS.API.DIRECT.GET.CAPTURES",
     "$JS.API.STREAM.MSG.DELETE.KV_leases",
     "$JS.API.CONSUMER.DURABLE.CREATE.JOURNAL_0.coordinator-1-x",
     "$JS.API.CONSUMER.DELETE.JOURNAL_0.coordinator-1-x",
@@ -48,6 +56,11 @@ ONLY_RUNNERS = (
     "$KV.agents.web-1",
     "$KV.bundles.b",
     "$O.bundle-contents.C.x",
+    "hive.capture.manifest.e1.s.web-1",
+    "hive.capture.blob.d1.x.1.0",
+    "$JS.API.STREAM.MSG.GET.CAPTURES",
+    "$JS.API.DIRECT.GET.CAPTURE_BLOBS",
+    "$JS.API.DIRECT.GET.CAPTURE_BLOBS.hive.capture.blob.d1.x.1.0",
     "$JS.API.CONSUMER.DURABLE.CREATE.TASKS.pool-any-_",
     "$JS.API.STREAM.PURGE.OBJ_bundle-contents",
 )
@@ -72,13 +85,16 @@ NO_EXECUTOR = (
     "$JS.API.STREAM.PURGE.KV_agents",
     "$JS.API.STREAM.MSG.DELETE.JOURNAL_0",
     "$JS.API.STREAM.MSG.DELETE.EVENTS",
+    "$JS.API.STREAM.MSG.DELETE.CAPTURES",
     "$JS.API.STREAM.MSG.GET.LOGS",
+    "$JS.API.CONSUMER.CREATE.CAPTURES",
     "$JS.API.CONSUMER.DELETE.TASKS.pool-any-_",
     "$JS.API.CONSUMER.CREATE.EVENTS",
     "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.webhooks",
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.webhooks",
     "$JS.ACK.EVENTS.webhooks.1.1.1.1.1",
-    *(f"$JS.API.STREAM.DELETE.{s}" for s in ("JOURNAL_0", "TASKS", "EVENTS", "LOGS", "KV_leases")),
+    *(f"$JS.API.STREAM.DELETE.{s}" for s in ("JOURNAL_0", "TASKS", "EVENTS", "LOGS")),
+    *(f"$JS.API.STREAM.DELETE.{s}" for s in ("CAPTURES", "CAPTURE_BLOBS", "KV_leases")),
 )
 EVERYTHING = (*ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS, *NO_EXECUTOR)
 
@@ -183,6 +199,48 @@ async def test_a_runner_changes_nothing_of_the_engine(server: EmbeddedServers, a
     for name in names:
         state = (await admin.jetstream.stream_info(name)).state
         assert (state.last_seq, state.messages) == (before[name].last_seq, before[name].messages)
+
+
+async def test_what_was_captured_stays(server: EmbeddedServers, admin: Bus) -> None:
+    """An agent states once what was there before a step: the server itself refuses that it is
+    stated anew, rolled up, or removed; housekeeping removes it."""
+    subject = subjects.capture_manifest("e1", "s", "web-1")
+    runner = await connect(server.nats_url("runner"), "a bad runner")
+    short = runner.client.jetstream(timeout=0.5)
+    await short.publish(subject, b"true")
+    with pytest.raises(APIError, match="maximum messages per subject"):
+        await short.publish(subject, b"false")
+    for what in ("sub", "all"):
+        with pytest.raises(APIError, match="rollup not permitted"):
+            await short.publish(subject, b"false", headers={"Nats-Rollup": what})
+    for name in (subjects.CAPTURES, subjects.CAPTURE_BLOBS):
+        for change in (short.delete_stream, short.purge_stream):
+            with pytest.raises(NatsError):
+                await change(name)
+    assert (await short.get_last_msg(subjects.CAPTURES, subject)).data == b"true"
+    await runner.close()
+    keeper = await connect(server.nats_url("coordinator"), "housekeeping")
+    await NatsCaptures(keeper).forget("e1")
+    assert (await admin.jetstream.stream_info(subjects.CAPTURES)).state.messages == 0
+    assert (await NatsCaptures(keeper).sweep(0)).blobs == 0
+    await keeper.close()
+
+
+async def test_captures_are_bounded(server: EmbeddedServers, admin: Bus) -> None:
+    """When there is no room for a content, its agent is told so, and nothing is thrown away."""
+    config = (await admin.jetstream.stream_info(subjects.CAPTURE_BLOBS)).config
+    await admin.jetstream.update_stream(config.evolve(max_bytes=3_000_000))
+    runner = await connect(server.nats_url("runner"), "an agent")
+    store = NatsCaptures(runner)
+    fits, large = os.urandom(1_000_000), os.urandom(2_500_000)
+    await store.put_blob(blob_name(fits, 0), fits)
+    with pytest.raises(CapturesFullError, match="no room"):
+        await store.put_blob(blob_name(large, 0), large)
+    assert await store.get_blob(blob_name(fits, 0)) == fits
+    with pytest.raises(BlobNotFoundError, match="not whole"):
+        await store.get_blob(blob_name(large, 0))
+    await runner.close()
+    await admin.jetstream.update_stream(config)
 
 
 async def test_replies_are_private(server: EmbeddedServers, admin: Bus) -> None:

@@ -21,6 +21,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
 from shared.adapters.nats.bundles import BUCKET, CONTENTS, NatsBundles
+from shared.adapters.nats.captures import capture_streams
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
 
@@ -57,7 +58,7 @@ async def ensure_streams(
     leaders. Raises `StreamsError` when they cannot hold the streams so.
     """
     copies = replicas or (CLUSTER_REPLICAS if bus.clustered else 1)
-    for config in _streams(copies, partitions):
+    for config in (*_streams(copies, partitions), *capture_streams(copies)):
         await _ensure(bus, config)
     await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, copies)
     await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, copies)
@@ -70,7 +71,8 @@ async def await_streams(bus: Bus) -> None:
     """Wait for what a runner needs."""
     journals = [f"JOURNAL_{index}" for index in range(subjects.JOURNAL_STREAMS)]
     buckets = (f"KV_{subjects.AGENTS_BUCKET}", f"KV_{BUCKET}", f"OBJ_{CONTENTS}")
-    needed = {*journals, subjects.TASKS, subjects.LOGS, *buckets}
+    captures = (subjects.CAPTURES, subjects.CAPTURE_BLOBS)
+    needed = {*journals, subjects.TASKS, subjects.LOGS, *captures, *buckets}
     while missing := needed - await _present(bus):
         log.info("waiting for a coordinator to make the streams", missing=sorted(missing))
         await asyncio.sleep(AGAIN_S)
