@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from shared.commands.spec import CommandSpec, EffectRule, Effects, Example
+from shared.commands.spec import CaptureKind, CommandSpec, EffectRule, Effects, Example
 
 CONTENT_LIMIT = 4_194_304
 """Longest content or template given as a parameter, in characters."""
@@ -137,17 +137,13 @@ SPEC = CommandSpec.of(
     summary="Reads, writes, copies, fills, checks or removes a file.",
     parameters=FileParameters,
     output=FileOutput,
-    effects=Effects.IRREVERSIBLE,
+    effects=Effects.REVERSIBLE,
     effect_rules=[
         EffectRule(
             parameter="operation", one_of=("read", "checksum", "stat"), effects=Effects.NONE
         ),
-        EffectRule(
-            parameter="operation",
-            one_of=("write", "copy", "template", "permissions"),
-            effects=Effects.REVERSIBLE,
-        ),
     ],
+    captures=[CaptureKind.FILES],
     capabilities=["file"],
     takes_secrets=True,
     idempotent=True,

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_vali
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.commands.hive_parts import NEEDS, AgentNames, BundleText, Deadline, Require, Strict
-from shared.commands.spec import CommandSpec, EffectRule, Effects, Example
+from shared.commands.spec import CaptureKind, CommandSpec, EffectRule, Effects, Example
 from shared.contracts.sync import BUNDLE_BYTES_LIMIT, FILES_LIMIT, PATH_PATTERN
 
 
@@ -144,6 +144,7 @@ SYNC = CommandSpec.of(
         EffectRule(parameter="operation", one_of=("status",), effects=Effects.NONE),
         EffectRule(parameter="operation", one_of=("push", "restore"), effects=Effects.REVERSIBLE),
     ],
+    captures=[CaptureKind.BUNDLE],
     capabilities=NEEDS,
     idempotent=True,
     examples=[

@@ -63,6 +63,7 @@ def _facts(spec: CommandSpec) -> Iterator[str]:
         for rule in spec.effect_rules
     ]
     yield f"- Effects: {'; '.join([spec.effects, *exceptions])}"
+    yield f"- Kept before a change, for `restore`: {_words(spec.captures) or 'nothing by itself'}"
     needs = ", ".join(f"`{name}`" for name in spec.capabilities) or "none"
     yield f"- Capabilities an agent needs: {needs}"
     yield f"- Idempotent: {'yes' if spec.idempotent else 'no'}"

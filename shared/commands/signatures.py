@@ -19,4 +19,4 @@ def _signature(spec: CommandSpec) -> CommandSignature:
     def effect_free(parameters: Mapping[str, Any]) -> bool:
         return spec.effects_of(parameters) is Effects.NONE
 
-    return CommandSignature(spec.output, spec.capabilities, effect_free)
+    return CommandSignature(spec.output, spec.capabilities, effect_free, bool(spec.captures))

@@ -28,6 +28,13 @@ class Effects(StrEnum):
     IRREVERSIBLE = "irreversible"
 
 
+class CaptureKind(StrEnum):
+    """What an agent keeps by itself before a run of a command changes it."""
+
+    FILES = "files"
+    BUNDLE = "bundle"
+
+
 class EffectRule(BaseModel):
     """An exception to a command's effects: `effects` if `parameter` is `one_of` these values."""
 
@@ -61,6 +68,11 @@ class CommandSpec(BaseModel):
     effect_rules: tuple[EffectRule, ...] = Field(
         default=(),
         description="Weaker effects for certain parameter values; the first match holds.",
+    )
+    captures: tuple[CaptureKind, ...] = Field(
+        default=(),
+        description="What an agent keeps by itself before a run changes it, so that `restore` can "
+        "put it back.",
     )
     capabilities: tuple[Word, ...] = Field(
         default=(), description="Capabilities that an agent must have to be given this command."
@@ -104,6 +116,7 @@ class CommandSpec(BaseModel):
         effects: Effects,
         description: str | None = None,
         effect_rules: Sequence[EffectRule] = (),
+        captures: Sequence[CaptureKind] = (),
         capabilities: Sequence[str] = (),
         idempotent: bool = False,
         takes_secrets: bool = False,
@@ -124,6 +137,7 @@ class CommandSpec(BaseModel):
             output=schema_of(output, mode="serialization"),
             effects=effects,
             effect_rules=tuple(effect_rules),
+            captures=tuple(captures),
             capabilities=tuple(capabilities),
             idempotent=idempotent,
             takes_secrets=takes_secrets,

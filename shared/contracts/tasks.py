@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.claims import ClaimQuestion
+from shared.workflow.capturing import CaptureOrder
 from shared.workflow.events import Requirement
 from shared.workflow.fleets import RateLimit
 from shared.workflow.late import LateParameters
@@ -21,7 +22,8 @@ class Task(BaseModel):
     `must_claim` a runner may run it at once: it changes nothing, however late or often it runs.
     `late` is there if secrets stand in the parameters: what the agent needs to put them in.
     `rate_limit`: how often the agent may start this step, whichever executions ask for it.
-    `hurried`: a person wanted the wait over that this leg follows.
+    `hurried`: a person wanted the wait over that this leg follows. `capture`: what is to be kept
+    before the first leg changes anything.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +44,7 @@ class Task(BaseModel):
     late: LateParameters | None = None
     rate_limit: RateLimit | None = None
     hurried: bool = False
+    capture: CaptureOrder | None = None
 
     @property
     def leg_id(self) -> str:

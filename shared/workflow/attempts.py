@@ -159,6 +159,7 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
             token=report.token,
             wake_at_ms=report.wake_at_ms,
             output=report.output,
+            captured=report.captured,
         )
     )
     if step.woken == report.token:

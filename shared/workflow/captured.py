@@ -1,5 +1,8 @@
-"""What an execution knows of what was kept before a step. What was kept itself is on no journal:
-it is found by execution, step and agent (`shared.contracts.captures`)."""
+"""What an execution knows of what was kept before a step.
+
+What was kept itself is on no journal. It is found by execution, step and agent
+(`shared.contracts.captures`), also where nobody could report any more.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Captured(BaseModel):
-    """That something was kept: on which agent, before which attempt, how much."""
+    """That something was kept: on which agent, before which attempt, how much (bytes in clear)."""
 
     model_config = ConfigDict(frozen=True)
 

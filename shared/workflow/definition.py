@@ -157,6 +157,8 @@ class Step(Flow):
             raise ValueError("`else` needs a `when`")
         if self.irreversible and self.rollback is not None:
             raise ValueError("either `irreversible` or a `rollback`, not both")
+        if self.irreversible and self.capture is not None:
+            raise ValueError("what is `irreversible` needs no `capture`: nothing is put back")
         if self.approval is not None and self.wait_for is not None and self.wait_for.approval:
             raise ValueError("ask once: before the wait (`approval`), or as one of its options")
         return self

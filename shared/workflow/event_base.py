@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.workflow.captured import Captured
 from shared.workflow.messages import Proof
 
 
@@ -25,10 +26,12 @@ class StepEvent(Event):
 
 
 class StepEnded(StepEvent):
-    """Base of the ends of an attempt. Times are the agent's clock, 0 where nothing ran."""
+    """Base of the ends of an attempt. Times are the agent's clock, 0 where nothing ran. `captured`
+    is what was kept before it."""
 
     attempt: int
     agent: str = ""
     started_at_ms: int = 0
     finished_at_ms: int = 0
     proof: Proof | None = None
+    captured: Captured | None = None

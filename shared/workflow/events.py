@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from shared.workflow.captured import Captured
+from shared.workflow.capturing import CaptureOrder
 from shared.workflow.event_base import Event, StepEnded, StepEvent
 from shared.workflow.fleet_events import (
     StepBatchEnded,
@@ -252,7 +254,7 @@ class StepScheduled(StepEvent):
     `offer` counts how often the same leg was offered before: whichever is claimed first counts.
     What changes nothing need not be claimed before it is run (`must_claim`). Of parameters with
     secrets in them `late` has what the agent needs to evaluate them. `hurried`: what it waited for
-    need not be waited for any longer.
+    need not be waited for any longer. `capture`: something is to be kept before it begins.
     """
 
     type: Literal["step.scheduled"] = "step.scheduled"
@@ -270,6 +272,7 @@ class StepScheduled(StepEvent):
     late: LateParameters | None = None
     rate_limit: RateLimit | None = None
     hurried: bool = False
+    capture: CaptureOrder | None = None
 
 
 class StepBlocked(StepEvent):
@@ -301,6 +304,7 @@ class StepDeferred(StepEvent):
     token: str
     wake_at_ms: int | None
     output: dict[str, Any]
+    captured: Captured | None = None
 
 
 class StepWoken(StepEvent):

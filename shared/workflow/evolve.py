@@ -254,7 +254,8 @@ def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Chang
 
 
 def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:
-    return {"token": event.token, "output": event.output, "hurried": False}
+    waits: Changes = {"token": event.token, "output": event.output, "hurried": False}
+    return waits | ({} if event.captured is None else {"captured": event.captured})
 
 
 def _step_woken(_before: StepState, event: ev.StepWoken, _at_ms: int) -> Changes:
@@ -315,6 +316,8 @@ def _attempt_ended(
     """The record of the attempt; one that is recorded (as lost, or to be retried) stays so."""
     agent = event.agent or before.agent
     changes: Changes = {"agent": agent, "token": None, "woken": None, "reason": ""}
+    if event.captured is not None:
+        changes["captured"] = event.captured
     if before.hurried or before.plan is not None:
         changes |= {"hurried": False, "plan": before.plan if _goes_on(event) else None}
     if before.status not in _RECORDED:

@@ -96,4 +96,5 @@ def ended_fields(report: AttemptFinished) -> dict[str, Any]:
         "started_at_ms": report.started_at_ms,
         "finished_at_ms": report.finished_at_ms,
         "proof": report.proof,
+        "captured": report.captured,
     }

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from shared.workflow.captured import Captured
 from shared.workflow.kept import Rerun
 from shared.workflow.message_base import ENGINE, Actor, Failure, Instance, Message, Proof
 from shared.workflow.operator_messages import (
@@ -126,6 +127,7 @@ class AttemptFinished(AttemptMessage):
     proof: Proof | None = None
     started_at_ms: int = 0
     finished_at_ms: int = 0
+    captured: Captured | None = None
 
 
 class AttemptDeferred(AttemptMessage):
@@ -135,6 +137,7 @@ class AttemptDeferred(AttemptMessage):
     token: str
     wake_at_ms: int | None = None
     output: dict[str, Any] = Field(default_factory=dict)
+    captured: Captured | None = None
 
 
 class AttemptLost(AttemptMessage):

@@ -79,7 +79,8 @@ class CompiledStep:
     """A step with its expressions compiled, and what follows from its command.
 
     `on_lost` is the rule that applies, whether it was written or not. `must_claim`: it changes
-    something, so that no agent may start it unless the coordinator says so.
+    something, so that no agent may start it unless the coordinator says so. `captures`: something
+    is to be kept before it begins.
     """
 
     step: Step
@@ -98,6 +99,7 @@ class CompiledStep:
     selector: Compiled | None = None
     concurrency: Rendered | None = None
     way_back: WayBack = NO_WAY_BACK
+    captures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class CommandSignature:
-    """What the core must know of a command: what it returns, what an agent needs for it, and
-    whether a run with given parameters changes nothing."""
+    """What the core must know of a command: what it returns, what an agent needs for it, whether a
+    run with given parameters changes nothing, and whether an agent keeps by itself what a run is
+    about to change."""
 
     output: Schema
     capabilities: tuple[str, ...] = ()
     effect_free: Callable[[Mapping[str, Any]], bool] = lambda _parameters: False
+    captures: bool = False
 
 
 def compile_template(
@@ -203,6 +207,7 @@ class _Compiler:
             way_back=compile_way_back(
                 self, path, step, scope, self._output_variables(step, "output")
             ),
+            captures=self._captures(step),
         )
 
     def _parameters(self, path: str, step: Step, scope: Scope) -> Rendered | None:
@@ -269,6 +274,14 @@ class _Compiler:
     def _is_harmless(self, step: Step) -> bool:
         signature = self._commands.get(step.command)
         return signature is not None and signature.effect_free(step.parameters)
+
+    def _captures(self, step: Step) -> bool:
+        """Whether an agent is to keep anything before it begins."""
+        if not self._template.policies.rollback_enabled or step.irreversible:
+            return False
+        signature = self._commands.get(step.command)
+        by_itself = signature is not None and signature.captures and not self._is_harmless(step)
+        return by_itself or step.capture is not None
 
     def _capabilities(self, step: Step) -> tuple[str, ...]:
         signature = self._commands.get(step.command)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from shared.workflow import events as ev
 from shared.workflow.binding import bind, instance_values
+from shared.workflow.capturing import CaptureOrder
 from shared.workflow.errors import ExpressionError, present
 from shared.workflow.failing import fail_for_good, stops
 from shared.workflow.gates import holds
@@ -21,7 +22,7 @@ from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Failure
 from shared.workflow.program import CompiledStep
 from shared.workflow.slots import lacks_slot, waits_to_begin
-from shared.workflow.state import StepState
+from shared.workflow.state import ExecutionState, StepState
 from shared.workflow.turn import Turn
 
 MAX_DEPTH: Final = 16
@@ -49,6 +50,9 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
         data = bind(needs, turn.state, local=instance_values(step))
         parameters = compiled.parameters.render(data)
         late = late_parameters(compiled.parameters, data)
+        order = None
+        if compiled.captures and leg == 0:
+            order = capture_order(compiled, turn.state, step)
         host = compiled.host.render(data) or None
     except ExpressionError as error:
         fail_unrendered(turn, step_id, error)
@@ -72,7 +76,22 @@ def schedule_attempt(turn: Turn, step_id: str, attempt: int, leg: int = 0, offer
             late=late,
             rate_limit=compiled.step.target.rate_limit,
             hurried=step.hurried,
+            capture=order,
         )
+    )
+
+
+def capture_order(compiled: CompiledStep, state: ExecutionState, step: StepState) -> CaptureOrder:
+    """What an agent is to keep before a step begins; raises `ExpressionError`."""
+    capture, rendered = compiled.step.capture, compiled.way_back.capture
+    if capture is None or rendered is None:
+        return CaptureOrder()
+    data = bind(rendered.needs, state, local=instance_values(step))
+    return CaptureOrder(
+        command=capture.command,
+        parameters=rendered.render(data),
+        timeout_s=capture.timeout_s,
+        late=late_parameters(rendered, data),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.workflow.captured import Captured
 from shared.workflow.gate_state import GateState
 from shared.workflow.kept import StepPlan
 from shared.workflow.loop_state import LoopState
@@ -33,7 +34,8 @@ class StepState(BaseModel):
     sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
     `fence` is the fencing token of the leg that was started last. `mark` is what a person said
     became of it, and `hurried` that one wanted its wait over. `kept_from` is the execution in which
-    it was run, where this one kept it; `plan` what it makes use of when it runs again.
+    it was run, where this one kept it; `plan` what it makes use of when it runs again. `captured`
+    tells what was kept before its last attempt; of a lost one only the store of captures knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +67,7 @@ class StepState(BaseModel):
     hurried: bool = False
     kept_from: str = ""
     plan: StepPlan | None = None
+    captured: Captured | None = None
 
     @property
     def ended(self) -> bool:

@@ -169,6 +169,7 @@ class Translator:
             late=event.late,
             rate_limit=event.rate_limit,
             hurried=event.hurried,
+            capture=event.capture,
         )
         pool, reason = self._placement.place(event.requirement, self._agents())
         if pool is None:

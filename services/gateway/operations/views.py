@@ -84,6 +84,7 @@ def _step(name: str, state: StepState, step: Step | None, depends_on: tuple[str,
         rounds=state.rounds,
         marked=_mark(state),
         kept_from=state.kept_from or None,
+        captured=state.captured,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.events import PublicEvent
+from shared.workflow.captured import Captured
 from shared.workflow.messages import Actor, Cause, Failure, Parent
 from shared.workflow.names import Slug
 from shared.workflow.state import AttemptRecord, Pause
@@ -75,7 +76,7 @@ class StepView(BaseModel):
     where the engine itself carries it out (`workflow`, `switch`, `wait_for`); `child` is the
     execution that it called; `target` the agent of a fleet that an instance is for, in its
     `batch`. `marked` is what a person said became of it; `kept_from` the execution in which it was
-    run, where a re-run kept it."""
+    run, where a re-run kept it; `captured` tells what was kept before its last attempt."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,6 +103,7 @@ class StepView(BaseModel):
     rounds: int = 0
     marked: MarkView | None = None
     kept_from: str | None = None
+    captured: Captured | None = None
 
 
 class ExecutionSummary(BaseModel):

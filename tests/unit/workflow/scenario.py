@@ -17,8 +17,11 @@ from tests.simulation.checked import Transition, checked_decide
 E = TypeVar("E", bound=ev.Event)
 
 START_MS = 1_000_000
-COMMANDS = {"look": CommandSignature(output={}, effect_free=lambda _parameters: True)}
-"""`look` changes nothing; any other command may."""
+COMMANDS = {
+    "look": CommandSignature(output={}, effect_free=lambda _parameters: True),
+    "put": CommandSignature(output={}, effect_free=lambda p: p.get("dry") is True, captures=True),
+}
+"""`look` changes nothing; any other command may. What `put` changes an agent keeps by itself."""
 
 
 def step(name: str, *depends_on: str, **fields: Any) -> dict[str, Any]:

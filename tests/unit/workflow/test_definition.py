@@ -172,6 +172,7 @@ UNDO = {"command": "undo"}
     ("fields", "why"),
     [
         ({"rollback": UNDO, "irreversible": "mail is sent"}, "not both"),
+        ({"capture": {"command": "look"}, "irreversible": "mail is sent"}, "needs no `capture`"),
         ({"rollback": {**UNDO, "verify": {}}}, "`condition`, a `command`"),
         (
             {"rollback": {**UNDO, "verify": {"condition": "true", "parameters": {"x": 1}}}},
