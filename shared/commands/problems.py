@@ -6,9 +6,9 @@ Messages never repeat a value: a parameter may be a secret.
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from jsonschema.exceptions import ValidationError
 
@@ -27,18 +27,22 @@ _TYPE_WORDS = {
     "null": "null",
 }
 
+Kind = Literal["missing", "unknown", "type", "value"]
+
 
 @dataclass(frozen=True)
 class ParameterProblem:
     """One thing wrong with a command's parameters.
 
     `path` is where, for example `headers.accept` or `argv[0]`, and empty for the parameters as a
-    whole.
+    whole; `place` is the same as keys and indexes.
     """
 
     path: str
     message: str
     fix: str
+    kind: Kind = "value"
+    place: tuple[str | int, ...] = ()
 
 
 def describe_all(
@@ -82,7 +86,8 @@ def _branches(error: ValidationError) -> Iterator[Sequence[ValidationError]]:
 
 
 def _describe(error: ValidationError) -> Iterator[ParameterProblem]:
-    path = _path_of(error)
+    place: Any = tuple(error.absolute_path)
+    path = _path_of(place)
     rule: Any = error.validator_value
     match error.validator:
         case "required":
@@ -91,27 +96,35 @@ def _describe(error: ValidationError) -> Iterator[ParameterProblem]:
                 if name not in instance:
                     schema: Any = error.schema
                     yield ParameterProblem(
-                        _join(path, name), "is missing", _how_to_give(schema, name)
+                        _join(path, name),
+                        "is missing",
+                        _how_to_give(schema, name),
+                        "missing",
+                        (*place, name),
                     )
         case "additionalProperties":
-            yield from _unknown_names(path, error)
+            yield from _unknown_names(place, error)
         case "type":
-            yield ParameterProblem(path, f"must be {_types(rule)}", "change its type")
+            yield ParameterProblem(
+                path, f"must be {_types(rule)}", "change its type", "type", place
+            )
         case "enum" | "const":
             allowed = rule if isinstance(rule, list) else [rule]
             choices = ", ".join(str(choice) for choice in allowed)
             yield ParameterProblem(
-                path, "is not one of the allowed values", f"use one of: {choices}"
+                path, "is not one of the allowed values", f"use one of: {choices}", place=place
             )
         case "oneOf" | "anyOf":
-            yield _choice(path, error)
+            yield replace(_choice(path, error), place=place)
         case "not":
-            yield _excluded(path, error)
+            yield replace(_excluded(path, error), place=place)
         case _:
-            yield _bound(path, error)
+            yield replace(_bound(path, error), place=place)
 
 
-def _unknown_names(path: str, error: ValidationError) -> Iterator[ParameterProblem]:
+def _unknown_names(
+    place: tuple[str | int, ...], error: ValidationError
+) -> Iterator[ParameterProblem]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = list(schema.get("properties", {}))
@@ -121,7 +134,8 @@ def _unknown_names(path: str, error: ValidationError) -> Iterator[ParameterProbl
         close = difflib.get_close_matches(name, known, n=1)
         listed = ", ".join(sorted(known)) or "nothing"
         fix = f"did you mean '{close[0]}'?" if close else f"remove it; known here: {listed}"
-        yield ParameterProblem(_join(path, name), "is not a known parameter", fix)
+        at = _join(_path_of(place), name)
+        yield ParameterProblem(at, "is not a known parameter", fix, "unknown", (*place, name))
 
 
 def _choice(path: str, error: ValidationError) -> ParameterProblem:
@@ -131,9 +145,12 @@ def _choice(path: str, error: ValidationError) -> ParameterProblem:
     if names:
         given = [name for name in names if name in instance]
         wording = " and ".join(given) + " exclude each other" if given else "one of them is needed"
-        return ParameterProblem(path, wording, f"give exactly one of: {', '.join(names)}")
+        fix = f"give exactly one of: {', '.join(names)}"
+        return ParameterProblem(path, wording, fix, "value" if given else "missing")
     types = sorted({str(branch.get("type", "another form")) for branch in branches})
-    return ParameterProblem(path, f"must be {_types(types)}", "change its type or its content")
+    return ParameterProblem(
+        path, f"must be {_types(types)}", "change its type or its content", "type"
+    )
 
 
 def _excluded(path: str, error: ValidationError) -> ParameterProblem:
@@ -181,10 +198,9 @@ def _types(types: Any) -> str:
     return " or ".join(_TYPE_WORDS.get(name, name) for name in listed)
 
 
-def _path_of(error: ValidationError) -> str:
+def _path_of(place: tuple[str | int, ...]) -> str:
     path = ""
-    parts: Any = error.absolute_path
-    for part in parts:
+    for part in place:
         path = f"{path}[{part}]" if isinstance(part, int) else _join(path, str(part))
     return path
 

@@ -7,16 +7,19 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from shared.commands.problems import ParameterProblem
 from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.templates.document import Document, Place, TemplateFileError, parse
 from shared.templates.loader import template_of
 from shared.validation.config import DEFAULT_CONFIG, ValidationConfig
+from shared.validation.expressions import Expression, expressions
 from shared.validation.rule import Found
 from shared.workflow.definition import Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, Problem
@@ -83,9 +86,38 @@ class Subject:
         return {step.id: step for _, step in self.steps}
 
     @cached_property
+    def waits_for(self) -> Mapping[str, tuple[str, ...]]:
+        """By step, the steps that it waits for by what its author wrote, groups resolved."""
+        groups: dict[str, tuple[str, ...]] = {}
+        for _, step in self.steps:
+            if step.parallel_group:
+                groups[step.parallel_group] = (*groups.get(step.parallel_group, ()), step.id)
+        return {
+            step.id: tuple(one for name in step.depends_on for one in groups.get(name, (name,)))
+            for _, step in self.steps
+        }
+
+    @cached_property
     def uses(self) -> tuple[Use, ...]:
         """Every use of a command."""
         return tuple(use for path, step in self.steps for use in _uses(path, step))
+
+    @cached_property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression."""
+        return tuple(expressions(self.template)) if self.template is not None else ()
+
+    @cached_property
+    def command_problems(self) -> tuple[tuple[Use, ParameterProblem], ...]:
+        """What the schemas of commands say of their parameters; unknown commands are left out."""
+        return tuple(
+            (use, problem)
+            for use in self.uses
+            if use.command in self.registry
+            for problem in self.registry.check_parameters(
+                use.command, use.parameters, allow_expressions=True
+            )
+        )
 
     @cached_property
     def texts(self) -> tuple[tuple[str, str], ...]:
@@ -111,6 +143,12 @@ class Subject:
             else:
                 return None
         return value
+
+    @staticmethod
+    def close(name: str, known: Iterable[str]) -> str | None:
+        """The known name that was probably meant, if one looks like it."""
+        found = difflib.get_close_matches(name, sorted({*known} - {name}), n=1)
+        return found[0] if found else None
 
     @property
     def _is_map(self) -> bool:

@@ -71,6 +71,15 @@ _JSON_TYPES: Final[Mapping[str, cel.Type]] = {
     "array": cel.Type.LIST,
 }
 
+_KINDS: Final[Mapping[str, str]] = {
+    "STRING": "string",
+    "INT": "integer",
+    "DOUBLE": "number",
+    "BOOL": "boolean",
+    "MAP": "object",
+    "LIST": "array",
+}
+
 
 def cel_type(schema: Mapping[str, Any]) -> cel.Type:
     """The CEL type of values that satisfy a JSON Schema; `dyn` where it is not certain."""
@@ -140,6 +149,11 @@ class Compiled:
         """True when the result is a truth value, or not known before it is evaluated."""
         return self._expression.return_type() in (cel.Type.BOOL, cel.Type.DYN)
 
+    @property
+    def json_type(self) -> str | None:
+        """The JSON type of the result, such as `integer`; nothing where it is not certain."""
+        return _KINDS.get(self._expression.return_type().name().partition("<")[0])
+
     def evaluate(self, data: Mapping[str, Any]) -> Any:
         """The value as plain JSON data. `data` holds a value for each name in `needs` it can.
 
@@ -189,6 +203,11 @@ class Rendered:
         self._parts = _compile_value(value, scope)
         self.late = tuple(_late_texts(self._parts))
         self.needs = tuple(sorted(set(_collect_needs(self._parts))))
+
+    @property
+    def wholes(self) -> Iterator[tuple[Place, Compiled]]:
+        """The expressions that make a value by themselves, with where each stands."""
+        return _wholes(self._parts)
 
     def render(self, data: Mapping[str, Any]) -> Any:
         """The value with every place filled in; raises `ExpressionError`."""
@@ -273,6 +292,18 @@ def codes_in(text: str) -> list[str]:
     return [code_of(match.group(1)) for match in _PLACEHOLDER.finditer(text)]
 
 
+def sources_in(text: str) -> list[str]:
+    """The expressions in a text, as they were written."""
+    return [match.group(1).strip() for match in _PLACEHOLDER.finditer(text)]
+
+
+def names_in(source: str) -> tuple[str, ...]:
+    """The dotted names that an expression mentions, in order: variables, fields of them, and
+    functions."""
+    found = _PATH.finditer(code_of(source))
+    return tuple(dict.fromkeys(re.sub(r"\s", "", match.group(1)) for match in found))
+
+
 def code_of(source: str) -> str:
     """An expression without its comments, and with nothing in its literals."""
     return _LITERAL.sub('""', source)
@@ -324,6 +355,17 @@ def _late_texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, LateText]
     elif isinstance(part, list):
         for index, item in enumerate(part):
             yield from _late_texts(item, (*place, index))
+
+
+def _wholes(part: Any, place: Place = ()) -> Iterator[tuple[Place, Compiled]]:
+    if isinstance(part, Compiled):
+        yield place, part
+    elif isinstance(part, dict):
+        for key, item in part.items():
+            yield from _wholes(item, (*place, key))
+    elif isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _wholes(item, (*place, index))
 
 
 def as_text(value: Any) -> str:

@@ -25,7 +25,7 @@ What an expression may use:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -295,14 +295,13 @@ class _Compiler:
                 self.condition(f"triggers/{index}/condition", trigger.condition, scope)
 
     def rendered(self, path: str, value: Any, scope: Scope) -> Rendered | None:
-        """Compile each entry of a map on its own first, so that a problem names the entry."""
-        found = len(self.problems)
-        if isinstance(value, Mapping):
-            for key, item in value.items():
-                self._try(f"{path}/{key}", partial(Rendered, item, scope))
-        if len(self.problems) > found:
+        """A value with expressions in it; each text with a problem is named by its own path."""
+        try:
+            return Rendered(value, scope)
+        except ExpressionError:
+            for at, text in _texts(path, value):
+                self._try(at, partial(Rendered, text, scope))
             return None
-        return self._try(path, partial(Rendered, value, scope))
 
     def _conditions(self, path: str, sources: Iterable[str], scope: Scope) -> tuple[Compiled, ...]:
         compiled = (
@@ -390,6 +389,18 @@ def _typed(prefix: str, schema: Schema) -> dict[str, cel.Type]:
     return {prefix: _OUTPUT_MAP} | {
         f"{prefix}.{name}": cel_type(fields[name]) for name in required if name in fields
     }
+
+
+def _texts(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(f"{path}/{key}", item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _texts(f"{path}/{index}", item)
 
 
 def _misplaced(path: str, error: ExpressionError) -> Problem:

@@ -6,8 +6,30 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.validation.rule import Rule
-from shared.validation.rules import document, graph, suppressions
+from shared.validation.rules import (
+    calls,
+    commands,
+    document,
+    expressions,
+    graph,
+    outputs,
+    run,
+    secrets,
+    suppressions,
+    times,
+)
 
-RULES: Final[tuple[Rule, ...]] = (*document.RULES, *graph.RULES, *suppressions.RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *document.RULES,
+    *graph.RULES,
+    *commands.RULES,
+    *expressions.RULES,
+    *outputs.RULES,
+    *calls.RULES,
+    *times.RULES,
+    *secrets.RULES,
+    *run.RULES,
+    *suppressions.RULES,
+)
 
 BY_CODE: Final[Mapping[str, Rule]] = {rule.code: rule for rule in RULES}

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel
 
-from shared.commands.registry import CommandRegistry
+from shared.commands.registry import BUILTIN, CommandRegistry
+from shared.commands.spec import CommandSpec, Effects
 from shared.validation import patches
 from shared.validation.finding import Report
 from shared.validation.rule import Example, Rule
 from shared.validation.rules import BY_CODE, RULES
-from shared.validation.subject import subject_of_data, subject_of_text
+from shared.validation.subject import Subject, subject_of_data, subject_of_text
 from shared.validation.validate import validate
+from shared.workflow.definition import Template
 
-COMMANDS = CommandRegistry.builtin()
+
+class Nothing(BaseModel):
+    """Takes nothing, returns nothing."""
+
+
+OLD = CommandSpec.of(
+    name="old-probe",
+    summary="Probes, as it was done once.",
+    parameters=Nothing,
+    output=Nothing,
+    effects=Effects.NONE,
+    deprecated="noop",
+)
+COMMANDS = CommandRegistry([*BUILTIN, OLD])
+STORED = Template.model_validate(
+    {
+        "id": "restore_database",
+        "name": "Restore a database",
+        "parameters": {"dump": {"type": "string"}},
+        "steps": [{"id": "restore", "command": "noop"}],
+    }
+)
+CALLED = {("restore_database", "1.0.0"): STORED, ("restore_database", "9.9.9"): None}
 SHOWN = [rule for rule in RULES if rule.bad is not None]
 
 
+def subject_of(example: Example) -> Subject:
+    return subject_of_text(example.text, COMMANDS, parameters=example.parameters, called=CALLED)
+
+
 def report(example: Example) -> Report:
-    subject = subject_of_text(example.text, COMMANDS, parameters=example.parameters)
-    return validate(subject, "strict")
+    return validate(subject_of(example), "strict")
 
 
 def codes(found: Report) -> set[str]:
@@ -57,9 +85,9 @@ def test_the_good_example_is_clean(rule: Rule) -> None:
 def test_a_patch_makes_its_finding_go_away(rule: Rule) -> None:
     """What can be mended by a machine is mended by its patch."""
     assert rule.bad is not None
-    subject = subject_of_text(rule.bad.text, COMMANDS, parameters=rule.bad.parameters)
+    subject = subject_of(rule.bad)
     for finding in validate(subject, "strict").findings:
         if finding.patch:
             data = patches.apply(subject.document.value, finding.patch)
-            again = validate(subject_of_data(data, COMMANDS), "strict")
+            again = validate(subject_of_data(data, COMMANDS, called=CALLED), "strict")
             assert (finding.code, finding.path) not in {(f.code, f.path) for f in again.findings}

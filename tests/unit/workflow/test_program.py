@@ -53,7 +53,7 @@ def test_every_problem_is_found_at_once() -> None:
     ) == [
         ("parameters/p/pattern", "invalid_schema"),
         ("steps/0/when", "expression_error"),
-        ("steps/0/parameters/bad", "expression_error"),
+        ("steps/0/parameters/bad/0", "expression_error"),
         ("steps/1/when", "not_a_condition"),
         ("steps/1/target/host", "expression_error"),
         ("steps/1/validation_checks/1", "expression_error"),
