@@ -1,0 +1,244 @@
+"""`forecast(...)`: what a run of a template would come to, as far as can be said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from shared.commands.spec import CommandSpec
+from shared.contracts.forecasts import (
+    CriticalStep,
+    FailurePoint,
+    Forecast,
+    Method,
+    Quantiles,
+    Risk,
+)
+from shared.forecast.chances import chance_of
+from shared.forecast.drawing import Draws
+from shared.forecast.experience import Experience, Nothing
+from shared.forecast.models import Call, Models, models_of
+from shared.forecast.outlook import is_clean, undone_at
+from shared.forecast.paths import critical
+from shared.forecast.running import Stage
+from shared.forecast.simulating import Runs, simulate
+from shared.workflow.program import CompiledStep, Program
+from shared.workflow.selecting import LiveAgent, why_unfit
+
+RUNS: Final = 1_000
+CHILD_RUNS: Final = 200
+MAX_DEPTH: Final = 4
+"""Sub-workflows are simulated down to here; deeper ones are assumed."""
+MAX_RISKS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A template that may run as a sub-workflow: its program, and what its earlier runs showed."""
+
+    program: Program
+    experience: Experience
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a forecast may know of the world. `agents` are the live ones, None where that is not
+    known; `templates` those that are called, by id and version; `commands` their specifications."""
+
+    commands: Mapping[str, CommandSpec]
+    agents: Sequence[LiveAgent] | None = None
+    templates: Mapping[tuple[str, str], Known] = field(default_factory=dict)
+
+
+def forecast(
+    program: Program,
+    parameters: Mapping[str, Any],
+    world: World,
+    experience: Experience | None = None,
+    *,
+    runs: int = RUNS,
+    seed: int = 0,
+    memoised: bool = True,
+) -> Forecast:
+    """What `runs` simulated runs with these (complete, valid) parameters come to.
+
+    The same arguments give the same forecast. `memoised=False` has the core play every run.
+    """
+    known = experience if experience is not None else Nothing()
+    models, simulated = _simulate(
+        program, parameters, world, known, runs=runs, seed=seed, memoised=memoised, depth=0
+    )
+    return _told(program, world, models, simulated, seed)
+
+
+def _simulate(
+    program: Program,
+    parameters: Mapping[str, Any],
+    world: World,
+    experience: Experience,
+    *,
+    runs: int,
+    seed: int,
+    memoised: bool,
+    depth: int,
+) -> tuple[Models, Runs]:
+    calls = _calls(program, world, seed=seed, depth=depth)
+    models = models_of(program, experience, calls, _unserved(program, world.agents))
+    draws = Draws(models, runs, seed)
+    stage = Stage(program, parameters, draws, world.agents)
+    return models, simulate(program, models, draws, stage, memoised=memoised)
+
+
+def _calls(program: Program, world: World, *, seed: int, depth: int) -> dict[str, Call]:
+    """The simulated runs of each sub-workflow that is known."""
+    found: dict[str, Call] = {}
+    for name, compiled in program.steps.items():
+        called = compiled.step.workflow
+        known = world.templates.get((called.template, called.version)) if called else None
+        if known is None or depth >= MAX_DEPTH:
+            continue
+        _, runs = _simulate(
+            known.program,
+            {},
+            world,
+            known.experience,
+            runs=CHILD_RUNS,
+            seed=seed + 1,
+            memoised=True,
+            depth=depth + 1,
+        )
+        lasted = tuple(int(one) for one in runs.lasted)
+        found[name] = Call(tuple(bool(one) for one in runs.succeeded), lasted)
+    return found
+
+
+def _unserved(program: Program, agents: Sequence[LiveAgent] | None) -> list[str] | None:
+    if agents is None:
+        return None
+    return [
+        name
+        for name, one in program.steps.items()
+        if one.step.command and not one.step.target.is_fleet and not _served(one, agents)
+    ]
+
+
+def _served(compiled: CompiledStep, agents: Sequence[LiveAgent]) -> bool:
+    step = compiled.step
+    host = step.target.host
+    pinned = host is not None and "${{" not in host
+    needs = step.target.labels, compiled.capabilities, step.any_capabilities
+    return any(
+        (not pinned or host in (one.name, one.host)) and not why_unfit(one, *needs)
+        for one in agents
+    )
+
+
+def _told(program: Program, world: World, models: Models, runs: Runs, seed: int) -> Forecast:
+    risks = _risks(runs)
+    rates = {name: model.failing for name, model in models.steps.items() if model.call is None}
+    share = {risk.step: risk.probability for risk in risks}
+    failing = {name: share[name] for name in ("", *program.graph.order) if name in share}
+    return Forecast(
+        template_id=program.template.id,
+        template_version=program.template.version,
+        runs=runs.count,
+        seed=seed,
+        method=_method(runs),
+        played=runs.played,
+        learned_runs=models.runs,
+        success=chance_of(int(runs.succeeded.sum()), runs.count, failing, rates, seed),
+        duration_s=_quantiles(runs),
+        critical_path=tuple(
+            CriticalStep(step=name, share=round(share, 4), main=main)
+            for name, share, main in critical(program, runs)
+        ),
+        risks=risks[:MAX_RISKS],
+        failure_points=_failure_points(program, world, models, runs),
+        figures=models.figures,
+        assumptions=tuple(_assumptions(program, world, models, runs)),
+    )
+
+
+def _method(runs: Runs) -> Method:
+    if runs.ordered or not runs.timed:
+        return "direct"
+    return "memoised" if runs.timed == runs.count else "mixed"
+
+
+def _quantiles(runs: Runs) -> Quantiles:
+    lasted = runs.lasted[runs.succeeded] if runs.succeeded.any() else runs.lasted
+    p50, p90, p99 = (float(v) / 1000 for v in np.quantile(lasted, (0.5, 0.9, 0.99)))
+    return Quantiles(p50=round(p50, 3), p90=round(p90, 3), p99=round(p99, 3))
+
+
+def _risks(runs: Runs) -> tuple[Risk, ...]:
+    """The steps at which runs fail, the most frequent first; empty is the workflow as a whole."""
+    failed = Counter(
+        (runs.failed_step[row], runs.code[row]) for row in np.flatnonzero(~runs.succeeded)
+    )
+    by_step: Counter[str] = Counter()
+    codes: dict[str, Counter[str]] = {}
+    for (step, code), count in failed.items():
+        by_step[step] += count
+        codes.setdefault(step, Counter())[code] += count
+    total = sum(by_step.values())
+    return tuple(
+        Risk(
+            step=step,
+            share=round(count / total, 4),
+            probability=round(count / runs.count, 4),
+            code=min(codes[step].items(), key=lambda one: (-one[1], one[0]))[0],
+        )
+        for step, count in sorted(by_step.items(), key=lambda one: (-one[1], one[0]))
+    )
+
+
+def _failure_points(
+    program: Program, world: World, models: Models, runs: Runs
+) -> tuple[FailurePoint, ...]:
+    """Every step that can fail the run, in order."""
+    probability = {risk.step: risk.probability for risk in _risks(runs)}
+    points: list[FailurePoint] = []
+    for name in program.graph.order:
+        model, step = models.steps[name], program.steps[name].step
+        if step.continue_on_failure or not (step.command or step.workflow is not None):
+            continue
+        if model.failing.mean <= 0 and name not in probability:
+            continue
+        undone = undone_at(program, name, world.commands)
+        points.append(
+            FailurePoint(
+                step=name,
+                probability=probability.get(name, 0.0),
+                undone=tuple(undone),
+                clean=is_clean(program, undone),
+            )
+        )
+    return tuple(points)
+
+
+def _assumptions(program: Program, world: World, models: Models, runs: Runs) -> list[str]:
+    found: list[str] = []
+    if models.runs == 0:
+        found.append("no earlier run of this template is known: every rate is assumed")
+    if world.agents is None:
+        found.append("which agents live is not known: one is assumed for every step")
+    for name in models.lacking:
+        found.append(f"no live agent can run {name}: it fails whenever it is reached")
+    if program.template.policies.asks_first or any(s.asks for s in program.template.every_step):
+        found.append("people approve, after a while")
+    if any(s.step.concurrency for s in program.steps.values()) or program.concurrency is not None:
+        found.append("slots of concurrency keys are free")
+    unknown = [
+        name
+        for name, one in program.steps.items()
+        if one.step.workflow is not None and models.steps[name].call is None
+    ]
+    found += [f"of the sub-workflow of {name} nothing is known" for name in unknown]
+    if runs.ordered:
+        found.append("the core played every run, since their order counts: " + runs.ordered[0])
+    return found

@@ -1,0 +1,1 @@
+"""Forecasts: by examples, and against the core itself."""
