@@ -80,7 +80,7 @@ class Waiter(BaseModel):
 
 
 class KeyState(BaseModel):
-    """One key. `turns` counts what was decided about it; `limit` is that of who asked last."""
+    """One key. `limit` is that of who asked last."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -88,7 +88,6 @@ class KeyState(BaseModel):
     id: str
     key: str
     limit: int = 1
-    turns: int = 0
     holders: tuple[Holder, ...] = ()
     waiting: tuple[Waiter, ...] = ()
     changed_at_ms: int = 0
@@ -128,18 +127,20 @@ def is_key(identifier: str) -> bool:
 
 
 def key_turn(
-    state: KeyState | None, identifier: str, message: SlotWanted | SlotFreed, at_ms: int
+    state: KeyState | None, identifier: str, message: SlotWanted | SlotFreed, at_ms: int, seq: int
 ) -> tuple[KeyState | None, tuple[Tell, ...]]:
-    """The key after a message, and what its executions are told."""
+    """The key after the message that is number `seq` in its journal, and what executions are told.
+
+    What is told is named by that number: the state of a key that nobody needs is forgotten, so
+    nothing that is counted in it would be unlike what was said before.
+    """
     if isinstance(message, SlotWanted):
-        before = state or KeyState(id=identifier, key=message.key)
-        turn = _Turn(before, at_ms)
+        turn = _Turn(state or KeyState(id=identifier, key=message.key), at_ms, seq)
         turn.wanted(message)
     elif state is None:
         return None, ()
     else:
-        before = state
-        turn = _Turn(before, at_ms)
+        turn = _Turn(state, at_ms, seq)
         turn.freed(message)
     return turn.outcome()
 
@@ -147,9 +148,10 @@ def key_turn(
 class _Turn:
     """One message about one key."""
 
-    def __init__(self, before: KeyState, at_ms: int) -> None:
+    def __init__(self, before: KeyState, at_ms: int, seq: int) -> None:
         self._before = before
         self._at_ms = at_ms
+        self._seq = seq
         self._holders = list(before.holders)
         self._waiting = list(before.waiting)
         self._limit = before.limit
@@ -193,12 +195,9 @@ class _Turn:
         unchanged = all(getattr(self._before, name) == value for name, value in changes.items())
         if unchanged and not self._told:
             return self._before, ()
-        turns = self._before.turns + 1
-        state = self._before.model_copy(
-            update={**changes, "turns": turns, "changed_at_ms": self._at_ms}
-        )
+        state = self._before.model_copy(update={**changes, "changed_at_ms": self._at_ms})
         told = tuple(
-            Tell(execution, message, f"{state.id}.{turns}.{number}")
+            Tell(execution, message, f"{state.id}.{self._seq}.{number}")
             for number, (execution, message) in enumerate(self._told)
         )
         return state, told

@@ -64,7 +64,7 @@ class SlotWorld:
 
     def _to_key(self, name: str) -> None:
         message = self._next(self.to_key[name])
-        self.key, told = key_turn(self.key, key_id(KEY), message, 1)
+        self.key, told = key_turn(self.key, key_id(KEY), message, 1, 1)
         for one in told:
             self.from_key[one.execution_id].append(one.message)
 

@@ -56,7 +56,7 @@ class ConcurrencyKeys:
         before = stored.state if stored is not None else None
         if isinstance(message, SlotFreed) and message.by is not None:
             log.warning("slot released", key=raw.execution_id, **message.model_dump(mode="json"))
-        state, told = key_turn(before, raw.execution_id, message, raw.at_ms)
+        state, told = key_turn(before, raw.execution_id, message, raw.at_ms, raw.seq)
         for tell in told:
             self._effects.append(tell.execution_id, tell.message, tell.message_id)
         if state is not None and state is not before:

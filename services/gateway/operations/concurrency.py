@@ -42,7 +42,7 @@ class ConcurrencyOperations:
             by=principal.actor,
             reason=body.reason,
         )
-        message_id = f"release.{key_id}.{state.turns}.{body.execution_id}.{body.slot}"
+        message_id = f"release.{key_id}.{state.changed_at_ms}.{body.execution_id}.{body.slot}"
         await self._parts.automations.journal.append(key_id, freed, message_id)
         return ConcurrencyKeyView.of(state)
 

@@ -33,7 +33,6 @@ def stored(seq: int, *, used: bool = True) -> StoredKey:
     state = KeyState(
         id="ck_1",
         key="deploy $x.\x00",
-        turns=seq,
         holders=(HOLDER,) if used else (),
         waiting=(WAITER,) if used else (),
         changed_at_ms=1_900_000_000_000,

@@ -80,6 +80,16 @@ async def test_steps_of_different_templates_share_a_key(world: World) -> None:
     assert _most_at_once(book) == 1
 
 
+async def test_a_key_that_was_idle_is_used_again(world: World) -> None:
+    """What it says then is not taken for what it said before."""
+    policies = {"concurrency": {"key": "now-and-then"}}
+    template = await world.template("now_and_then", [noop("a")], policies=policies)
+    for _ in range(3):
+        (state,) = await world.all_ended([await world.request(template)])
+        assert state.status.value == "completed"
+        await world.until(lambda: _is_idle(world, "now-and-then"), "the key is free")
+
+
 async def test_a_newcomer_replaces_who_runs(world: World) -> None:
     """The older one is cancelled, with proof that what it ran is gone, before the newer begins."""
     policies = {"concurrency": {"key": "latest", "on_conflict": "replace"}}

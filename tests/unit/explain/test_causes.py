@@ -230,7 +230,7 @@ def limited() -> Picture:
     state = None
     for number, execution in enumerate(("ex_2", "ex_3", "ex_4", "x1")):
         wanted = SlotWanted(key="deploy", execution_id=execution, slot="a", limit=2)
-        state, _ = key_turn(state, key_id("deploy"), wanted, number)
+        state, _ = key_turn(state, key_id("deploy"), wanted, number, number)
     assert state is not None
     return picture(run, keys={"deploy": state})
 

@@ -32,10 +32,10 @@ class Key:
     def tell(self, message: SlotWanted | SlotFreed) -> list[tuple[str, str]]:
         """What it says: to whom, and what."""
         self.at_ms += 1
-        again = key_turn(self.state, ID, message, self.at_ms)
-        self.state, told = key_turn(self.state, ID, message, self.at_ms)
+        again = key_turn(self.state, ID, message, self.at_ms, self.at_ms)
+        self.state, told = key_turn(self.state, ID, message, self.at_ms, self.at_ms)
         assert again == (self.state, told)
-        repeated = key_turn(self.state, ID, message, self.at_ms)
+        repeated = key_turn(self.state, ID, message, self.at_ms, self.at_ms)
         if not any(isinstance(one.message, msg.SlotRefused) for one in told):
             assert repeated == (self.state, ()), "the same once more changed something"
         assert len({one.message_id for one in told}) == len(told)
@@ -116,7 +116,7 @@ def test_more_than_anybody_would_wait_for_are_refused() -> None:
 
 def test_a_key_that_nobody_asked_ignores_what_is_given_back() -> None:
     """There is nothing to give back."""
-    assert key_turn(None, ID, SlotFreed(execution_id="a", slot="*"), 1) == (None, ())
+    assert key_turn(None, ID, SlotFreed(execution_id="a", slot="*"), 1, 1) == (None, ())
 
 
 def test_its_id_follows_from_its_name() -> None:
@@ -163,3 +163,12 @@ def test_a_key_that_nobody_uses_may_be_forgotten() -> None:
         assert key.state is not None
         statuses.append(key.state.status)
     assert statuses == ["active", "deleted"]
+
+
+def test_a_key_that_was_forgotten_says_nothing_by_an_old_name() -> None:
+    """What a key says is unlike what it said before its state was deleted: names that come twice
+    would be dropped as sent again."""
+    wanted = SlotWanted(key="deploy", execution_id="a", slot="*", limit=1)
+    _, (first,) = key_turn(None, ID, wanted, 1, 10)
+    _, (later,) = key_turn(None, ID, wanted, 1, 12)
+    assert first.message_id != later.message_id
