@@ -33,7 +33,7 @@ class CommandModule:
 
 MODULES: Final[tuple[CommandModule, ...]] = (
     CommandModule(
-        "services.cli.demo",
+        "services.cli.demo.commands",
         STACK,
         {"demo": "Bring the stack up with three agents, run two workflows."},
     ),

@@ -1,4 +1,4 @@
-"""`hv demo`: the whole system at work on this machine, in about a minute.
+"""Where the demo plays: the stack, its agents, who takes delegated tasks; and how it is shown.
 
 Nothing is staged: the stack is the real one, the commands really run, and every line that is
 printed comes from an event or from what the gateway has stored.
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -27,11 +26,9 @@ from ops.stack.spec import AgentSpec
 from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.client import Gateway
-from services.cli.connection import find_connection
 from services.cli.faces import QuietFace, face_for
 from services.cli.follow import follow
-from services.cli.options import AsJson
-from services.cli.outcome import CliError, ExitCode, print_json, told
+from services.cli.outcome import CliError, ExitCode
 from shared.contracts.api.executions import ExecuteRequest, ExecutionView
 from shared.templates.loader import load_file
 
@@ -49,48 +46,6 @@ RESPONDER_WITHIN_S: Final = 30.0
 STOP_WITHIN_S: Final = 10.0
 POLL_S: Final = 0.2
 OUTPUT_LIMIT: Final = 120
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(demo)
-
-
-@told
-def demo(as_json: AsJson = False) -> None:
-    """Bring the stack up with three agents and run two real workflows on them.
-
-    Exit code 0 only when both completed. The stack stays up; `hv down` stops it.
-    """
-    layout = Layout.from_environment()
-    stage = Stage(layout, rendering.console(stderr=as_json), as_json=as_json)
-    record = stage.bring_up()
-    with Gateway(find_connection(record.urls["gateway"], layout.admin_key)) as gateway:
-        stage.wait_for_agents(gateway)
-        with stage.responder(gateway):
-            views = [
-                stage.run(gateway, "incident_response", _incident()),
-                stage.run_custom(gateway, record.urls["gateway"]),
-            ]
-    completed = all(view.status == "completed" for view in views)
-    if as_json:
-        executions = [view.model_dump(mode="json") for view in views]
-        print_json({"completed": completed, "urls": _urls(record), "executions": executions})
-    else:
-        stage.sum_up(views, record, completed=completed)
-    raise typer.Exit(int(ExitCode.DONE if completed else ExitCode.FAILED))
-
-
-def _incident() -> dict[str, Any]:
-    return {
-        "title": "Exercise: the database answers slowly",
-        "description": "Part of hv demo: nothing is broken, but everybody acts as if it were.",
-        "severity": "high",
-        "affected_systems": ["db-1"],
-        "required_capabilities": ["diagnosis"],
-        "answer_within_s": 60,
-        "resolve_within_s": 300,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +150,7 @@ class Stage:
                 text = _summary(value)
                 self.console.print(Text(f"  {name}: {text}"), soft_wrap=True)
         self._say("\nLook next:")
-        for name, value in {**_urls(record), **_commands(views)}.items():
+        for name, value in {**urls(record), **_commands(views)}.items():
             self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
         end = "Both workflows completed." if completed else "Not every workflow completed."
         self._say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
@@ -228,7 +183,8 @@ def _environment(gateway: Gateway) -> dict[str, str]:
     return {**os.environ, **told_more, "PYTHONUNBUFFERED": "1"}
 
 
-def _urls(record: state.StackRecord) -> dict[str, str]:
+def urls(record: state.StackRecord) -> dict[str, str]:
+    """Where to look next."""
     url = record.urls["gateway"]
     return {"gateway": url, "API": f"{url}/docs", "metrics": f"{url}/metrics"}
 
