@@ -25,6 +25,7 @@ from services.executor.coordinator.sole import Sole
 from services.executor.leftovers import stop_leftovers
 from services.executor.placement import LiveAgents
 from services.executor.policy import Allowed, Policy, default_policy, load_policy
+from services.executor.prechecks import Prechecks
 from services.executor.runner.announcer import AgentIdentity, Announcer
 from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
@@ -266,7 +267,14 @@ async def _start_runner(
         ),
         data_dir=settings.data_dir,
     )
-    responder = responder_for(settings.agent_name, bus, hive, settings.data_dir, announcer.record)
+    responder = responder_for(
+        settings.agent_name,
+        bus,
+        hive,
+        settings.data_dir,
+        announcer.record,
+        Prechecks(policy, workbench.vault, clock),
+    )
     await responder.start()
     await runner.start()
     loops += runner.loops

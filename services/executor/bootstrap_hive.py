@@ -8,6 +8,7 @@ from pathlib import Path
 from services.executor.desk import Collective, DelegationSweep, serve_collective
 from services.executor.facts import FactFinder
 from services.executor.notifier import FEED, Notifier
+from services.executor.prechecks import Prechecks
 from services.executor.received import ReceivedBroadcasts
 from services.executor.responder import Possessions, Responder
 from services.executor.synced import SyncedBundles
@@ -96,7 +97,12 @@ def hive_over(bus: Bus) -> Hive:
 
 
 def responder_for(
-    agent: str, bus: Bus, hive: Hive, data_dir: Path, record: Callable[[], AgentRecord]
+    agent: str,
+    bus: Bus,
+    hive: Hive,
+    data_dir: Path,
+    record: Callable[[], AgentRecord],
+    prechecks: Prechecks,
 ) -> Responder:
     """What answers in the name of an agent."""
     return Responder(
@@ -107,6 +113,7 @@ def responder_for(
             received=ReceivedBroadcasts(data_dir),
             synced=SyncedBundles(data_dir, hive.bundles),
             facts=FactFinder(data_dir),
+            prechecks=prechecks,
         ),
         broadcasts=hive.broadcasts,
         bundles=hive.bundles,

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from services.executor.facts import FactFinder
+from services.executor.prechecks import Prechecks
 from services.executor.received import ReceivedBroadcasts
 from services.executor.synced import SyncedBundles
 from shared.contracts import control
@@ -33,11 +34,12 @@ CATCH_UP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Possessions:
-    """What an agent keeps and knows."""
+    """What an agent keeps and knows, and what it would do."""
 
     received: ReceivedBroadcasts
     synced: SyncedBundles
     facts: FactFinder
+    prechecks: Prechecks
 
 
 class Responder:
@@ -69,6 +71,7 @@ class Responder:
         await self._seat.answer(control.FACTS, self.facts)
         await self._seat.answer(control.BROADCAST, self.broadcast)
         await self._seat.answer(control.SYNC, self.sync)
+        await self._seat.answer(control.PRECHECK, self._mine.prechecks.answer)
         self._task = asyncio.create_task(self._keep())
 
     async def close(self) -> None:

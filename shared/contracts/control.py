@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from shared.contracts.agents import AgentRecord
 from shared.contracts.collective import Acknowledgement, Broadcast, Contract
+from shared.contracts.prechecks import PrecheckAnswer, PrecheckQuestion
 from shared.contracts.sync import BundleVersion, HeldBundle
 
 QuestionT = TypeVar("QuestionT", bound=BaseModel)
@@ -93,3 +94,4 @@ STATUS: Final = Verb("status", StatusQuestion, StatusAnswer)
 FACTS: Final = Verb("facts", FactsQuestion, FactsAnswer)
 BROADCAST: Final = Verb("broadcast", BroadcastNotice, BroadcastReceipt)
 SYNC: Final = Verb("sync", SyncOrder, SyncReport)
+PRECHECK: Final = Verb("precheck", PrecheckQuestion, PrecheckAnswer)

@@ -76,12 +76,14 @@ class Undo(_Part):
 
 
 class FailurePoint(_Part):
-    """A step at which a run can fail, and what a rollback would do then. `clean`: it gets back to
-    the state before the run."""
+    """A step at which a run can fail, and what a rollback would do then: `undone` names the last
+    steps before it, `counts` counts them all by how. `clean`: it gets back to the state before the
+    run."""
 
     step: str
     probability: Share
     undone: tuple[Undo, ...] = ()
+    counts: dict[str, int] = Field(default_factory=dict)
     clean: bool
 
 

@@ -19,6 +19,7 @@ from shared.contracts.collective import (
 )
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
+from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +165,25 @@ class BroadcastList(Contract):
     broadcasts: tuple[Broadcast, ...]
 
 
-_SERVICE: Final = "collective"
+COLLECTIVE: Final = "collective"
 
-REMEMBER: Final = Endpoint(_SERVICE, "remember", RememberRequest, Done)
-GET_MEMORY: Final = Endpoint(_SERVICE, "get-memory", ById, FoundMemory)
-RECALL: Final = Endpoint(_SERVICE, "recall", RecallRequest, RecallAnswer)
-FORGET: Final = Endpoint(_SERVICE, "forget", ById, Done)
-OFFER: Final = Endpoint(_SERVICE, "offer", OfferRequest, DelegationAnswer)
-CHANGE: Final = Endpoint(_SERVICE, "change", ChangeRequest, DelegationAnswer)
-GET_DELEGATION: Final = Endpoint(_SERVICE, "get-delegation", ById, DelegationAnswer)
-LIST_DELEGATIONS: Final = Endpoint(_SERVICE, "list-delegations", DelegationFilter, DelegationList)
-OPEN_COUNTS: Final = Endpoint(_SERVICE, "open-counts", Nothing, OpenCounts)
-SAVE_PARTICIPANT: Final = Endpoint(_SERVICE, "save-participant", ParticipantRequest, Nothing)
-LIST_PARTICIPANTS: Final = Endpoint(_SERVICE, "list-participants", Nothing, ParticipantList)
-SEEN_PARTICIPANT: Final = Endpoint(_SERVICE, "seen-participant", SeenRequest, Nothing)
-REMOVE_PARTICIPANT: Final = Endpoint(_SERVICE, "remove-participant", ById, Done)
-SEND: Final = Endpoint(_SERVICE, "send", SendRequest, BroadcastAnswer)
-ACKNOWLEDGE: Final = Endpoint(_SERVICE, "acknowledge", AcknowledgeRequest, BroadcastAnswer)
-GET_BROADCAST: Final = Endpoint(_SERVICE, "get-broadcast", ById, BroadcastAnswer)
-LIST_BROADCASTS: Final = Endpoint(_SERVICE, "list-broadcasts", BroadcastPage, BroadcastList)
-MISSED: Final = Endpoint(_SERVICE, "missed", MissedRequest, BroadcastList)
+REMEMBER: Final = Endpoint(COLLECTIVE, "remember", RememberRequest, Done)
+GET_MEMORY: Final = Endpoint(COLLECTIVE, "get-memory", ById, FoundMemory)
+RECALL: Final = Endpoint(COLLECTIVE, "recall", RecallRequest, RecallAnswer)
+FORGET: Final = Endpoint(COLLECTIVE, "forget", ById, Done)
+OFFER: Final = Endpoint(COLLECTIVE, "offer", OfferRequest, DelegationAnswer)
+CHANGE: Final = Endpoint(COLLECTIVE, "change", ChangeRequest, DelegationAnswer)
+GET_DELEGATION: Final = Endpoint(COLLECTIVE, "get-delegation", ById, DelegationAnswer)
+LIST_DELEGATIONS: Final = Endpoint(COLLECTIVE, "list-delegations", DelegationFilter, DelegationList)
+OPEN_COUNTS: Final = Endpoint(COLLECTIVE, "open-counts", Nothing, OpenCounts)
+SAVE_PARTICIPANT: Final = Endpoint(COLLECTIVE, "save-participant", ParticipantRequest, Nothing)
+LIST_PARTICIPANTS: Final = Endpoint(COLLECTIVE, "list-participants", Nothing, ParticipantList)
+SEEN_PARTICIPANT: Final = Endpoint(COLLECTIVE, "seen-participant", SeenRequest, Nothing)
+REMOVE_PARTICIPANT: Final = Endpoint(COLLECTIVE, "remove-participant", ById, Done)
+SEND: Final = Endpoint(COLLECTIVE, "send", SendRequest, BroadcastAnswer)
+ACKNOWLEDGE: Final = Endpoint(COLLECTIVE, "acknowledge", AcknowledgeRequest, BroadcastAnswer)
+GET_BROADCAST: Final = Endpoint(COLLECTIVE, "get-broadcast", ById, BroadcastAnswer)
+LIST_BROADCASTS: Final = Endpoint(COLLECTIVE, "list-broadcasts", BroadcastPage, BroadcastList)
+MISSED: Final = Endpoint(COLLECTIVE, "missed", MissedRequest, BroadcastList)
+
+LOOK: Final = Endpoint("validator", "look", ValidationQuestion, ValidationAnswer)

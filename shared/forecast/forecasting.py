@@ -22,7 +22,7 @@ from shared.forecast.chances import chance_of
 from shared.forecast.drawing import Draws
 from shared.forecast.experience import Experience, Nothing
 from shared.forecast.models import Call, Models, models_of
-from shared.forecast.outlook import is_clean, undone_at
+from shared.forecast.outlook import point_of, way_back_of
 from shared.forecast.paths import critical
 from shared.forecast.running import Stage
 from shared.forecast.simulating import Runs, simulate
@@ -34,6 +34,8 @@ CHILD_RUNS: Final = 200
 MAX_DEPTH: Final = 4
 """Sub-workflows are simulated down to here; deeper ones are assumed."""
 MAX_RISKS: Final = 20
+MAX_POINTS: Final = 50
+"""Points of failure that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,25 +202,20 @@ def _risks(runs: Runs) -> tuple[Risk, ...]:
 def _failure_points(
     program: Program, world: World, models: Models, runs: Runs
 ) -> tuple[FailurePoint, ...]:
-    """Every step that can fail the run, in order."""
+    """The steps that can fail the run, the most likely ones, in the program's order."""
     probability = {risk.step: risk.probability for risk in _risks(runs)}
-    points: list[FailurePoint] = []
-    for name in program.graph.order:
-        model, step = models.steps[name], program.steps[name].step
-        if step.continue_on_failure or not (step.command or step.workflow is not None):
-            continue
-        if model.failing.mean <= 0 and name not in probability:
-            continue
-        undone = undone_at(program, name, world.commands)
-        points.append(
-            FailurePoint(
-                step=name,
-                probability=probability.get(name, 0.0),
-                undone=tuple(undone),
-                clean=is_clean(program, undone),
-            )
-        )
-    return tuple(points)
+    ways = {n: way_back_of(one.step, world.commands) for n, one in program.steps.items()}
+    can = [name for name in program.graph.order if _can_fail(program, models, name)]
+    likely = set(sorted(can, key=lambda name: -probability.get(name, 0.0))[:MAX_POINTS])
+    return tuple(
+        point_of(program, name, probability.get(name, 0.0), ways) for name in can if name in likely
+    )
+
+
+def _can_fail(program: Program, models: Models, name: str) -> bool:
+    step = program.steps[name].step
+    runs = bool(step.command) or step.workflow is not None
+    return runs and not step.continue_on_failure and models.steps[name].failing.mean > 0
 
 
 def _assumptions(program: Program, world: World, models: Models, runs: Runs) -> list[str]:

@@ -2,20 +2,25 @@
 
 At a step that fails, everything may have run that does not wait for it. What changes nothing needs
 no way back; of the rest a step is compensated (it has a `rollback`), captured (its command keeps
-what it changes, or the template does), irreversible as its author says, or unprotected.
+what it changes), irreversible as its author says, or unprotected.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from shared.commands.spec import CommandSpec, Effects
-from shared.contracts.forecasts import Undo
+from shared.contracts.forecasts import FailurePoint, Undo
 from shared.workflow.definition import Step
 from shared.workflow.program import Program
 
 CLEAN: Final = ("compensated", "captured")
+MAX_UNDONE: Final = 50
+"""Steps that are named for one point; all of them are counted."""
+
+Ways = Mapping[str, Undo | None]
 
 
 def way_back_of(step: Step, commands: Mapping[str, CommandSpec]) -> Undo | None:
@@ -30,23 +35,29 @@ def way_back_of(step: Step, commands: Mapping[str, CommandSpec]) -> Undo | None:
         return None
     if step.irreversible:
         return Undo(step=step.id, how="irreversible", reason=step.irreversible)
-    if effects is Effects.REVERSIBLE:
+    if spec is not None and spec.captures:
         return Undo(step=step.id, how="captured", reason=f"{step.command} keeps what it changes")
     return Undo(step=step.id, how="unprotected", reason="it has no rollback, and keeps nothing")
 
 
-def undone_at(program: Program, failed: str, commands: Mapping[str, CommandSpec]) -> list[Undo]:
+def point_of(program: Program, failed: str, probability: float, ways: Ways) -> FailurePoint:
+    """What a rollback would do when a step fails. `ways` is the way back of every step."""
+    undone = undone_at(program, failed, ways)
+    return FailurePoint(
+        step=failed,
+        probability=probability,
+        undone=tuple(undone[:MAX_UNDONE]),
+        counts=dict(Counter(one.how for one in undone)),
+        clean=is_clean(program, undone),
+    )
+
+
+def undone_at(program: Program, failed: str, ways: Ways) -> list[Undo]:
     """What a rollback would meet when `failed` fails: the steps that may have run, the last first.
     The failed step is among them: it may have changed something before it failed."""
     after = _after(program, failed)
-    found: list[Undo] = []
-    for name in reversed(program.graph.order):
-        if name in after:
-            continue
-        undo = way_back_of(program.steps[name].step, commands)
-        if undo is not None:
-            found.append(undo)
-    return found
+    before = (ways[name] for name in reversed(program.graph.order) if name not in after)
+    return [way for way in before if way is not None]
 
 
 def is_clean(program: Program, undone: list[Undo]) -> bool:

@@ -123,7 +123,7 @@ def _prepare(
         return Failed("cwd_missing", f"the working directory '{_short(cwd)}' does not exist")
     if not os.access(cwd, os.X_OK):
         return Failed("permission_denied", f"the agent's user may not enter '{_short(cwd)}'")
-    path = _find(program, cwd, env)
+    path = find_program(program, cwd, env)
     if path is None:
         where = "is not a file" if "/" in program else "is in no directory of PATH"
         message = f"the program '{_short(program)}' {where} on this host"
@@ -139,7 +139,7 @@ def _asked(params: ShellParameters, policy: Policy) -> Iterator[Decision]:
     yield from (policy.variable(name) for name in params.env)
 
 
-def _find(program: str, cwd: Path, env: Mapping[str, str]) -> Path | None:
+def find_program(program: str, cwd: Path, env: Mapping[str, str]) -> Path | None:
     """Absolute path of the program: by PATH if it is a bare name, else relative to `cwd`."""
     if "/" in program:
         path = cwd / program

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -16,6 +17,8 @@ from shared.ports.secrets import SecretProvider, SecretUnusableError
 from shared.runtime.secret_store import check_secret
 
 log = structlog.get_logger()
+
+LookedUp = Literal["there", "missing", "refused", "unusable"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,21 @@ class Vault:
             if isinstance(decision, Refused):
                 return refused(decision)
         return await asyncio.to_thread(self._found, task, names)
+
+    def looked_up(self, name: str, command: str, template: str) -> tuple[LookedUp, str]:
+        """Whether a step of this command, in a workflow of this template, would get the secret, and
+        why not. Blocks; the value is not told."""
+        decision = self.policy.secret(name, command, template)
+        if isinstance(decision, Refused):
+            return "refused", f"{decision.message} ({decision.rule})"
+        try:
+            value, _ = self._find(name)
+            if value is None:
+                return "missing", self._missing(name).message
+            check_secret(name, value)
+        except SecretUnusableError as error:
+            return "unusable", f"agent {self.agent}: {error}"
+        return "there", ""
 
     def _found(self, task: Task, names: Iterable[str]) -> dict[str, str] | Failed:
         found: dict[str, str] = {}

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from shared.adapters.nats.connection import Bus
 from shared.adapters.outages import outage_of
-from shared.contracts import subjects
+from shared.contracts import rpc, subjects
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.rpc import Endpoint
 from shared.ports.collective import (
@@ -106,15 +106,18 @@ async def call(
     endpoint: Endpoint[QuestionT, AnswerT],
     request: QuestionT,
     timeout_s: float = CALL_S,
+    absent_s: float | None = None,
 ) -> AnswerT:
-    """Ask a service. Where nobody serves the endpoint, ask again until the time is over.
+    """Ask a service. Where nobody serves the endpoint, ask again until the time is over, or for
+    `absent_s` seconds.
 
     Raises what the service raised (`CollectiveError`), or `HiveUnavailableError`.
     """
     payload = request.model_dump_json().encode()
     if len(payload) > bus.client.max_payload - _HEADROOM_BYTES:
         raise InvalidRequestError(f"{endpoint.name}: {len(payload)} bytes are too many at once")
-    reply = await _request(bus, endpoint, payload, timeout_s)
+    patience_s = timeout_s if absent_s is None else absent_s
+    reply = await _request(bus, endpoint, payload, timeout_s, patience_s)
     headers = reply.headers or {}
     if ERROR_CODE_HEADER in headers:
         message = unquote(headers.get(ERROR_HEADER, ""))
@@ -125,26 +128,30 @@ async def call(
         raise CollectiveError(f"{endpoint.name}: {_first_problem(error)}") from error
 
 
-async def _request(bus: Bus, endpoint: Endpoint[Any, Any], payload: bytes, timeout_s: float) -> Msg:
+async def _request(
+    bus: Bus, endpoint: Endpoint[Any, Any], payload: bytes, timeout_s: float, patience_s: float
+) -> Msg:
     subject = subjects.rpc(endpoint.service, endpoint.name)
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout_s
+    waited = loop.time() + patience_s
     while True:
         left = max(0.01, until - loop.time())
         try:
             return await bus.client.request(subject, payload, timeout=left)
         except NoRespondersError:
-            if loop.time() + _ASK_AGAIN_S >= until:
-                raise HiveUnavailableError(_nobody(endpoint, timeout_s)) from None
+            if loop.time() + _ASK_AGAIN_S >= waited:
+                raise HiveUnavailableError(_nobody(endpoint, patience_s)) from None
         except (NatsError, TimeoutError) as error:
             raise HiveUnavailableError(_nobody(endpoint, timeout_s)) from error
         await asyncio.sleep(_ASK_AGAIN_S)
 
 
 def _nobody(endpoint: Endpoint[Any, Any], timeout_s: float) -> str:
+    who = "coordinator" if endpoint.service == rpc.COLLECTIVE else endpoint.service
     return (
         f"nobody answered {endpoint.service}.{endpoint.name} within {timeout_s:g} s; "
-        "is a coordinator running?"
+        f"is a {who} running?"
     )
 
 

@@ -11,7 +11,9 @@ from shared.validation.rules import (
     commands,
     document,
     expressions,
+    foreseen,
     graph,
+    live,
     outputs,
     run,
     secrets,
@@ -29,6 +31,8 @@ RULES: Final[tuple[Rule, ...]] = (
     *times.RULES,
     *secrets.RULES,
     *run.RULES,
+    *live.RULES,
+    *foreseen.RULES,
     *suppressions.RULES,
 )
 

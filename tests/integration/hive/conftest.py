@@ -18,8 +18,10 @@ from services.executor.commands.base import CommandContext, Outcome
 from services.executor.commands.catalog import CommandCatalog, builtin_commands
 from services.executor.commands.perform import perform
 from services.executor.desk import Collective
-from services.executor.policy import default_policy
+from services.executor.policy import Policy, default_policy
+from services.executor.prechecks import Prechecks
 from services.executor.responder import Responder
+from services.executor.secrets.vault import Vault
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.executions import MongoExecutionStore
 from shared.adapters.nats.agents import NatsAgentDirectory
@@ -69,7 +71,9 @@ class Fleet:
             bus = await connect(self.url, name)
             (self.folder / name).mkdir(exist_ok=True)
             hive = hive_over(bus)
-            responder = responder_for(name, bus, hive, self.folder / name, partial(_same, record))
+            prechecks = Prechecks(Policy(), Vault(name, [], Policy()), hive.clock)
+            folder, told = self.folder / name, partial(_same, record)
+            responder = responder_for(name, bus, hive, folder, told, prechecks)
             await responder.start()
             self.responders[name] = responder, bus
 

@@ -12,9 +12,11 @@ from services.executor.commands.base import CommandContext, Outcome
 from services.executor.commands.catalog import CommandCatalog, builtin_commands
 from services.executor.commands.perform import perform
 from services.executor.facts import FactFinder
-from services.executor.policy import default_policy
+from services.executor.policy import Policy, default_policy
+from services.executor.prechecks import Prechecks
 from services.executor.received import ReceivedBroadcasts
 from services.executor.responder import Possessions, Responder
+from services.executor.secrets.vault import Vault
 from services.executor.synced import SyncedBundles
 from shared.contracts.agents import AgentRecord
 from shared.memory.agents import MemoryAgentDirectory
@@ -76,6 +78,7 @@ class LittleHive:
                 received=ReceivedBroadcasts(folder),
                 synced=SyncedBundles(folder, self.port.bundles),
                 facts=FactFinder(folder),
+                prechecks=Prechecks(Policy(), Vault(name, [], Policy()), self.clock),
             ),
             broadcasts=self.port.broadcasts,
             bundles=self.port.bundles,
