@@ -65,10 +65,44 @@ class TemplateFileError(DefinitionError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text holds, and where each value is (by its path, such as `steps/2/when`)."""
+    """What a text holds, and where each value is (by its path, such as `steps/2/when`); `text` and
+    `scalars` tell where a part of one is."""
 
     value: Any
     places: Mapping[str, Place] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
+    scalars: Mapping[str, tuple[int, int, str]] = field(default_factory=dict, repr=False)
+    """Where each text begins, after its key, and its style: `|`, `>`, a quote, or nothing."""
+
+    def inside(self, path: str, offset: int) -> Place:
+        """The place of a character of a text, by its offset from 0; where that cannot be known
+        (in folded or escaped texts), the place of the text."""
+        found = self.scalars.get(path)
+        value = self._at(path)
+        if found is None or not isinstance(value, str):
+            return self.place(path)
+        line, column, style = found
+        lines = self.text.split("\n")
+        if style == "|":
+            before = value[:offset]
+            own = [one for one in lines[line:] if one.strip()]
+            indent = len(own[0]) - len(own[0].lstrip(" ")) if own else 0
+            number = line + 1 + before.count("\n")
+            return (number, indent + offset - (before.rfind("\n") + 1) + 1)
+        start = column - 1 + (1 if style in ("'", '"') else 0)
+        same = "\n" not in value and lines[line - 1][start:].startswith(value)
+        return (line, start + offset + 1) if same else self.place(path)
+
+    def _at(self, path: str) -> Any:
+        value = self.value
+        for part in path.split("/") if path else ():
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            else:
+                return None
+        return value
 
     def place(self, path: str) -> Place:
         """The place of a value, or of the nearest one around it; (0, 0) when none is known."""
@@ -106,7 +140,54 @@ def _parse_json(text: str) -> Document:
         raise _error("not_json", error.msg, "write valid JSON, or YAML", place) from None
     except ValueError:  # Python refuses numbers of thousands of digits
         raise _error("not_json", "a number has too many digits", "write it as a string") from None
-    return Document(value)
+    return Document(value, dict(_json_places(text)), text)
+
+
+_JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+def _json_places(text: str) -> Iterator[tuple[str, Place]]:
+    """Where each value of valid JSON is: the place of its key, or of itself in a list."""
+    lines = _LineCounter(text)
+    stack: list[tuple[str, int]] = []  # the path of each open map or list, and the next index
+    key, path, expects_key = "", "", False
+    for match in _JSON_TOKEN.finditer(text):
+        part = match.group()
+        if part in "}]":
+            stack.pop()
+            expects_key = False
+        elif part == ",":
+            expects_key = stack[-1][1] < 0
+        elif part == ":":
+            pass
+        elif expects_key:
+            key, expects_key = json.loads(part), False
+            path = _join(stack[-1][0], key)
+            yield path, lines.place(match.start())
+        else:
+            if stack and stack[-1][1] >= 0:
+                holder, index = stack[-1]
+                path, stack[-1] = _join(holder, index), (holder, index + 1)
+                yield path, lines.place(match.start())
+            if part in "{[":
+                stack.append((path, -1 if part == "{" else 0))
+                expects_key = part == "{"
+
+
+class _LineCounter:
+    """Lines and columns of offsets that only grow."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._line, self._start, self._at = text, 1, 0, 0
+
+    def place(self, offset: int) -> Place:
+        """Line and column from 1."""
+        newlines = self._text.count("\n", self._at, offset)
+        if newlines:
+            self._line += newlines
+            self._start = self._text.rfind("\n", 0, offset) + 1
+        self._at = offset
+        return (self._line, offset - self._start + 1)
 
 
 def _check_json_depth(text: str) -> None:
@@ -142,6 +223,8 @@ class _YamlReader:
     def __init__(self, text: str) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._places: dict[str, Place] = {}
+        self._scalars: dict[str, tuple[int, int, str]] = {}
+        self._text = text
         self._values = 0
 
     def read(self) -> Document:
@@ -165,7 +248,7 @@ class _YamlReader:
         if not isinstance(event, yaml.StreamEndEvent):
             fix = "put each template into a file of its own"
             raise _error("several_documents", "there is a second document", fix, _place(event))
-        return Document(value, self._places)
+        return Document(value, self._places, self._text, self._scalars)
 
     def _value(self, event: Any, path: str, depth: int) -> Any:
         place = _place(event)
@@ -177,6 +260,7 @@ class _YamlReader:
         if event.tag not in (None, "!"):
             raise _error("tag", f"tag {event.tag} is not allowed", "remove it", place)
         if isinstance(event, yaml.ScalarEvent):
+            self._scalars[path] = (*place, event.style or "")
             return _plain(event.value, place) if event.implicit[0] else event.value
         if depth >= MAX_DEPTH:
             raise _too_deep(place)

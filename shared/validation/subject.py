@@ -23,6 +23,7 @@ from shared.validation.expressions import Expression, expressions
 from shared.validation.rule import Found
 from shared.workflow.definition import Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, Problem
+from shared.workflow.expressions import Compiled
 from shared.workflow.program import Program, compile_template
 from shared.workflow.validation_policy import Suppression
 
@@ -143,6 +144,25 @@ class Subject:
             else:
                 return None
         return value
+
+    def inside(self, path: str, offset: int) -> Place:
+        """Line and column of a character of a text."""
+        return self.document.inside(path, offset)
+
+    @cached_property
+    def _compiled(self) -> Mapping[str, Compiled]:
+        """Each expression of the program that makes a value or part of a text, by its source."""
+        steps = self.program.steps.values() if self.program is not None else ()
+        return {
+            one.source: one
+            for step in steps
+            for rendered in (step.parameters, step.way_back.parameters, step.way_back.capture)
+            for one in (rendered.expressions if rendered is not None else ())
+        }
+
+    def compiled(self, source: str) -> Compiled | None:
+        """An expression of a step's parameters, with its type; None where it is not known."""
+        return self._compiled.get(source)
 
     @staticmethod
     def close(name: str, known: Iterable[str]) -> str | None:

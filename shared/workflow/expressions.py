@@ -205,6 +205,11 @@ class Rendered:
         self.needs = tuple(sorted(set(_collect_needs(self._parts))))
 
     @property
+    def expressions(self) -> Iterator[Compiled]:
+        """Every expression in it, those on agents among them."""
+        return _expressions(self._parts)
+
+    @property
     def wholes(self) -> Iterator[tuple[Place, Compiled]]:
         """The expressions that make a value by themselves, with where each stands."""
         return _wholes(self._parts)
@@ -336,14 +341,8 @@ def _known_parts(part: Any, data: Mapping[str, Any]) -> Any:
 
 
 def _collect_needs(part: Any) -> Iterable[str]:
-    if isinstance(part, Compiled):
-        yield from (name for name in part.needs if not name.startswith(SECRETS))
-    elif isinstance(part, _Text | LateText):
-        for piece in part.parts:
-            yield from _collect_needs(piece)
-    elif isinstance(part, dict | list):
-        for item in part.values() if isinstance(part, dict) else part:
-            yield from _collect_needs(item)
+    for one in _expressions(part):
+        yield from (name for name in one.needs if not name.startswith(SECRETS))
 
 
 def _late_texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, LateText]]:
@@ -355,6 +354,16 @@ def _late_texts(part: Any, place: Place = ()) -> Iterator[tuple[Place, LateText]
     elif isinstance(part, list):
         for index, item in enumerate(part):
             yield from _late_texts(item, (*place, index))
+
+
+def _expressions(part: Any) -> Iterator[Compiled]:
+    if isinstance(part, Compiled):
+        yield part
+    elif isinstance(part, _Text | LateText):
+        yield from (piece for piece in part.parts if isinstance(piece, Compiled))
+    elif isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from _expressions(item)
 
 
 def _wholes(part: Any, place: Place = ()) -> Iterator[tuple[Place, Compiled]]:
