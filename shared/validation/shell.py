@@ -98,6 +98,8 @@ class Script:
     commands: tuple[Command, ...] = ()
     pipelines: tuple[tuple[Command, ...], ...] = ()
     places: tuple[PlaceUse, ...] = ()
+    assigned: tuple[tuple[str, Word], ...] = ()
+    """Variables with what they are set to, in order."""
     broken_at: int | None = None
 
 
@@ -117,6 +119,7 @@ def parse_script(text: str) -> Script:
         tuple(reader.commands),
         tuple(reader.pipelines),
         tuple(reader.place(root, span) for span in found),
+        tuple(reader.assigned),
         _first_error(root, reader),
     )
 
@@ -142,6 +145,7 @@ class _Reader:
         self._places = places
         self.commands: list[Command] = []
         self.pipelines: list[tuple[Command, ...]] = []
+        self.assigned: list[tuple[str, Word]] = []
 
     def offset(self, byte: int) -> int:
         """An offset in characters."""
@@ -156,10 +160,17 @@ class _Reader:
                 self.commands.append(self.command(node))
             elif node.type == "pipeline":
                 self.pipelines.append(self._stages(node))
+            elif node.type == "variable_assignment":
+                self._assign(node)
             elif node.type == "redirected_statement" and node.child_by_field_name("body") is None:
                 targets = tuple(t for one in _redirects(node) for t in self._target(one))
                 self.commands.append(Command((), self.offset(node.start_byte), targets))
             stack += reversed(node.children)
+
+    def _assign(self, node: Node) -> None:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is not None and value is not None:
+            self.assigned.append((self._text(name), self.word(value)))
 
     def command(self, node: Node) -> Command:
         """A command with its words, and where its output goes."""

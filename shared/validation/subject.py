@@ -20,6 +20,7 @@ from shared.templates.document import Document, Place, TemplateFileError, parse
 from shared.templates.loader import template_of
 from shared.validation.config import DEFAULT_CONFIG, ValidationConfig
 from shared.validation.expressions import Expression, expressions
+from shared.validation.programs import Run, runs
 from shared.validation.rule import Found
 from shared.workflow.definition import Step, Template, placed_steps
 from shared.workflow.errors import DefinitionError, Problem
@@ -107,6 +108,20 @@ class Subject:
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression."""
         return tuple(expressions(self.template)) if self.template is not None else ()
+
+    @cached_property
+    def runs(self) -> tuple[tuple[Use, Run], ...]:
+        """Every program that a shell command runs, in `argv`, in scripts, and within others."""
+        return tuple(
+            (use, run)
+            for use in self.uses
+            if use.command == "shell"
+            for run in runs(f"{use.path}/parameters", use.parameters)
+        )
+
+    def in_run(self, run: Run) -> Place:
+        """Line and column of a program."""
+        return self.inside(run.path, run.offset)
 
     @cached_property
     def command_problems(self) -> tuple[tuple[Use, ParameterProblem], ...]:

@@ -7,19 +7,27 @@ from typing import Final
 
 from shared.validation.rule import Rule
 from shared.validation.rules import (
+    approvals,
     calls,
     commands,
+    concurrency,
+    deletes,
+    destruction,
     document,
+    downloads,
     expressions,
     foreseen,
     graph,
     live,
     outputs,
+    plain_secrets,
+    privileges,
     run,
     scripts,
     secrets,
     suppressions,
     times,
+    ways_back,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -33,6 +41,14 @@ RULES: Final[tuple[Rule, ...]] = (
     *secrets.RULES,
     *scripts.RULES,
     *run.RULES,
+    *ways_back.RULES,
+    *approvals.RULES,
+    *concurrency.RULES,
+    *deletes.RULES,
+    *destruction.RULES,
+    *privileges.RULES,
+    *downloads.RULES,
+    *plain_secrets.RULES,
     *live.RULES,
     *foreseen.RULES,
     *suppressions.RULES,

@@ -208,7 +208,7 @@ RULES: Final = (
         """\
   - id: probe
     command: http
-    parameters: {url: "https://example.com/health", method: FETCH}
+    parameters: {url: "https://example.com/health", timeout_s: 0}
 """,
     ),
     Rule(
