@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from ops.grafana.panels import ROWS, Panel, Query, Row, Shape
+from ops.grafana.panel import Panel, Query, Row, Shape
+from ops.grafana.panels import ROWS
 
 PATH: Final = PurePosixPath("ops/grafana/dashboards/hive.json")
 UID: Final = "hive-overview"

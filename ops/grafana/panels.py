@@ -5,62 +5,10 @@
 `ops/prometheus/alerts.yml` where an alert exists.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Shape(StrEnum):
-    """Kinds of panels that are used, by Grafana's names."""
-
-    STAT = "stat"
-    LINES = "timeseries"
-    TABLE = "table"
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One PromQL expression and the name of its lines."""
-
-    expr: str
-    legend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One panel. `width` is of 24 columns. `warn` and `bad` colour values at or above them, or at
-    or below them where `bad` is the smaller one.
-    """
-
-    title: str
-    about: str
-    queries: tuple[Query, ...]
-    unit: str = "short"
-    shape: Shape = Shape.LINES
-    width: int = 8
-    warn: float | None = None
-    bad: float | None = None
-    stacked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A titled row of panels."""
-
-    title: str
-    panels: tuple[Panel, ...]
-
-
-def _quantiles(metric: str, selector: str = "") -> tuple[Query, ...]:
-    rate = f"sum by (le) (rate({metric}_bucket{selector}[$__rate_interval]))"
-    return tuple(
-        Query(f"histogram_quantile({q}, {rate})", name)
-        for q, name in ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
-    )
-
-
-_EXECUTOR: Final = '{instance=~"$instance"}'
-_RATE: Final = "[$__rate_interval]"
+from ops.grafana.capture_panels import CAPTURES
+from ops.grafana.panel import EXECUTOR, RATE, Panel, Query, Row, Shape, quantiles
 
 OVERVIEW: Final = Row(
     "Overview",
@@ -75,7 +23,7 @@ OVERVIEW: Final = Row(
         Panel(
             "Steps",
             "Attempts at steps that ended, per second.",
-            (Query(f"sum(rate(hive_steps_ended_total{_RATE}))"),),
+            (Query(f"sum(rate(hive_steps_ended_total{RATE}))"),),
             unit="ops",
             shape=Shape.STAT,
             width=4,
@@ -140,15 +88,15 @@ OVERVIEW: Final = Row(
             "Executions",
             "Executions started, and ended by status, per second.",
             (
-                Query(f"sum(rate(hive_executions_started_total{_RATE}))", "started"),
-                Query(f"sum by (status) (rate(hive_executions_ended_total{_RATE}))", "{{status}}"),
+                Query(f"sum(rate(hive_executions_started_total{RATE}))", "started"),
+                Query(f"sum by (status) (rate(hive_executions_ended_total{RATE}))", "{{status}}"),
             ),
             unit="ops",
         ),
         Panel(
             "Steps by outcome",
             "Attempts at steps that ended, per second, by outcome.",
-            (Query(f"sum by (outcome) (rate(hive_steps_ended_total{_RATE}))", "{{outcome}}"),),
+            (Query(f"sum by (outcome) (rate(hive_steps_ended_total{RATE}))", "{{outcome}}"),),
             unit="ops",
             stacked=True,
         ),
@@ -160,7 +108,7 @@ OVERVIEW: Final = Row(
         Panel(
             "Errors by kind",
             "Handled and reported errors per second, over all services.",
-            (Query(f"sum by (kind) (rate(hive_errors_total{_RATE}))", "{{kind}}"),),
+            (Query(f"sum by (kind) (rate(hive_errors_total{RATE}))", "{{kind}}"),),
             unit="ops",
             warn=0.1,
             bad=1,
@@ -176,7 +124,7 @@ ENGINE: Final = Row(
             "Messages not acknowledged yet. It rises when MongoDB is slow or an owner died.",
             (
                 Query(
-                    f"max by (partition) (hive_journal_lag_messages{_EXECUTOR})",
+                    f"max by (partition) (hive_journal_lag_messages{EXECUTOR})",
                     "partition {{partition}}",
                 ),
             ),
@@ -186,31 +134,31 @@ ENGINE: Final = Row(
         Panel(
             "Partitions by coordinator",
             "How the partitions are shared.",
-            (Query(f"sum by (instance) (hive_partition_owned{_EXECUTOR})", "{{instance}}"),),
+            (Query(f"sum by (instance) (hive_partition_owned{EXECUTOR})", "{{instance}}"),),
             stacked=True,
         ),
         Panel(
             "Time of an execution",
             "From creation to final status, waiting for people included.",
-            _quantiles("hive_execution_duration_seconds", _EXECUTOR),
+            quantiles("hive_execution_duration_seconds", EXECUTOR),
             unit="s",
         ),
         Panel(
             "Time of a turn",
             "Folding a batch and deciding; nothing is waited for.",
-            _quantiles("hive_coordinator_turn_seconds", _EXECUTOR),
+            quantiles("hive_coordinator_turn_seconds", EXECUTOR),
             unit="s",
         ),
         Panel(
             "Time of a commit",
             "Until decisions are durable on NATS.",
-            _quantiles("hive_coordinator_commit_seconds", _EXECUTOR),
+            quantiles("hive_coordinator_commit_seconds", EXECUTOR),
             unit="s",
         ),
         Panel(
             "Time of a flush",
             "Until states are durable in MongoDB.",
-            _quantiles("hive_coordinator_flush_seconds", _EXECUTOR),
+            quantiles("hive_coordinator_flush_seconds", EXECUTOR),
             unit="s",
             warn=0.5,
             bad=1,
@@ -220,8 +168,8 @@ ENGINE: Final = Row(
             "Messages per turn: near 1 when idle, in the hundreds when busy.",
             (
                 Query(
-                    f"sum(rate(hive_coordinator_batch_messages_sum{_EXECUTOR}{_RATE})) "
-                    f"/ sum(rate(hive_coordinator_batch_messages_count{_EXECUTOR}{_RATE}))",
+                    f"sum(rate(hive_coordinator_batch_messages_sum{EXECUTOR}{RATE})) "
+                    f"/ sum(rate(hive_coordinator_batch_messages_count{EXECUTOR}{RATE}))",
                     "mean",
                 ),
             ),
@@ -229,7 +177,7 @@ ENGINE: Final = Row(
         Panel(
             "Effects on their way",
             "Decided tasks, timers and events that are not durable yet.",
-            (Query(f"sum by (instance) (hive_effects_pending{_EXECUTOR})", "{{instance}}"),),
+            (Query(f"sum by (instance) (hive_effects_pending{EXECUTOR})", "{{instance}}"),),
         ),
         Panel(
             "Size of the streams",
@@ -293,14 +241,14 @@ AGENTS: Final = Row(
             "Slots in use",
             "Commands that run, and the most that may run at once.",
             (
-                Query(f"sum(hive_runner_running{_EXECUTOR})", "running"),
-                Query(f"sum(hive_runner_slots{_EXECUTOR})", "slots"),
+                Query(f"sum(hive_runner_running{EXECUTOR})", "running"),
+                Query(f"sum(hive_runner_slots{EXECUTOR})", "slots"),
             ),
         ),
         Panel(
             "Waiting for an agent",
             "From the scheduling of a step to an agent's claim.",
-            _quantiles("hive_step_queue_seconds"),
+            quantiles("hive_step_queue_seconds"),
             unit="s",
             warn=5,
             bad=30,
@@ -319,7 +267,7 @@ AGENTS: Final = Row(
             (
                 Query(
                     "sum by (command) (rate(hive_commands_ended_total"
-                    f'{{instance=~"$instance", command=~"$command"}}{_RATE}))',
+                    f'{{instance=~"$instance", command=~"$command"}}{RATE}))',
                     "{{command}}",
                 ),
             ),
@@ -333,7 +281,7 @@ AGENTS: Final = Row(
                 Query(
                     "histogram_quantile(0.95, sum by (le, command) (rate("
                     'hive_command_duration_seconds_bucket{instance=~"$instance", '
-                    f'command=~"$command"}}{_RATE})))',
+                    f'command=~"$command"}}{RATE})))',
                     "{{command}}",
                 ),
             ),
@@ -346,7 +294,7 @@ AGENTS: Final = Row(
                 Query(
                     "sum by (command, outcome) (rate(hive_commands_ended_total"
                     '{outcome!~"succeeded|deferred", instance=~"$instance", '
-                    f'command=~"$command"}}{_RATE}))',
+                    f'command=~"$command"}}{RATE}))',
                     "{{command}} {{outcome}}",
                 ),
             ),
@@ -364,7 +312,7 @@ AGENTS: Final = Row(
         Panel(
             "Time of a step",
             "From an agent's claim to the end of the step.",
-            _quantiles("hive_step_duration_seconds"),
+            quantiles("hive_step_duration_seconds"),
             unit="s",
             width=18,
         ),
@@ -377,7 +325,7 @@ GATEWAY: Final = Row(
         Panel(
             "Requests by status",
             "Answered requests per second.",
-            (Query(f"sum by (status) (rate(hive_http_requests_total{_RATE}))", "{{status}}"),),
+            (Query(f"sum by (status) (rate(hive_http_requests_total{RATE}))", "{{status}}"),),
             unit="reqps",
             stacked=True,
         ),
@@ -386,8 +334,8 @@ GATEWAY: Final = Row(
             "Share of the requests that were answered with a server error.",
             (
                 Query(
-                    f'(sum(rate(hive_http_requests_total{{status="5xx"}}{_RATE})) or vector(0)) '
-                    f"/ sum(rate(hive_http_requests_total{_RATE}))",
+                    f'(sum(rate(hive_http_requests_total{{status="5xx"}}{RATE})) or vector(0)) '
+                    f"/ sum(rate(hive_http_requests_total{RATE}))",
                     "5xx",
                 ),
             ),
@@ -401,7 +349,7 @@ GATEWAY: Final = Row(
             (
                 Query(
                     "topk(10, histogram_quantile(0.95, sum by (le, route) (rate("
-                    f"hive_http_request_duration_seconds_bucket{_RATE}))))",
+                    f"hive_http_request_duration_seconds_bucket{RATE}))))",
                     "{{route}}",
                 ),
             ),
@@ -419,7 +367,7 @@ GATEWAY: Final = Row(
             "Attempts per second, by outcome; `dead` ones need a person.",
             (
                 Query(
-                    f"sum by (outcome) (rate(hive_webhook_deliveries_total{_RATE}))",
+                    f"sum by (outcome) (rate(hive_webhook_deliveries_total{RATE}))",
                     "{{outcome}}",
                 ),
             ),
@@ -442,7 +390,7 @@ PROCESSES: Final = Row(
             "Cores in use by each service.",
             (
                 Query(
-                    f"sum by (job, instance) (rate(process_cpu_seconds_total{_RATE}))",
+                    f"sum by (job, instance) (rate(process_cpu_seconds_total{RATE}))",
                     "{{job}} {{instance}}",
                 ),
             ),
@@ -466,4 +414,4 @@ PROCESSES: Final = Row(
     ),
 )
 
-ROWS: Final = (OVERVIEW, ENGINE, AGENTS, GATEWAY, PROCESSES)
+ROWS: Final = (OVERVIEW, ENGINE, AGENTS, CAPTURES, GATEWAY, PROCESSES)

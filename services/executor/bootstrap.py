@@ -10,11 +10,15 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from services.executor.bootstrap_hive import hive_over, responder_for, start_desk
+from services.executor.captures.found import Limits
+from services.executor.captures.kept import Kept
+from services.executor.captures.taking import Taker
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
 from services.executor.coordinator.actors import Actors
 from services.executor.coordinator.automations import Automations
 from services.executor.coordinator.backlog_gauges import BacklogGauges
+from services.executor.coordinator.capture_keeping import CaptureKeeper
 from services.executor.coordinator.concurrency_keys import ConcurrencyKeys
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.housekeeping import LEASE, Housekeeper, Rules
@@ -32,6 +36,7 @@ from services.executor.runner.runner import Runner
 from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
 from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
+from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.archiving import MongoArchiving
 from shared.adapters.mongo.backlog import MongoBacklog
 from shared.adapters.mongo.connection import Mongo
@@ -39,6 +44,7 @@ from shared.adapters.mongo.executions import MongoExecutionStore
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.agents import NatsAgentDirectory
+from shared.adapters.nats.captures import NatsCaptures
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.effects import NatsEffects
 from shared.adapters.nats.journal import NatsJournal, NatsJournalReader
@@ -191,8 +197,17 @@ async def _start_housekeeping(
     settings: ExecutorSettings, bus: Bus, mongo: Mongo, meter: HousekeepingMeter
 ) -> list[Closer]:
     sole = Sole(NatsLeases(bus), LEASE, settings.owner)
+    captures = CaptureKeeper(
+        captures=NatsCaptures(bus),
+        store=MongoExecutionStore(mongo),
+        archive=MongoArchive(mongo),
+        clock=SystemClock(),
+        keep_days=settings.capture_keep_days,
+        meter=meter,
+    )
     keeper = Housekeeper(
         archiving=MongoArchiving(mongo),
+        captures=captures,
         quarantine=MongoQuarantine(mongo),
         templates=MongoTemplateStore(mongo),
         clock=SystemClock(),
@@ -201,10 +216,10 @@ async def _start_housekeeping(
             keep_last=settings.retention_keep_last,
             archive_days=settings.retention_archive_days,
             settle_s=settings.retention_settle_s,
+            every_s=settings.retention_every_s,
         ),
         meter=meter,
         mine=lambda: sole.held,
-        every_s=settings.retention_every_s,
     )
     await sole.start()
     await keeper.start()
@@ -225,23 +240,23 @@ async def _start_runner(
     loops: list[asyncio.Task[None]],
 ) -> list[Closer]:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    policy = _policy(settings)
-    clock = SystemClock()
+    policy, clock, hive = _policy(settings), SystemClock(), hive_over(bus)
     running = RunningRecords(settings.data_dir / "running")
     await stop_leftovers(running, settings.data_dir / WORK)
-    hive = hive_over(bus)
+    key = key_from_file(settings.home / "seal.key")
     workbench = Workbench(
         agent=settings.agent_name,
         host=socket.gethostname(),
         clock=clock,
         commands=catalog,
         policy=policy,
-        sealer=Sealer(key_from_file(settings.home / "seal.key")),
+        sealer=Sealer(key),
         vault=vault_of(settings, policy, os.environ),
         data_dir=settings.data_dir,
         output_limit_bytes=settings.output_limit_bytes,
         hive=hive,
         running=running,
+        taker=_taker(settings, bus, catalog, key, meter),
     )
     capabilities = _capabilities(settings, catalog.registry, policy)
     feed = NatsTaskFeed(bus, settings.agent_name, capabilities, slots=settings.agent_slots)
@@ -286,6 +301,20 @@ async def _start_runner(
         announcer.close,
         responder.close,
     ]
+
+
+def _taker(
+    settings: ExecutorSettings, bus: Bus, catalog: CommandCatalog, key: bytes, meter: RunnerMeter
+) -> Taker:
+    """What keeps the state before steps; contents are sealed with the agents' key."""
+    return Taker(
+        kept=Kept(NatsCaptures(bus), key),
+        commands=catalog,
+        limits=Limits(settings.capture_file_bytes, settings.capture_bytes),
+        clock=SystemClock(),
+        host=socket.gethostname(),
+        meter=meter.captures,
+    )
 
 
 def _policy(settings: ExecutorSettings) -> Policy:

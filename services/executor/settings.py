@@ -75,6 +75,19 @@ class ExecutorSettings(BaseSettings):
     output_limit_bytes: int = Field(
         256 * 1024, ge=1_024, le=4 * 1024 * 1024, description="Largest output of one command."
     )
+    capture_file_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=0,
+        le=512 * 1024 * 1024,
+        description="Largest file that is kept before a step changes it; a step that would change "
+        "a larger one does not begin.",
+    )
+    capture_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        le=1024 * 1024 * 1024,
+        description="Most bytes of all files that are kept before one step.",
+    )
     shutdown_grace_s: float = Field(
         20.0,
         ge=0,
@@ -99,6 +112,13 @@ class ExecutorSettings(BaseSettings):
         ge=1,
         le=36_500,
         description="Days after its end an archived execution is deleted for good.",
+    )
+    capture_keep_days: float = Field(
+        30.0,
+        ge=0,
+        le=36_500,
+        description="Days after the end of an execution what was kept before its steps is removed; "
+        "earlier, if the execution itself is deleted.",
     )
     retention_settle_s: float = Field(
         600.0,

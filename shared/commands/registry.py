@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from shared.commands import file, hive, http, noop, shell, wait
+from shared.commands import file, hive, http, kept, noop, shell, wait
 from shared.commands.problems import ParameterProblem, describe_all
 from shared.commands.spec import CommandSpec
 from shared.commands.third_party import RegistryProblem, installed_entry_points, load_all
@@ -16,7 +16,9 @@ from shared.commands.third_party import RegistryProblem, installed_entry_points,
 BUILTIN: tuple[CommandSpec, ...] = (
     file.SPEC,
     http.SPEC,
+    kept.KEEP_FILES,
     noop.SPEC,
+    kept.RESTORE,
     shell.SPEC,
     wait.SPEC,
     *hive.SPECS,

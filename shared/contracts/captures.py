@@ -74,8 +74,8 @@ class Content(Contract):
 class FileItem(Contract):
     """What was at one path: nothing, a regular file, a directory or a symbolic link.
 
-    Of a directory with `whole` all that was in it has items too: what else is found in it later
-    came afterwards.
+    `whole`: all that was there, a directory's content too, has items: whatever else is found there
+    later came afterwards.
     """
 
     kind: Literal["file"] = "file"

@@ -81,7 +81,13 @@ class MemoryCaptures:
     async def usage(self) -> CaptureUsage:
         """How much is kept."""
         sizes = [len(m.model_dump_json()) for m in self._manifests.values()]
-        return CaptureUsage(len(sizes), sum(sizes), self._blob_bytes(), self._limit)
+        return CaptureUsage(
+            manifests=len(sizes),
+            manifest_bytes=sum(sizes),
+            manifest_limit_bytes=self._limit,
+            blob_bytes=self._blob_bytes(),
+            blob_limit_bytes=self._limit,
+        )
 
     def _blob_bytes(self) -> int:
         return sum(map(len, self._blobs.values()))

@@ -77,8 +77,9 @@ class CaptureUsage:
 
     manifests: int
     manifest_bytes: int
+    manifest_limit_bytes: int
     blob_bytes: int
-    limit_bytes: int
+    blob_limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,13 @@ class HousekeepingMeter:
         self.errors = errors
         self.archived = _counter(m.ARCHIVED, registry)
         self.deleted = _counter(m.ARCHIVE_DELETED, registry)
+        self.captures_forgotten = _counter(m.CAPTURES_GONE, registry)
+        self._capture_bytes = Labelled(
+            _gauge(m.CAPTURES_BYTES, registry), m.CAPTURES_BYTES.labels, {}
+        )
+        self._capture_limit = Labelled(
+            _gauge(m.CAPTURES_LIMIT, registry), m.CAPTURES_LIMIT.labels, {}
+        )
         self._size = _gauge(m.ARCHIVE_SIZE, registry)
         self._round = _gauge(m.HOUSEKEEPING_AT, registry)
 
@@ -234,10 +241,31 @@ class HousekeepingMeter:
         self._size.set(archived)
         self._round.set(at_ms / 1000)
 
+    def captures(self, part: str, stored_bytes: int, limit_bytes: int) -> None:
+        """So much is kept of what was there before steps, of so much that may be; `part` is one of
+        `metrics.CAPTURE_PARTS`."""
+        self._capture_bytes(part).set(stored_bytes)
+        self._capture_limit(part).set(limit_bytes)
+
     def elsewhere(self) -> None:
         """Another coordinator keeps house."""
+        for part in m.CAPTURE_PARTS:
+            self.captures(part, 0, 0)
         self._size.set(0)
         self._round.set(0)
+
+
+class CaptureMeter:
+    """What a runner counts of what it keeps before steps."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._captures = Labelled(_counter(m.CAPTURED, registry), m.CAPTURED.labels, {})
+        self.bytes = _counter(m.CAPTURED_BYTES, registry)
+        self.duration = _histogram(m.CAPTURE_DURATION, registry)
+
+    def count(self, outcome: str) -> None:
+        """Count one capture; `outcome` is one of `metrics.CAPTURE_OUTCOMES`."""
+        self._captures(outcome).inc()
 
 
 class RunnerMeter:
@@ -254,6 +282,7 @@ class RunnerMeter:
         )
         self.running = _gauge(m.RUNNING, registry)
         self.lost = _counter(m.RUNNER_LOST, registry)
+        self.captures = CaptureMeter(registry)
         _gauge(m.SLOTS, registry).set(slots)
 
     def ended(self, command: str, outcome: str, seconds: float) -> None:

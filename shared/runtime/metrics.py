@@ -92,6 +92,8 @@ TRIGGER_OUTCOMES: Final = (
 )
 OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
+CAPTURE_OUTCOMES: Final = ("kept", "found", "failed", "too_large")
+CAPTURE_PARTS: Final = ("manifests", "contents")
 ERROR_KINDS: Final = (
     "bad_input",
     "nats",
@@ -109,6 +111,7 @@ DELIVERY_OUTCOMES: Final = ("delivered", "retrying", "dead")
 
 _PARTITION: Final = Label("partition", tuple(str(n) for n in range(PARTITIONS)))
 _STREAM: Final = Label("stream", STREAMS)
+_CAPTURE_PART: Final = Label("part", CAPTURE_PARTS)
 _COMMAND: Final = Label("command", open_set="the names in the command registry")
 _METHOD: Final = Label("method", METHODS)
 _ROUTE: Final = Label("route", open_set="the gateway's route templates; `other` where none matched")
@@ -255,6 +258,28 @@ ARCHIVE_SIZE: Final = Metric(
     "Archived executions, about, as of the last round of housekeeping; all coordinators see the "
     "same, and only the one that keeps house tells it.",
 )
+CAPTURES_BYTES: Final = Metric(
+    "hive_capture_store_bytes",
+    _G,
+    _CO,
+    "Bytes of captures as stored, as of the last round of housekeeping; 0 where another "
+    "coordinator keeps house.",
+    (_CAPTURE_PART,),
+)
+CAPTURES_LIMIT: Final = Metric(
+    "hive_capture_store_limit_bytes",
+    _G,
+    _CO,
+    "Bytes of captures that there is room for: once they are used, steps that need a capture do "
+    "not begin. 0 where another coordinator keeps house.",
+    (_CAPTURE_PART,),
+)
+CAPTURES_GONE: Final = Metric(
+    "hive_captures_forgotten_total",
+    _C,
+    _CO,
+    "What was kept before one step was removed, at the end of its time: it cannot be put back.",
+)
 HOUSEKEEPING_AT: Final = Metric(
     "hive_housekeeping_round_timestamp_seconds",
     _G,
@@ -336,6 +361,24 @@ COMMAND_DURATION: Final = Metric(
     "How long a command ran on this runner.",
     (_COMMAND,),
     _WORK_S,
+)
+CAPTURED: Final = Metric(
+    "hive_captures_total",
+    _C,
+    _RU,
+    "An attempt that changes something was about to begin: what was there was `kept`, or `found` "
+    "kept before an earlier attempt; `failed` and `too_large` kept the attempt from beginning.",
+    (Label("outcome", CAPTURE_OUTCOMES),),
+)
+CAPTURED_BYTES: Final = Metric(
+    "hive_captured_bytes_total", _C, _RU, "One byte of a file was kept before it was changed."
+)
+CAPTURE_DURATION: Final = Metric(
+    "hive_capture_duration_seconds",
+    _H,
+    _RU,
+    "How long an attempt waited until what it is about to change was kept.",
+    buckets=_FAST_S,
 )
 RUNNER_LOST: Final = Metric(
     "hive_runner_lost_total",

@@ -117,6 +117,11 @@ class BusySystem:
         self.coordinator.batch.observe(20)
         for outcome in ("succeeded", "failed"):
             self.runner.ended("shell", outcome, 0.3)
+        self.housekeeping.captures("contents", 80, 100)
+        self.housekeeping.captures("manifests", 8, 100)
+        self.runner.captures.count("kept")
+        self.runner.captures.bytes.inc(100)
+        self.runner.captures.duration.observe(0.002)
         for status in (200, 500):
             self.gateway.request("/api/v1/agents", "GET", status, 0.01)
         self.gateway.delivery("delivered")

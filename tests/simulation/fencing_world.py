@@ -49,6 +49,7 @@ from shared.workflow import events as ev
 from shared.workflow.definition import Template
 from shared.workflow.messages import CancelRequested, ExecutionRequested
 from shared.workflow.replay import HistoryEntry
+from tests.takers import taker
 
 EXECUTIONS = 6
 WIDTH = 3
@@ -234,6 +235,7 @@ class FencingWorld:
             output_limit_bytes=65_536,
             hive=None,
             running=RunningRecords(self._home / "running"),
+            taker=taker(self._catalog, self.bus.clock),
         )
 
 

@@ -19,12 +19,25 @@ from pydantic import BaseModel
 from services.executor.commands.running_records import RunningRecords
 from services.executor.policy import Policy
 from shared.commands.spec import CommandSpec
+from shared.contracts.captures import BundleItem, FileItem, Manifest
 from shared.ports.hive import HivePort
 
 DEFAULT_OUTPUT_LIMIT_BYTES = 256 * 1024
 """Largest output of one command as JSON, in bytes, unless the agent's settings say otherwise."""
 
 JsonObject = dict[str, Any]
+
+
+class KeptStates(Protocol):
+    """What was kept before steps, as the command that puts it back reaches it."""
+
+    async def find(self, execution_id: str, step: str, agent: str) -> Manifest | None:
+        """What was kept on an agent before a step. Raises `CaptureError`."""
+        ...
+
+    async def content(self, item: FileItem) -> bytes:
+        """The content of a file, proven by its checksum. Raises `CaptureError`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,8 @@ class CommandContext:
     `deadline_s` is how many seconds the command may take from now on; None is unlimited. `leg`
     counts the parts of an attempt that waits: 0 runs, each later one resumes. `running` is where
     programs are noted while they run. `fence` is the leg's fencing token, 0 where it has none.
-    `hurried`: a person wanted the wait over; a command that waits for a time completes.
+    `hurried`: a person wanted the wait over; a command that waits for a time completes. `kept` is
+    where it is found what was kept before steps.
     """
 
     execution_id: str
@@ -55,6 +69,7 @@ class CommandContext:
     running: RunningRecords | None = None
     fence: int = 0
     hurried: bool = False
+    kept: KeptStates | None = None
 
     @cached_property
     def workdir(self) -> Path:
@@ -146,6 +161,35 @@ class Command(Protocol):
 
     async def run(self, params: Any, context: CommandContext) -> Outcome:
         """Do the work once."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChangedPath:
+    """A path that a run may change. `follow`: a symbolic link at the end stands for its target;
+    `parents`: missing directories above it are made; `tree`: it goes with all that is in it."""
+
+    path: str
+    follow: bool = True
+    parents: bool = False
+    tree: bool = False
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a run is about to change, and can be put back."""
+
+    paths: tuple[ChangedPath, ...] = ()
+    bundles: tuple[BundleItem, ...] = ()
+
+
+@runtime_checkable
+class Capturing(Protocol):
+    """A command that says beforehand what a run changes, so that it can be kept; `spec.captures`
+    names of what kind that is."""
+
+    async def changes(self, params: Any, context: CommandContext) -> Changes:
+        """What a run with these parameters is about to change."""
         ...
 
 

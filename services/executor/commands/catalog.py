@@ -12,6 +12,7 @@ from services.executor.commands.broadcast import BroadcastCommand
 from services.executor.commands.delegate import DelegateCommand
 from services.executor.commands.file import FileCommand
 from services.executor.commands.http import HttpCommand
+from services.executor.commands.kept import KeepFilesCommand, RestoreCommand
 from services.executor.commands.noop import NoopCommand
 from services.executor.commands.query import QueryCommand, RecallCommand
 from services.executor.commands.remember import RememberCommand
@@ -28,7 +29,9 @@ def builtin_commands() -> tuple[Command, ...]:
     return (
         FileCommand(),
         HttpCommand(),
+        KeepFilesCommand(),
         NoopCommand(),
+        RestoreCommand(),
         ShellCommand(),
         WaitCommand(),
         StatusCommand(),

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.executor.commands.base import Failed
@@ -54,7 +54,9 @@ class FileError(Exception):
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.message)
-        self.failed = failed
+        # A name that is no UTF-8 could not be told to anybody.
+        message = failed.message.encode("utf-8", "backslashreplace").decode()
+        self.failed = replace(failed, message=message)
 
     @classmethod
     def of(cls, error: OSError, path: Path) -> "FileError":

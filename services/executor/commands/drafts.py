@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from services.executor.commands.containment import Place, sync_directory
 
@@ -26,6 +27,20 @@ _OPEN_FILES = "/proc/self/fd/"
 
 Write = Callable[[int, bytes], int]
 """os.write, or what stands for it in a test: descriptor, data; bytes written."""
+
+
+class Owned(Protocol):
+    """What has an owner, such as what `os.stat` gives."""
+
+    @property
+    def st_uid(self) -> int:
+        """The user."""
+        ...
+
+    @property
+    def st_gid(self) -> int:
+        """The group."""
+        ...
 
 
 class Draft:
@@ -55,7 +70,7 @@ class Draft:
             while rest:
                 rest = rest[self._write(self._fd, rest) :]
 
-    def commit(self, mode: int, replaced: os.stat_result | None) -> None:
+    def commit(self, mode: int, replaced: Owned | None) -> None:
         """Take the file's place with this mode, and with the owner of the file that was there."""
         if replaced:
             # Only root may give files away; for others the new file is simply theirs.

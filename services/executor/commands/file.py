@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from services.executor.commands.base import (
+    ChangedPath,
+    Changes,
     CommandContext,
     Completed,
     Failed,
@@ -60,6 +63,17 @@ class FileCommand:
 
     def __init__(self, write: Write = os.write) -> None:
         self._write = write
+
+    async def changes(self, params: FileParameters, _context: CommandContext) -> Changes:
+        """The file; what lies in the attempt's own directory goes with it anyway."""
+        if not Path(params.path).is_absolute():
+            return Changes()
+        changed = ChangedPath(
+            params.path,
+            follow=params.operation is not FileOperation.DELETE,
+            parents=params.create_parents,
+        )
+        return Changes(paths=(changed,))
 
     async def run(self, params: FileParameters, context: CommandContext) -> Outcome:
         """Do the one operation."""

@@ -43,7 +43,7 @@ async def perform(
     token: str | None = None,
 ) -> Outcome:
     """Run a command, or resume it if a token of an earlier Deferred is given."""
-    ready = _admit(catalog, name, parameters, context)
+    ready = admitted(catalog, name, parameters, context)
     if isinstance(ready, Failed):
         return ready
     command, params = ready
@@ -55,9 +55,10 @@ async def perform(
     return _bounded(name, outcome, context.output_limit_bytes)
 
 
-def _admit(
+def admitted(
     catalog: CommandCatalog, name: str, parameters: Mapping[str, Any], context: CommandContext
 ) -> tuple[Command, BaseModel] | Failed:
+    """A command and its parameters, ready to run, or why they cannot."""
     try:
         command = catalog[name]
     except UnknownCommandError as error:

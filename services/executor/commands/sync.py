@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from services.executor.commands.base import CommandContext, Completed, Failed, Outcome
+from services.executor.commands.base import Changes, CommandContext, Completed, Failed, Outcome
 from services.executor.commands.hive_access import ask_agents, is_enough, origin_of, with_hive
 from shared.commands.hive_sync import (
     SYNC,
@@ -21,6 +21,7 @@ from shared.commands.hive_sync import (
 )
 from shared.commands.spec import CommandSpec
 from shared.contracts import control
+from shared.contracts.captures import BundleItem
 from shared.contracts.sync import BundleVersion, HeldBundle
 from shared.ports.bundles import NewFile
 from shared.ports.collective import InvalidRequestError, NotFoundError
@@ -36,6 +37,19 @@ class SyncCommand:
 
     spec: CommandSpec = SYNC
     parameters: type[BaseModel] = SyncParameters
+
+    async def changes(self, params: SyncParameters, context: CommandContext) -> Changes:
+        """Which version of the bundle is current. Raises what the hive raises."""
+        names_one = params.operation in (SyncOperation.PUSH, SyncOperation.RESTORE)
+        if context.hive is None or not names_one or params.bundle is None:
+            return Changes()
+        bundle = await context.hive.bundles.get(params.bundle)
+        item = BundleItem(
+            bundle=params.bundle,
+            version=bundle.current if bundle is not None else None,
+            agents=tuple(params.agents or ()),
+        )
+        return Changes(bundles=(item,))
 
     async def run(self, params: SyncParameters, context: CommandContext) -> Outcome:
         """Carry the operation out."""

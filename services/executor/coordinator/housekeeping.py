@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from services.executor.coordinator.capture_keeping import CaptureKeeper
 from shared.ports.archive import Archiving
 from shared.ports.clock import Clock
 from shared.ports.quarantine import Quarantine
@@ -37,13 +38,15 @@ RESOLVED_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds where a template does not say otherwise. `settle_s`: nothing moves earlier."""
+    """What holds where a template does not say otherwise. `settle_s`: nothing moves earlier;
+    `every_s`: how often it is looked what is due."""
 
     keep_days: float = 30
     keep_last: int = 100_000
     archive_days: float = 365
     settle_s: float = 600
     batch: int = BATCH
+    every_s: float = 60.0
 
     def of(self, retention: Retention | None) -> Rules:
         """The rules of a template."""
@@ -70,22 +73,23 @@ class Housekeeper:
         *,
         archiving: Archiving,
         quarantine: Quarantine,
+        captures: CaptureKeeper,
         templates: Templates,
         clock: Clock,
         rules: Rules,
         meter: HousekeepingMeter,
         mine: Callable[[], bool],
-        every_s: float = 60.0,
     ) -> None:
         """`mine` tells whether it is this one's work at the moment."""
         self._archiving = archiving
         self._quarantine = quarantine
+        self._captures = captures
         self._templates = templates
         self._clock = clock
         self._rules = rules
         self._meter = meter
         self._mine = mine
-        self._every_s = every_s
+        self._every_s = rules.every_s
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -108,6 +112,7 @@ class Housekeeper:
             await self._of_template(template_id, self._rules.of(retention))
         before_ms = self._clock.now_ms() - RESOLVED_DAYS * DAY_MS
         await self._quarantine.forget(before_ms, self._rules.batch)
+        await self._captures.round()
         self._meter.round(await self._archiving.count(), self._clock.now_ms())
 
     async def _of_template(self, template_id: str, rules: Rules) -> None:
@@ -152,6 +157,7 @@ class Housekeeper:
 
     async def _delete(self, ids: Sequence[str]) -> None:
         self._meter.deleted.inc(await self._archiving.delete(ids))
+        await self._captures.forget(ids)
 
     async def _gently(
         self, act: Callable[[Sequence[str]], Awaitable[None]], ids: Sequence[str]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from services.executor.captures.taking import Asked, Taken, Taker
 from services.executor.commands.base import (
     Cancelled,
     CommandContext,
@@ -53,6 +54,7 @@ class Workbench:
     output_limit_bytes: int
     hive: HivePort | None
     running: RunningRecords
+    taker: Taker
 
 
 async def run_attempt(
@@ -69,6 +71,10 @@ async def run_attempt(
         parameters = await opened_parameters(workbench.vault, task, redaction)
         if isinstance(parameters, Failed):
             return parameters
+        taken = await _kept_before(workbench, held, parameters, context, redaction)
+        if isinstance(taken, Failed | Cancelled):
+            return taken
+        held.captured = taken
         kept = _kept_from_starting(held)
         if kept is not None:
             return kept
@@ -82,6 +88,38 @@ async def run_attempt(
         return Failed("command_hung", message, proof=unknown)
     finally:
         await workdir.remove()
+
+
+async def _kept_before(
+    workbench: Workbench,
+    held: Held,
+    parameters: dict[str, Any],
+    context: CommandContext,
+    redaction: Redaction,
+) -> Taken:
+    """Keep what the step is about to change, where its task says so."""
+    task, order = held.task, held.task.capture
+    if order is None or task.leg > 0 or held.cancelled.is_set():
+        return None
+    if not order.command:
+        taken = await workbench.taker.take(task, parameters, context, None)
+    else:
+        changes = {"command": order.command, "parameters": order.parameters, "late": order.late}
+        capture = task.model_copy(update=changes)
+        refused = _secrets_refused(workbench, capture)
+        opened = refused or await opened_parameters(workbench.vault, capture, redaction)
+        if isinstance(opened, Failed):
+            return opened
+        workdir = Workdir(workbench.data_dir, f"{held.name}.capture")
+        own = replace(context, make_workdir=workdir.make, deadline_s=order.timeout_s)
+        asked = Asked(order.command, opened, own, redaction.sealed)
+        try:
+            taken = await workbench.taker.take(task, parameters, context, asked)
+        finally:
+            await workdir.remove()
+    if held.grant is not None and not held.grant.is_good and held.renew is not None:
+        await held.renew()
+    return taken
 
 
 def _kept_from_starting(held: Held) -> Outcome | None:
@@ -113,6 +151,7 @@ def _context(
         running=workbench.running,
         fence=held.grant.fence if held.grant is not None else 0,
         hurried=held.task.hurried,
+        kept=workbench.taker.kept,
     )
 
 

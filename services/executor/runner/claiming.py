@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final
 
 import structlog
@@ -110,8 +111,18 @@ class Claims:
                 return Verdict.RUN
             await asyncio.sleep(ASK_AGAIN_S)
 
+    async def _renew(self, held: Held) -> None:
+        """Ask whether it may still begin, where the grant has run out before it did."""
+        since_s = self._elapsed_s()
+        answer = await self._orders.ask_claim(held.task.claim_question)
+        if answer.verdict == "running" and answer.agent == self._agent:
+            self._grant(held, answer.fence, since_s)
+            if answer.stopping:
+                held.cancelled.set()
+
     def _grant(self, held: Held, fence: int, since_s: float) -> bool:
         held.grant = Grant(fence, since_s, self._elapsed_s)
+        held.renew = partial(self._renew, held)
         return held.grant.is_good
 
     async def _state(self, held: Held) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from services.executor.runner.grant import Grant
 from shared.contracts.claims import ClaimDecision, ClaimQuestion
 from shared.contracts.tasks import StopOrder, Task
 from shared.ports.tasks import TaskDelivery
+from shared.workflow.captured import Captured
 
 Key = tuple[str, str, int, int]
 
@@ -36,6 +38,10 @@ class Held:
     """Leave to start it; what changes nothing needs none."""
     running: bool = False
     shutting_down: bool = False
+    captured: Captured | None = None
+    """What was kept before it began."""
+    renew: Callable[[], Awaitable[None]] | None = None
+    """Asks anew for a grant that has run out while something was kept."""
     key: Key = field(init=False)
     """Execution, step, attempt and leg."""
     name: str = field(init=False)

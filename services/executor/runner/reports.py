@@ -55,6 +55,7 @@ class Reporter:
         return AttemptFinished(
             **self._who(held),
             **_what(held, outcome, redaction),
+            captured=held.captured,
             output=output,
             output_bytes=size,
             started_at_ms=times_ms[0],
@@ -67,6 +68,7 @@ class Reporter:
             **self._who(held),
             token=outcome.token,
             wake_at_ms=wake_at_ms,
+            captured=held.captured,
             output=redaction.sealed(outcome.output),
         )
 

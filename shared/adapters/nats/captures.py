@@ -165,8 +165,13 @@ class NatsCaptures:
         with _outages():
             manifests = (await self._bus.jetstream.stream_info(subjects.CAPTURES)).state
             blobs = (await self._bus.jetstream.stream_info(subjects.CAPTURE_BLOBS)).state
-        limit = MANIFESTS_BYTES + BLOBS_BYTES
-        return CaptureUsage(manifests.messages, manifests.bytes, blobs.bytes, limit)
+        return CaptureUsage(
+            manifests=manifests.messages,
+            manifest_bytes=manifests.bytes,
+            manifest_limit_bytes=MANIFESTS_BYTES,
+            blob_bytes=blobs.bytes,
+            blob_limit_bytes=BLOBS_BYTES,
+        )
 
     async def _manifests(self, wanted: str) -> list[Manifest]:
         subject = f"hive.capture.manifest.{wanted}"

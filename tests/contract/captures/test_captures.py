@@ -194,4 +194,5 @@ class TestBlobs:
         assert after.manifests == before.manifests + 1
         assert after.manifest_bytes > before.manifest_bytes
         assert after.blob_bytes >= before.blob_bytes + 5_000
-        assert after.limit_bytes > after.blob_bytes + after.manifest_bytes
+        assert after.manifest_bytes < after.manifest_limit_bytes
+        assert after.blob_bytes < after.blob_limit_bytes

@@ -37,6 +37,7 @@ from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import LogChunk
 from shared.memory.actors import MemoryAutomationStore, MemoryKeyStateStore
 from shared.memory.agents import MemoryAgentDirectory
+from shared.memory.captures import MemoryCaptures
 from shared.memory.leases import MemoryLeases
 from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
@@ -58,6 +59,7 @@ from tests.simulation.system.slots import check_slots
 from tests.simulation.system.storm import Storm
 from tests.simulation.system.templates import AGENTS, CHILD, template_of
 from tests.simulation.system.weather import Trace, Weather
+from tests.takers import taker
 
 PARTITIONS: Final = 3
 COORDINATORS: Final = ("mind-0", "mind-1")
@@ -146,6 +148,7 @@ class World:
         self.bus, self.streams, self.tasks = bus_of(self.clock, self.weather, PARTITIONS, self._rng)
         self.store = Store(self.weather)
         self.network = Network(self._rng)
+        self.captures = MemoryCaptures()
         self.ledger = Ledger(self.clock, self._rng)
         self._catalog = CommandCatalog(commands(self.ledger))
         templates = MemoryTemplateStore()
@@ -297,6 +300,7 @@ class World:
             output_limit_bytes=65_536,
             hive=None,
             running=RunningRecords(self._home / "running"),
+            taker=taker(self._catalog, self.clock, self.captures, host=agent),
         )
 
     def _orders(self) -> Orders:

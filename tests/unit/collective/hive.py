@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from shared.memory.delegations import MemoryDelegations
 from shared.memory.memories import MemoryMemories
 from shared.memory.participants import MemoryParticipants
 from shared.ports.hive import Hive
+from tests.takers import taker
 
 CATALOG = CommandCatalog(builtin_commands())
 
@@ -45,6 +46,7 @@ class LittleHive:
 
     def __post_init__(self) -> None:
         self.directory = MemoryAgentDirectory(MemoryBus(self.clock))
+        self.taker = taker(CATALOG, self.clock)
         self.port = Hive(
             agents=self.directory,
             control=self.control,
@@ -106,7 +108,14 @@ class LittleHive:
         hive: Callable[[], Hive | None] | None = None,
     ) -> Outcome:
         """Run a command on the agent `a`, as the runner does."""
-        context = CommandContext(
+        context = self.context(leg=leg, attempt=attempt)
+        if hive is not None:
+            context = replace(context, hive=hive())
+        return await perform(CATALOG, command, parameters, context, token)
+
+    def context(self, *, leg: int = 0, attempt: int = 1) -> CommandContext:
+        """What a command is given on the agent `a`."""
+        return CommandContext(
             execution_id="ex_1",
             step_id="step",
             attempt=attempt,
@@ -116,6 +125,6 @@ class LittleHive:
             make_workdir=lambda: self.folder,
             emit=lambda _stream, line: self.lines.append(line),
             cancelled=asyncio.Event(),
-            hive=self.port if hive is None else hive(),
+            hive=self.port,
+            kept=self.taker.kept,
         )
-        return await perform(CATALOG, command, parameters, context, token)

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from services.executor.coordinator.capture_keeping import CaptureKeeper
 from services.executor.coordinator.housekeeping import DAY_MS, LEASE, Housekeeper, Rules
 from services.executor.coordinator.sole import Sole
 from shared.contracts.history import Quarantined, StoredState
 from shared.contracts.quarantine import Resolution
 from shared.memory.archive import MemoryArchive
 from shared.memory.bus import MemoryBus
+from shared.memory.captures import MemoryCaptures
 from shared.memory.clock import ManualClock
 from shared.memory.execution_store import MemoryExecutionStore
 from shared.memory.leases import MemoryLeases
@@ -32,6 +35,9 @@ from shared.workflow.state import ExecutionState
 HOUR_MS = 3_600_000
 
 
+RULES = Rules(keep_days=1, archive_days=10, settle_s=60, batch=2)
+
+
 class House:
     """A store with a keeper whose time stands still until somebody moves it."""
 
@@ -44,15 +50,24 @@ class House:
         self.registry = CollectorRegistry()
         self.mine = True
         meter = HousekeepingMeter(self.registry, ErrorMeter(self.registry))
+        self.captures = MemoryCaptures()
+        captures = CaptureKeeper(
+            captures=self.captures,
+            store=self.store,
+            archive=self.archive,
+            clock=self.clock,
+            keep_days=3,
+            meter=meter,
+        )
         self.keeper = Housekeeper(
             archiving=self.archive,
+            captures=captures,
             quarantine=self.quarantine,
             templates=self.templates,
             clock=self.clock,
-            rules=rules or Rules(keep_days=1, archive_days=10, settle_s=60, batch=2),
+            rules=replace(rules or RULES, every_s=0.01),
             meter=meter,
             mine=lambda: self.mine,
-            every_s=0.01,
         )
 
     async def template(self, template_id: str, version: str = "1.0.0", **retention: Any) -> None:

@@ -26,6 +26,7 @@ from shared.memory.tasks import MemoryTaskFeed
 from shared.runtime.clock import SystemClock
 from shared.runtime.sealing import Sealer
 from shared.workflow.late import LateParameters
+from tests.takers import taker
 
 SECRET = "s3cret-value"
 
@@ -36,11 +37,12 @@ class _NoLogs:
 
 
 def _workbench(home: Path, policy: Policy) -> Workbench:
+    catalog = CommandCatalog.installed()
     return Workbench(
         agent="one",
         host="h",
         clock=SystemClock(),
-        commands=CommandCatalog.installed(),
+        commands=catalog,
         policy=policy,
         sealer=Sealer(Fernet.generate_key()),
         vault=Vault("one", [MemorySecrets({"TOKEN": SECRET, "SHORT": "abc"})], policy),
@@ -48,6 +50,7 @@ def _workbench(home: Path, policy: Policy) -> Workbench:
         output_limit_bytes=65_536,
         hive=None,
         running=RunningRecords(home / "running"),
+        taker=taker(catalog, SystemClock()),
     )
 
 
