@@ -382,6 +382,37 @@ GATEWAY: Final = Row(
     ),
 )
 
+VALIDATION: Final = Row(
+    "Validation",
+    (
+        Panel(
+            "Time of a look (95 %)",
+            "How long the validator takes to look at a run in the live system, by level.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le, level) (rate("
+                    f"hive_validation_duration_seconds_bucket{_RATE})))",
+                    "{{level}}",
+                ),
+            ),
+            unit="s",
+            warn=2,
+            bad=10,
+        ),
+        Panel(
+            "Findings",
+            "What was found in the live system, by severity.",
+            (
+                Query(
+                    f"sum by (severity) (rate(hive_validation_findings_total{_RATE}))",
+                    "{{severity}}",
+                ),
+            ),
+            unit="ops",
+        ),
+    ),
+)
+
 PROCESSES: Final = Row(
     "Processes",
     (
@@ -414,4 +445,4 @@ PROCESSES: Final = Row(
     ),
 )
 
-ROWS: Final = (OVERVIEW, ENGINE, AGENTS, CAPTURES, GATEWAY, PROCESSES)
+ROWS: Final = (OVERVIEW, ENGINE, AGENTS, CAPTURES, GATEWAY, VALIDATION, PROCESSES)

@@ -14,6 +14,8 @@ that what holds on a laptop holds in production. Every user gets the least that 
   changes it, and reads it; what is stated once the server lets nobody replace, and only
   coordinators remove it. It cannot publish events, hand out tasks, set timers, order others to
   stop, decide claims, take a partition, or make, change, empty or delete the streams of the engine.
+* The validator asks agents what they would do (`precheck`), and reads their directory. It cannot
+  state, order or change anything.
 * The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
 
@@ -135,6 +137,7 @@ USERS: tuple[User, ...] = (
         publish=(
             "hive.journal.>",
             "hive.control.>",
+            "hive.rpc.validator.look",
             "hive.event.audit.>",
             "hive.event.agent.>",
             "hive.event.broadcast.>",
@@ -166,6 +169,16 @@ USERS: tuple[User, ...] = (
     ),
     _COORDINATOR,
     _RUNNER,
+    User(
+        name="validator",
+        publish=(
+            "hive.control.all.precheck",
+            "hive.control.agent.*.precheck",
+            f"{_API}.DIRECT.GET.KV_agents",
+            "_INBOX.>",
+        ),
+        subscribe=("hive.rpc.validator.>", "$SRV.>", "_INBOX.validator.>"),
+    ),
     User(
         name="executor",
         publish=tuple(dict.fromkeys((*_COORDINATOR.publish, *_RUNNER.publish))),

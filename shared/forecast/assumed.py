@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from shared.workflow.approval_rule import Approval
@@ -48,14 +49,15 @@ class Assumed(Compiled):
     `depends`: on what: `fixed` before anything runs, on the `state`, or on what is `unknown`.
     """
 
-    __slots__ = ("_answer", "_fixed", "_real", "depends")
+    __slots__ = ("_answer", "_fixed", "_real", "_unknown", "depends")
 
-    def __init__(self, real: Compiled, answer: Callable[[], Any]) -> None:
+    def __init__(self, real: Compiled, given: Collection[str], answer: Callable[[], Any]) -> None:
         self.source, self.needs, self.numeric = real.source, real.needs, real.numeric
         self._real = real
         self._answer = answer
         self._fixed: list[Any] = []
-        self.depends = _depends(real)
+        self._unknown = frozenset(name for name in real.needs if _is_unknown(name, given))
+        self.depends = "unknown" if self._unknown else _depends(real)
 
     def evaluate(self, data: Mapping[str, Any]) -> Any:
         """The value; raises `ExpressionError` where the real one would on what is known."""
@@ -69,7 +71,7 @@ class Assumed(Compiled):
 
     def _short_cut(self, data: Mapping[str, Any]) -> Any:
         """What is known may be enough: `false && …` is false."""
-        known = {name: value for name, value in data.items() if not _is_unknown(name)}
+        known = {name: value for name, value in data.items() if name not in self._unknown}
         try:
             return self._real.evaluate(known)
         except ExpressionError:
@@ -110,54 +112,47 @@ def assumed(program: Program, oracle: Oracle, parameters: Mapping[str, Any]) -> 
     )
 
 
-def is_unknown_condition(compiled: Compiled | None) -> bool:
-    """True where a condition needs what is not known before the run."""
-    return compiled is not None and _depends(compiled) == "unknown"
+def is_drawn(compiled: Compiled | None) -> bool:
+    """True for a condition of an assumed program that needs what nobody can know before a run."""
+    return isinstance(compiled, Assumed) and compiled.depends == "unknown"
 
 
-def looks_at_state(compiled: Compiled | None) -> bool:
-    """True where a condition needs to know what became of steps."""
-    return compiled is not None and _depends(compiled) == "state"
-
-
-def selects_by_unknown(selector: Compiled | None) -> bool:
+def selects_by_unknown(selector: Compiled | None, given: Collection[str]) -> bool:
     """True where which agents a fleet runs on depends on what is not known before the run."""
     names = selector.needs if selector is not None else ()
-    return any(_is_unknown(name) for name in names if _root(name) != "agent")
+    return any(_is_unknown(name, given) for name in names if _root(name) != "agent")
 
 
 def _step(compiled: CompiledStep, oracle: Oracle, parameters: Mapping[str, Any]) -> CompiledStep:
     name = compiled.step.id
-    items, until = compiled.items, compiled.until
+    when, items, until = compiled.when, compiled.items, compiled.until
     return replace(
         compiled,
         step=_without_rules(compiled.step),
-        when=_condition(compiled.when, oracle, name, 0),
+        when=Assumed(when, parameters, lambda: oracle.holds(name, 0)) if when else None,
         parameters=_parameters(compiled.parameters, parameters),
         host=Fixed(None),
         checks=(),
         criteria=(),
         cases=tuple(
-            Assumed(case, lambda place=place: oracle.holds(name, place))  # type: ignore[misc]
+            Assumed(case, parameters, partial(oracle.holds, name, place))
             for place, case in enumerate(compiled.cases, 1)
         ),
         accepts=(None,) * len(compiled.accepts),
-        items=Assumed(items, lambda: [None] * oracle.instances(name)) if items else None,
-        until=Assumed(until, lambda: oracle.round_ends(name)) if until else None,
+        items=Assumed(items, parameters, lambda: [None] * oracle.instances(name))
+        if items
+        else None,
+        until=Assumed(until, parameters, lambda: oracle.round_ends(name)) if until else None,
         concurrency=Fixed(f"key-{name}") if compiled.concurrency is not None else None,
         way_back=NO_WAY_BACK,
     )
 
 
-def _condition(real: Compiled | None, oracle: Oracle, name: str, place: int) -> Compiled | None:
-    return Assumed(real, lambda: oracle.holds(name, place)) if real is not None else None
-
-
 def _parameters(real: Rendered, parameters: Mapping[str, Any]) -> Rendered:
     """Nothing, unless rendering them fails for the parameters of this run."""
-    if not real.needs or any(_root(name) != "params" for name in real.needs):
+    if not real.needs or any(_field(name) not in parameters for name in real.needs):
         return Fixed({})
-    data = {name: parameters.get(name.partition(".")[2]) for name in real.needs}
+    data = {name: parameters[_field(name)] for name in real.needs}
     try:
         real.render(data)
     except ExpressionError:
@@ -198,19 +193,26 @@ def _plain_rule(rule: Approval) -> Approval:
 
 
 def _depends(compiled: Compiled) -> str:
-    if any(_is_unknown(name) for name in compiled.needs):
-        return "unknown"
     fixed = all(_root(name) in _FIXED_ROOTS for name in compiled.needs)
     return "fixed" if fixed else "state"
 
 
-def _is_unknown(name: str) -> bool:
-    """Outputs, what people fill in, what signals bring, items of lists that may be unknown."""
+def _is_unknown(name: str, given: Collection[str]) -> bool:
+    """Outputs, what people fill in, what signals bring, items of lists that may be unknown, and
+    parameters that are not `given`."""
     root, _, rest = name.partition(".")
     if root == "steps":
         return rest.partition(".")[2].partition(".")[0] == "output"
-    return root not in (*_FIXED_ROOTS, "failure")
+    if root == "params":
+        return rest not in given
+    return root not in ("execution", "failure")
 
 
 def _root(name: str) -> str:
     return name.partition(".")[0]
+
+
+def _field(name: str) -> str:
+    """The parameter that a variable stands for; of any other variable what no parameter is."""
+    root, _, rest = name.partition(".")
+    return rest if root == "params" else ""

@@ -8,12 +8,11 @@ not counted a second time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from shared.forecast.experience import Attempts, Experience, Seen, Share, distribution
-from shared.ports.executions import ExecutionQueries
 from shared.workflow.binding import base
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.step import StepStatus
@@ -28,8 +27,16 @@ _NOBODY: Final = "no_agent"
 _COUNTED: Final = ("completed", "failed")
 
 
+class RecentRuns(Protocol):
+    """Where earlier runs are read."""
+
+    async def recent(self, template_id: str, limit: int) -> Sequence[ExecutionState]:
+        """The newest executions of a template that have ended."""
+        ...
+
+
 async def load_experience(
-    executions: ExecutionQueries, template_id: str, limit: int = RECENT_RUNS
+    executions: RecentRuns, template_id: str, limit: int = RECENT_RUNS
 ) -> Experience:
     """What the newest `limit` ended executions of a template showed."""
     return experience_of(await executions.recent(template_id, limit))

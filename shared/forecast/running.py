@@ -230,7 +230,7 @@ class _Play:
     def _targeting(self, event: ev.StepTargeting) -> None:
         agents = self._stage.agents
         selector = self._stage.program.step(event.step).selector
-        if agents is None or selects_by_unknown(selector):
+        if agents is None or selects_by_unknown(selector, self._stage.parameters):
             # as many as a list that is not known has
             count = max(self._stage.draws.instances(self._run, event.step), 1)
             targets = tuple(msg.TargetAgent(name=f"agent-{index}") for index in range(count))

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.forecast.assumed import Fixed, is_unknown_condition
+from shared.forecast.assumed import Fixed, is_drawn
 from shared.forecast.drawing import Draws, Ints
 from shared.forecast.models import Models
 from shared.forecast.running import Played, Stage
@@ -140,9 +140,9 @@ class _Simulation:
     def _conditions(self) -> NDArray[np.bool_]:
         """What is drawn of the conditions that nobody can know, one row for each of them."""
         rows = [np.zeros(self.draws.runs, dtype=bool)]
-        for name, compiled in self.program.steps.items():
+        for name, compiled in self.stage.program.steps.items():
             for place, one in enumerate((compiled.when, *compiled.cases)):
-                if is_unknown_condition(one):
+                if is_drawn(one):
                     rows.append(self.draws.all_hold(name, place))
         return np.array(rows)
 

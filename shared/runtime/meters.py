@@ -316,6 +316,27 @@ class GatewayMeter:
         self._deliveries(outcome).inc()
 
 
+class ValidatorMeter:
+    """What a validator counts, `errors` included."""
+
+    def __init__(self, registry: CollectorRegistry, errors: ErrorMeter) -> None:
+        self.errors = errors
+        self._duration = Labelled(
+            _histogram(m.VALIDATION_DURATION, registry), m.VALIDATION_DURATION.labels, {}
+        )
+        self._findings = Labelled(
+            _counter(m.VALIDATION_FINDINGS, registry), m.VALIDATION_FINDINGS.labels, {}
+        )
+
+    def looked(self, level: str, seconds: float) -> None:
+        """A question was answered; `level` is one of `metrics.LIVE_LEVELS`."""
+        self._duration(level).observe(seconds)
+
+    def found(self, severity: str) -> None:
+        """Something was found; `severity` is one of `metrics.SEVERITIES`."""
+        self._findings(severity).inc()
+
+
 @contextmanager
 def timed(histogram: _Observer) -> Iterator[None]:
     """Observe how long a `with` block takes, also when it raises."""

@@ -40,6 +40,7 @@ class Role(StrEnum):
     COORDINATOR = "executor (coordinator)"
     RUNNER = "executor (runner)"
     GATEWAY = "gateway"
+    VALIDATOR = "validator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ STREAMS: Final = (*(f"JOURNAL_{n}" for n in range(JOURNAL_STREAMS)), TASKS, EVEN
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 STATUS_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 DELIVERY_OUTCOMES: Final = ("delivered", "retrying", "dead")
+LIVE_LEVELS: Final = ("strict", "paranoid")
+SEVERITIES: Final = ("error", "warning", "info")
 
 _PARTITION: Final = Label("partition", tuple(str(n) for n in range(PARTITIONS)))
 _STREAM: Final = Label("stream", STREAMS)
@@ -409,6 +412,23 @@ WEBHOOK_DELIVERIES: Final = Metric(
     _GA,
     "Attempts to deliver a webhook; `retrying` is tried again, `dead` has used up its attempts.",
     (Label("outcome", DELIVERY_OUTCOMES),),
+)
+
+VALIDATION_DURATION: Final = Metric(
+    "hive_validation_duration_seconds",
+    _H,
+    Role.VALIDATOR,
+    "From a question about a run to its answer; `paranoid` simulates, and asks hosts to connect.",
+    (Label("level", LIVE_LEVELS),),
+    _HTTP_S,
+)
+VALIDATION_FINDINGS: Final = Metric(
+    "hive_validation_findings_total",
+    _C,
+    Role.VALIDATOR,
+    "What was found in the live system, by severity; many `error`: runs are asked for that cannot "
+    "succeed.",
+    (Label("severity", SEVERITIES),),
 )
 
 TABLE: Final[tuple[Metric, ...]] = tuple(

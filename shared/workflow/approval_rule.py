@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_serializer, model_validator
@@ -24,6 +25,15 @@ class Approvers(Model):
     def anybody(self) -> bool:
         """True when nobody is singled out."""
         return not (self.roles or self.groups or self.users)
+
+    def include(self, name: str, role: str, groups: Collection[str]) -> bool:
+        """True for somebody of this name, whose key has this role and these groups."""
+        return (
+            self.anybody
+            or name in self.users
+            or role in self.roles
+            or not set(groups).isdisjoint(self.groups)
+        )
 
 
 class Approval(Model):

@@ -18,7 +18,6 @@ from typing import Any
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
-from shared.workflow.approval_rule import Approvers
 from shared.workflow.approval_subject import subject_of
 from shared.workflow.errors import ParameterError
 from shared.workflow.gate_folds import gate_of
@@ -191,16 +190,7 @@ def _is_barred(state: ExecutionState, gate: GateState, who: str) -> bool:
 
 
 def _fits_any(gate: GateState, who: msg.ApprovalMessage) -> bool:
-    return any(_fits(approvers, who) for approvers in gate.approvers)
-
-
-def _fits(approvers: Approvers, who: msg.ApprovalMessage) -> bool:
-    return (
-        approvers.anybody
-        or who.by.id in approvers.users
-        or who.role in approvers.roles
-        or not set(who.groups).isdisjoint(approvers.groups)
-    )
+    return any(approvers.include(who.by.id, who.role, who.groups) for approvers in gate.approvers)
 
 
 def _listed(gate: GateState) -> str:

@@ -16,6 +16,13 @@ from pydantic_settings import BaseSettings
 
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
+from services.validator.settings import ValidatorSettings
+
+_SERVICES = (
+    ("Executor", ExecutorSettings),
+    ("Gateway", GatewaySettings),
+    ("Validator", ValidatorSettings),
+)
 
 HEAD = """# Settings
 
@@ -53,7 +60,7 @@ by it when it stops the step; who removes it can outlive the step.
 def render() -> str:
     """The page."""
     parts = [HEAD]
-    for title, model in (("Executor", ExecutorSettings), ("Gateway", GatewaySettings)):
+    for title, model in _SERVICES:
         parts.append(f"\n## {title}\n\n| variable | default | what |\n|---|---|---|\n")
         parts.extend(_rows(model))
     return "".join([*parts, TAIL])

@@ -98,6 +98,7 @@ class BusySystem:
         self.housekeeping = meters.HousekeepingMeter(registry, self.errors)
         self.runner = meters.RunnerMeter(registry, self.errors, ["shell", "http"], slots=8)
         self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
+        self.validator = meters.ValidatorMeter(registry, self.errors)
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
@@ -125,6 +126,8 @@ class BusySystem:
         for status in (200, 500):
             self.gateway.request("/api/v1/agents", "GET", status, 0.01)
         self.gateway.delivery("delivered")
+        self.validator.looked("strict", 0.1)
+        self.validator.found("warning")
         self.errors.count("nats")
 
 

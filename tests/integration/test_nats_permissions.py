@@ -22,6 +22,7 @@ from shared.contracts import subjects
 from shared.ports.captures import BlobNotFoundError, CapturesFullError, blob_name
 
 EXECUTORS = ("coordinator", "runner", "executor")
+LIMITED = (*EXECUTORS, "validator")
 _SUBJECT = re.compile(r'"([^"]+)"')
 
 ONLY_COORDINATORS = (
@@ -96,16 +97,29 @@ NO_EXECUTOR = (
     *(f"$JS.API.STREAM.DELETE.{s}" for s in ("JOURNAL_0", "TASKS", "EVENTS", "LOGS")),
     *(f"$JS.API.STREAM.DELETE.{s}" for s in ("CAPTURES", "CAPTURE_BLOBS", "KV_leases")),
 )
-EVERYTHING = (*ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS, *NO_EXECUTOR)
+PRECHECKS = ("hive.control.all.precheck", "hive.control.agent.web-1.precheck")
+"""What a validator asks; runners may ask each other anything."""
+DIRECTORY = "$JS.API.DIRECT.GET.KV_agents"
+REPLY = "_INBOX.gateway.x.1"
+EVERYTHING = (
+    *PRECHECKS,
+    DIRECTORY,
+    *ONLY_COORDINATORS,
+    *ONLY_RUNNERS,
+    *ALL_EXECUTORS,
+    *NO_EXECUTOR,
+)
 
 MAY_PUBLISH = {
-    "coordinator": {*ONLY_COORDINATORS, *ALL_EXECUTORS},
-    "runner": {*ONLY_RUNNERS, *ALL_EXECUTORS},
-    "executor": {*ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS},
+    "coordinator": {DIRECTORY, *ONLY_COORDINATORS, *ALL_EXECUTORS},
+    "runner": {DIRECTORY, *PRECHECKS, *ONLY_RUNNERS, *ALL_EXECUTORS},
+    "executor": {DIRECTORY, *PRECHECKS, *ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS},
+    "validator": {DIRECTORY, REPLY, *PRECHECKS},
 }
 SUBSCRIPTIONS = (
     "hive.control.all.stop",
     "hive.rpc.collective.remember",
+    "hive.rpc.validator.look",
     "$SRV.PING",
     "hive.journal.>",
     "hive.task.>",
@@ -117,11 +131,18 @@ SUBSCRIPTIONS = (
     ">",
 )
 MAY_SUBSCRIBE = {
-    "coordinator": {"hive.rpc.collective.remember", "$SRV.PING", "_INBOX.coordinator.>"},
+    "coordinator": {
+        "hive.rpc.collective.remember",
+        "hive.rpc.validator.look",
+        "$SRV.PING",
+        "_INBOX.coordinator.>",
+    },
+    "validator": {"hive.rpc.validator.look", "$SRV.PING", "_INBOX.validator.>"},
     "runner": {"hive.control.all.stop", "_INBOX.runner.>"},
     "executor": {
         "hive.control.all.stop",
         "hive.rpc.collective.remember",
+        "hive.rpc.validator.look",
         "$SRV.PING",
         "_INBOX.executor.>",
     },
@@ -168,14 +189,15 @@ async def _refused(server: EmbeddedServers, user: str, what: str) -> set[str]:
     return {subject for subject in tried if subject.lower() in words}
 
 
-@pytest.mark.parametrize("user", EXECUTORS)
+@pytest.mark.parametrize("user", LIMITED)
 async def test_what_is_not_needed_cannot_be_published(server: EmbeddedServers, user: str) -> None:
     """Events, tasks, timers, orders and leases are the coordinator's; lines, announcements and
-    files the runner's; a process with both roles may what either may; nobody may the rest."""
+    files the runner's; a process with both roles may what either may; a validator asks agents
+    what they would do; nobody may the rest."""
     assert await _refused(server, user, "publish") == set(EVERYTHING) - MAY_PUBLISH[user]
 
 
-@pytest.mark.parametrize("user", EXECUTORS)
+@pytest.mark.parametrize("user", LIMITED)
 async def test_nobody_listens_to_others(server: EmbeddedServers, user: str) -> None:
     """An executor hears what it serves, and replies to its own questions only."""
     assert await _refused(server, user, "subscribe") == set(SUBSCRIPTIONS) - MAY_SUBSCRIBE[user]

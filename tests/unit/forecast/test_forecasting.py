@@ -156,6 +156,17 @@ def test_a_condition_over_parameters_is_evaluated() -> None:
     assert foreseen(program, shaky, parameters={"all": True}).success.probability < 0.1
 
 
+def test_a_parameter_that_is_not_given_is_not_known() -> None:
+    """Without a run, what depends on a required parameter is drawn, and fails nothing."""
+    steps = [
+        shell("a", when="params.n > 1") | {"parameters": {"script": "echo ${{ 10 / params.n }}"}},
+        shell("b", foreach={"items": "params.hosts"}),
+    ]
+    declared = {"n": {"type": "integer"}, "hosts": {"type": "array"}}
+    program = compiled(steps, parameters=declared)
+    assert foreseen(program, Told(a=seen(1_000), b=seen(1_000)), runs=60).success.probability > 0.9
+
+
 def test_a_condition_over_an_output_is_drawn_as_it_was_seen() -> None:
     """What nobody can know before the run holds as often as it did."""
     steps = [shell("a"), shell("b", "a", when="steps.a.output.exit_code == 0")]

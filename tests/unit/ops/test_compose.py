@@ -15,6 +15,7 @@ from ops.nats.permissions import USER_NAMES
 from ops.stack.mongo import CACHE_GB, DATABASE, REPLICA_SET, MongoConfig, MongoServer
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
+from services.validator.settings import ValidatorSettings
 from shared.version import VERSION
 
 REPO_ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +24,12 @@ DOCKERFILE = (REPO_ROOT / "ops" / "docker" / "Dockerfile").read_text(encoding="u
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rule>[^}]*)\}")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("gateway", "executor", "mongo-setup")
+SETTINGS = [
+    ("gateway", GatewaySettings),
+    ("executor", ExecutorSettings),
+    ("validator", ValidatorSettings),
+]
+OURS = ("gateway", "executor", "validator", "mongo-setup")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 ONE_SHOT = ("mongo-setup",)
 BASE_IMAGES = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)
@@ -89,9 +95,7 @@ def test_executors_can_be_scaled() -> None:
     assert "HIVE_AGENT_NAME" not in SERVICES["executor"]["environment"]
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"), [("gateway", GatewaySettings), ("executor", ExecutorSettings)]
-)
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
 def test_environment_is_what_the_settings_read(name: str, settings: type[BaseSettings]) -> None:
     """Every HIVE_ variable is a setting of the service that gets it."""
     known = {f"HIVE_{field.upper()}" for field in settings.model_fields}
@@ -100,9 +104,7 @@ def test_environment_is_what_the_settings_read(name: str, settings: type[BaseSet
     assert {"HIVE_NATS_URL", "HIVE_MONGO_URL"} <= given
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"), [("gateway", GatewaySettings), ("executor", ExecutorSettings)]
-)
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
 def test_environment_makes_valid_settings(
     name: str, settings: type[BaseSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,8 +170,8 @@ def test_mongo_has_the_options_of_the_embedded_one(tmp_path: Path) -> None:
 
 
 def test_services_wait_for_what_they_need() -> None:
-    """Gateway and executor start after NATS is healthy and the replica set is made."""
-    for name in ("gateway", "executor"):
+    """Every service starts after NATS is healthy and the replica set is made."""
+    for name, _ in SETTINGS:
         waits = {one: rule["condition"] for one, rule in SERVICES[name]["depends_on"].items()}
         assert waits == {"nats": "service_healthy", "mongo-setup": "service_completed_successfully"}
 

@@ -1,0 +1,41 @@
+"""The validator's settings: read once at start, from the environment (prefix `HIVE_`)."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.adapters.nats.connection import server_urls
+from shared.runtime.logging import LogFormat
+
+
+class ValidatorSettings(BaseSettings):
+    """Settings of one validator process."""
+
+    model_config = SettingsConfigDict(env_prefix="HIVE_", frozen=True, extra="ignore")
+
+    nats_url: str = Field(
+        description="NATS server(s) with user and password; commas between several."
+    )
+    mongo_url: str = Field(description="MongoDB.")
+    validator_ask_s: float = Field(
+        1.0, gt=0, le=60, description="How long agents get to say what they would do, in seconds."
+    )
+    validator_probe_s: float = Field(
+        5.0, gt=0, le=60, description="How long agents get to try to connect, in seconds."
+    )
+    validator_refresh_s: float = Field(
+        15.0, gt=0, le=3_600, description="How often the concurrency keys of templates are read."
+    )
+    validator_forecasts: int = Field(
+        1, ge=1, le=64, description="Forecasts at a time; others wait for their turn."
+    )
+    metrics_port: int = Field(0, ge=0, le=65_535, description="0 takes a free port.")
+    metrics_host: str = Field("127.0.0.1", description="Where metrics and health are served.")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
+    log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ",".join(server_urls(value))
