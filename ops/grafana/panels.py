@@ -391,7 +391,7 @@ VALIDATION: Final = Row(
             (
                 Query(
                     "histogram_quantile(0.95, sum by (le, level) (rate("
-                    f"hive_validation_duration_seconds_bucket{_RATE})))",
+                    f"hive_validation_duration_seconds_bucket{RATE})))",
                     "{{level}}",
                 ),
             ),
@@ -404,7 +404,7 @@ VALIDATION: Final = Row(
             "What was found in the live system, by severity.",
             (
                 Query(
-                    f"sum by (severity) (rate(hive_validation_findings_total{_RATE}))",
+                    f"sum by (severity) (rate(hive_validation_findings_total{RATE}))",
                     "{{severity}}",
                 ),
             ),
