@@ -24,6 +24,7 @@ from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.housekeeping import LEASE, Housekeeper, Rules
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
+from services.executor.coordinator.rollbacks import Rollbacks
 from services.executor.coordinator.sampler import Sampler
 from services.executor.coordinator.sole import Sole
 from services.executor.leftovers import stop_leftovers
@@ -35,7 +36,11 @@ from services.executor.runner.attempt import WORK, Workbench
 from services.executor.runner.runner import Runner
 from services.executor.secrets.bootstrap import vault_of
 from services.executor.settings import Durability, ExecutorSettings, Role
-from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
+from shared.adapters.mongo.actors import (
+    MongoAutomationStore,
+    MongoKeyStateStore,
+    MongoRollbackStore,
+)
 from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.archiving import MongoArchiving
 from shared.adapters.mongo.backlog import MongoBacklog
@@ -161,7 +166,8 @@ async def _start_coordinator(
     store = MongoExecutionStore(mongo)
     await store.ensure_indexes()
     automations, keys = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
-    for actor_store in (automations, keys):
+    rollbacks = MongoRollbackStore(mongo)
+    for actor_store in (automations, keys, rollbacks):
         await actor_store.ensure_indexes()
     await MongoArchiving(mongo).ensure_indexes()
     agents = LiveAgents(NatsAgentDirectory(bus))
@@ -177,7 +183,9 @@ async def _start_coordinator(
         agents=lambda: agents.now,
         meter=meter,
         actors=Actors(
-            Automations(automations, templates, effects, meter), ConcurrencyKeys(keys, effects)
+            Automations(automations, templates, effects, meter),
+            ConcurrencyKeys(keys, effects),
+            Rollbacks(rollbacks, effects),
         ),
     )
     sampler = Sampler(NatsBusSamples(bus), coordinator, agents, lambda: publisher.pending, meter)

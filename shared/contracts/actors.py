@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.rollback.state import RollbackState
 from shared.workflow.concurrency_key import KeyState
 
 
@@ -22,6 +23,16 @@ class StoredActor(BaseModel):
     def searchable(self) -> dict[str, Any]:
         """What lists are filtered by."""
         return {"kind": self.state.kind, "status": self.state.status}
+
+
+class StoredRollback(StoredActor):
+    """The rollbacks of one execution."""
+
+    state: RollbackState
+
+    def searchable(self) -> dict[str, Any]:
+        """What lists are filtered and sorted by."""
+        return {**super().searchable(), **self.state.searchable()}
 
 
 class StoredKey(StoredActor):

@@ -7,6 +7,7 @@
 | `hive.task.any._.<execution>.<step>.<attempt>.<leg>` | `TASKS` | for any agent |
 | `hive.task.cap.<capability>.<execution>…` | `TASKS` | for agents with a capability |
 | `hive.task.host.<agent>.<execution>…` | `TASKS` | for one agent |
+| `hive.task.rollback._.<rollback>…` | `TASKS` | for the rollback service |
 | `hive.event.<category>.<type>.<id>` | `EVENTS` | public facts |
 | `hive.log.<execution>.<step>.<attempt>` | `LOGS` | progress lines |
 | `hive.capture.manifest.<execution>.<step>.<agent>` | `CAPTURES` | what was kept before a step |
@@ -79,6 +80,11 @@ def pool_capability(capability: str) -> str:
 def pool_host(agent: str) -> str:
     """The pool of tasks for one agent."""
     return f"host.{token(agent)}"
+
+
+def pool_rollback() -> str:
+    """The pool of what rollback services are asked to do."""
+    return "rollback._"
 
 
 def pool_consumer(pool: str) -> str:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from shared.contracts.actors import StoredActor, StoredKey
+from shared.contracts.actors import StoredActor, StoredKey, StoredRollback
 from shared.contracts.automations import StoredAutomation
 from shared.memory.faults import Action, Faults
 from shared.ports.actors import LoadedActors
@@ -89,3 +89,19 @@ class MemoryKeyStateStore(MemoryActorStore[StoredKey]):
 
     def __init__(self, faults: Faults | None = None) -> None:
         super().__init__(StoredKey, faults)
+
+
+class MemoryRollbackStore(MemoryActorStore[StoredRollback]):
+    """The rollbacks of each execution."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        super().__init__(StoredRollback, faults)
+
+    async def newest(
+        self, status: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[StoredRollback]:
+        """Those that changed last, first."""
+        found = [one for one in await self.all("rollback") if status in (None, one.state.status)]
+        places = {(one.state.changed_at_ms, one.state.id): one for one in found}
+        keys = sorted((k for k in places if before is None or k < before), reverse=True)
+        return [places[key] for key in keys[:limit]]

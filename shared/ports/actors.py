@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from shared.contracts.actors import StoredActor, StoredKey
+from shared.contracts.actors import StoredActor, StoredKey, StoredRollback
 
 A = TypeVar("A", bound=StoredActor)
 
@@ -42,6 +42,17 @@ class ActorStore(Protocol[A]):
 
     async def peek(self, actor_id: str) -> A | None:
         """One, also when it was deleted a while ago."""
+        ...
+
+
+class RollbackStore(ActorStore[StoredRollback], Protocol):
+    """The rollbacks of each execution."""
+
+    async def newest(
+        self, status: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[StoredRollback]:
+        """Those that changed last, first; `before` is time of change and id of the last one of the
+        page before."""
         ...
 
 

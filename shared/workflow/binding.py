@@ -24,11 +24,13 @@ def bind(
     local: Mapping[str, Any] = _NO_OUTPUT,
 ) -> dict[str, Any]:
     """The value of each needed variable that has one; `output` is the checked step's, `local` what
-    only the expression at hand knows (`item`, `data`)."""
+    only the expression at hand knows (`item`, `data`, whatever an item brings)."""
     data: dict[str, Any] = {}
     for name in needs:
         root, _, rest = name.partition(".")
-        if root == "params":
+        if name in local and (root != "output" or output is _NO_OUTPUT):
+            data[name] = local[name]
+        elif root == "params":
             data[name] = state.parameters.get(rest)
         elif root == "steps":
             _bind_step(name, rest, state, data)
@@ -38,8 +40,6 @@ def bind(
             data[name] = _execution_value(rest, state)
         elif root == "failure":
             data[name] = _failure_value(rest, state)
-        elif name in local:
-            data[name] = local[name]
         else:
             _bind_output(name, rest, output, data)
     return data
@@ -83,6 +83,9 @@ def instance_values(step: StepState) -> Mapping[str, Any]:
     instance = step.instance
     if instance is None:
         return _NO_OUTPUT
+    if instance.given:
+        values: Mapping[str, Any] = instance.item
+        return values
     if instance.target:
         known = {f"agent.{name}": value for name, value in instance.item.items()}
         return {**known, "index": instance.index, "batch": instance.batch}

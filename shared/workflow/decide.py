@@ -11,7 +11,8 @@ The rules themselves: `lifecycle` (requests, approval, timers), `attempts` (repo
 `gate_answers` (approvals), `instances` (loops), `waves` (fleets), `calling` (sub-workflows),
 `choosing` (waits), `regions`, `slots` and `slot_answers` (concurrency across executions),
 `failing`, `stopping`, `sections` and `ending`; what people do to single steps: `breakpoints`,
-`marking`, `hurrying`; how a re-run begins: `adopting`.
+`marking`, `hurrying`; how a re-run begins: `adopting`; how one is held while it is rolled back:
+`undoing`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from shared.workflow import (
     marking,
     regions,
     slot_answers,
+    undoing,
     waves,
 )
 from shared.workflow import messages as msg
@@ -76,11 +78,18 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.BreakpointsRequested: breakpoints.breakpoints_requested,
     msg.MarkRequested: marking.mark_requested,
     msg.RunNowRequested: hurrying.run_now_requested,
+    msg.RollbackWanted: undoing.rollback_wanted,
+    msg.RollbackEnded: undoing.rollback_ended,
 }
 
 
-_HEARD_AFTER_THE_END: Final = (msg.AttemptStarted, msg.SlotGranted)
-"""What runs or is held in vain is given up."""
+_HEARD_AFTER_THE_END: Final = (
+    msg.AttemptStarted,
+    msg.SlotGranted,
+    msg.RollbackWanted,
+    msg.RollbackEnded,
+)
+"""What runs or is held in vain is given up; and what has ended can be rolled back."""
 
 
 def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Decided:
@@ -93,10 +102,10 @@ def decide(program: Program, state: ExecutionState | None, entry: Entry) -> Deci
         lifecycle.requested(turn, entry.execution_id, message)
     elif state is None:
         return Decided(None, ())
-    elif state.ended and not isinstance(message, _HEARD_AFTER_THE_END):
+    elif state.over and not isinstance(message, _HEARD_AFTER_THE_END):
         return Decided(state, ())
     else:
         _RULES[type(message)](turn, message)
-    if turn.events and not turn.state.ended:
+    if turn.events and not turn.state.over:
         settle(turn)
     return Decided(turn.state, tuple(turn.events))

@@ -40,6 +40,8 @@ from shared.workflow.way_back import Capture, RollbackAction, RollbackPolicy
 MAX_STEPS: Final = 1_000
 MAX_PARAMETERS: Final = 100
 MAX_TEXT: Final = 4_000
+GENERATED: Final = "rollback."
+"""Ids of templates that are made for rollbacks begin so; authors' own do not."""
 
 _NUMBER: Final = r"(?:0|[1-9][0-9]*)"
 _PRE: Final = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -284,6 +286,14 @@ class Template(Model):
         return self
 
     @model_validator(mode="after")
+    def _brings_nothing(self) -> Self:
+        """What an item brings is worked out, by the planner of rollbacks, and by no author."""
+        for step in self.every_step:
+            if step.foreach is not None and step.foreach.given and not is_generated(self.id):
+                raise ValueError(f"step {step.id!r}: `foreach.given` is for generated templates")
+        return self
+
+    @model_validator(mode="after")
     def _known_checkpoints(self) -> Self:
         names = [step.checkpoint for step in self.every_step if step.checkpoint]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -310,6 +320,11 @@ class Template(Model):
     def parameters_schema(self) -> dict[str, Any]:
         """The JSON Schema object that the parameters of a run must satisfy."""
         return object_schema(self.parameters)
+
+
+def is_generated(template_id: str) -> bool:
+    """True for a template that was made for the rollback of one execution."""
+    return template_id.startswith(GENERATED)
 
 
 def object_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 * After a failure: `failed`, once nothing runs any more; what an agent has not claimed is
   cancelled at once, what had not become ready is skipped.
 * After a cancel or a deadline: `cancelled` or `failed`, once everything that ran is accounted for.
+* What is to be rolled back by itself then asks for it (`safety_net`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from shared.workflow.errors import ExpressionError
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import BUSY, StepStatus
 from shared.workflow.messages import Failure
+from shared.workflow.safety_net import ask_for_rollback
 from shared.workflow.sections import next_section
 from shared.workflow.slots import release
 from shared.workflow.state import Stop
@@ -53,6 +55,7 @@ def _end(turn: Turn, stop: Stop | None) -> None:
     else:
         turn.emit(ev.ExecutionFailed(failure=_failure(stop), step=stop.step))
     _notify(turn)
+    ask_for_rollback(turn)
 
 
 def _wind_down(turn: Turn, stop: Stop) -> None:

@@ -70,6 +70,14 @@ from shared.workflow.slot_events import (
     SlotReleased,
     SlotTaken,
 )
+from shared.workflow.undo_events import (
+    ExecutionRollbackFailed,
+    ExecutionRollbackIncomplete,
+    ExecutionRollbackRequested,
+    ExecutionRolledBack,
+    ExecutionRollingBack,
+    RollbackOver,
+)
 
 __all__ = [
     "ApprovalDelegated",
@@ -86,10 +94,16 @@ __all__ = [
     "BreakpointsChanged",
     "Event",
     "ExecutionHandling",
+    "ExecutionRollbackFailed",
+    "ExecutionRollbackIncomplete",
+    "ExecutionRollbackRequested",
+    "ExecutionRolledBack",
+    "ExecutionRollingBack",
     "GateAnswer",
     "GateEvent",
     "RegionCancelled",
     "RerunOf",
+    "RollbackOver",
     "SignalKept",
     "SlotAsked",
     "SlotDenied",
@@ -186,12 +200,14 @@ class ExecutionFailing(Event):
 
 
 class ExecutionCancelling(Event):
-    """Stop everything; `timed_out` tells a deadline from a request."""
+    """Stop everything; `timed_out` tells a deadline from a request. With `drain` what agents have
+    begun may finish."""
 
     type: Literal["execution.cancelling"] = "execution.cancelling"
     by: Actor
     reason: str = ""
     timed_out: bool = False
+    drain: bool = False
 
 
 class ExecutionCompleted(Event):
@@ -469,6 +485,11 @@ AnyEvent = Annotated[
     | StepFailureKept
     | StepPlanned
     | ApprovalKept
+    | ExecutionRollbackRequested
+    | ExecutionRollingBack
+    | ExecutionRolledBack
+    | ExecutionRollbackIncomplete
+    | ExecutionRollbackFailed
     | TimerSet
     | TimerCleared,
     Field(discriminator="type"),

@@ -95,7 +95,8 @@ def _cancelling(state: ExecutionState, event: ev.ExecutionCancelling, at_ms: int
     """A failure from before stays known: it is what a deadline then reports."""
     kind = "timeout" if event.timed_out else "cancel"
     first = state.stop or Stop(kind=kind)
-    stop = Stop(kind=kind, by=event.by, reason=event.reason, step=first.step, failure=first.failure)
+    stop = renewed(first, {"kind": kind, "by": event.by, "reason": event.reason})
+    stop = renewed(stop, {"drain": event.drain})
     return _status(state, event, at_ms) | {"stop": stop, "pause": None}
 
 
@@ -219,10 +220,11 @@ def _step_chosen(_before: StepState, event: ev.StepChosen, at_ms: int) -> Change
     return {"output": event.output, "taken": event.taken, "reason": "", "ended_at_ms": at_ms}
 
 
-def _step_called(_before: StepState, event: ev.StepCalled, at_ms: int) -> Changes:
+def _step_called(before: StepState, event: ev.StepCalled, at_ms: int) -> Changes:
     return {
         "attempt": event.attempt,
         "child": event.child,
+        "begun_at_ms": before.begun_at_ms or at_ms,
         "scheduled_at_ms": at_ms,
         "started_at_ms": at_ms,
     }
@@ -239,6 +241,7 @@ def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> C
         "reason": "",
         "token": event.token,
         "woken": before.woken if event.offer else None,
+        "begun_at_ms": before.begun_at_ms or at_ms,
         "scheduled_at_ms": before.scheduled_at_ms if was_blocked else at_ms,
     }
 

@@ -196,13 +196,14 @@ class Rendered:
     put into the text as text (JSON for lists and maps).
     """
 
-    __slots__ = ("_parts", "late", "needs")
+    __slots__ = ("_parts", "late", "needs", "numeric")
 
     def __init__(self, value: Any, scope: Scope) -> None:
         """Compile every place in `value`; raises `ExpressionError` for the first bad one."""
         self._parts = _compile_value(value, scope)
         self.late = tuple(_late_texts(self._parts))
         self.needs = tuple(sorted(set(_collect_needs(self._parts))))
+        self.numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
 
     @property
     def expressions(self) -> Iterator[Compiled]:

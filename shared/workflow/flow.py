@@ -69,6 +69,12 @@ class Foreach(Model):
     max_failures: int = Field(
         0, ge=0, le=MAX_INSTANCES, description="Instances that may fail before the step fails."
     )
+    given: tuple[str, ...] = Field(
+        (),
+        max_length=1_000,
+        description="Of the templates that rollbacks are made as: variables for which each item "
+        "brings values. An item is then `{agent, values}`, and runs on that agent.",
+    )
 
 
 class Until(Model):

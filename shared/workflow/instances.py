@@ -37,8 +37,11 @@ _S = StepStatus
 def expand(turn: Turn, step_id: str) -> None:
     """Begin a loop: find its items, and start the first instances."""
     items = present(turn.compiled(step_id).items, "loop")
+    foreach = present(turn.compiled(step_id).step.foreach, "loop")
     try:
         found = _instances(items.source, items.evaluate(bind(items.needs, turn.state)))
+        if foreach.given:
+            found = tuple(_given(items.source, one) for one in found)
     except ExpressionError as error:
         fail_unrendered(turn, step_id, error)
         return
@@ -100,6 +103,15 @@ def _instances(source: str, items: Any) -> tuple[Instance, ...]:
     return tuple(
         Instance(index=index, key=key, item=item) for index, (key, item) in enumerate(pairs)
     )
+
+
+def _given(source: str, one: Instance) -> Instance:
+    """An instance whose item brings the values of variables, and says on which agent it runs."""
+    item = one.item
+    if not isinstance(item, dict) or not isinstance(item.get("values"), dict):
+        raise ExpressionError(source, f"item {one.index} is no `{{agent, values}}`")
+    agent = str(item.get("agent", ""))
+    return Instance(index=one.index, item=item["values"], target=agent, given=True)
 
 
 def _of(turn: Turn, step_id: str) -> Iterator[tuple[str, StepState]]:
@@ -189,7 +201,7 @@ def _result(one: StepState) -> dict[str, Any]:
     return {
         "index": instance.index,
         "key": instance.key,
-        "item": instance.item,
+        "item": instance.target if instance.given else instance.item,
         "status": one.status.value,
         "output": one.output,
         "error": one.failure.message if one.failure is not None else "",

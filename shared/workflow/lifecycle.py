@@ -33,7 +33,9 @@ from shared.workflow.slots import WHOLE, lacks_whole
 from shared.workflow.stopping import (
     STOP_LIMIT_TIMER,
     STOP_TIMER,
+    drain_all,
     give_up_stopping,
+    hasten,
     stop_again,
     stop_all,
 )
@@ -101,9 +103,14 @@ def cancel_requested(turn: Turn, request: msg.CancelRequested) -> None:
     """Stop everything."""
     reason = request.reason or f"cancelled by {request.by.id}"
     if turn.state.status is not ExecutionStatus.CANCELLING:
-        _cancel(turn, request.by, reason, everything=request.force)
+        if request.drain:
+            drain(turn, request.by, reason)
+        else:
+            cancel(turn, request.by, reason, everything=request.force)
     elif request.force:
         stop_all(turn, reason, everything=True)
+    elif not request.drain:
+        hasten_end(turn, request.by, reason)
 
 
 def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
@@ -132,7 +139,7 @@ def slot_revoked(turn: Turn, message: msg.SlotRevoked) -> None:
     if message.slot not in turn.state.slots or turn.state.stop is not None:
         return
     if message.slot == WHOLE:
-        _cancel(turn, msg.ENGINE, message.reason)
+        cancel(turn, msg.ENGINE, message.reason)
     else:
         step_revoked(turn, message.slot, message.reason)
 
@@ -169,7 +176,7 @@ def _follow_gate(turn: Turn, name: str) -> None:
         if turn.state.status is ExecutionStatus.PENDING:
             _start(turn)
         elif is_refused(gate):
-            _cancel(turn, *closing_words(gate))
+            cancel(turn, *closing_words(gate))
     elif not is_decided(gate) or turn.step(gate.step).ended:
         return
     elif is_option(turn, gate.step):
@@ -248,10 +255,26 @@ def _step_timer_fired(turn: Turn, kind: str, step_id: str) -> None:
         start_overdue(turn, step_id)
 
 
-def _cancel(turn: Turn, by: msg.Actor, reason: str, *, everything: bool = False) -> None:
+def cancel(turn: Turn, by: msg.Actor, reason: str, *, everything: bool = False) -> None:
+    """Bring an open execution to an early end: stop what runs."""
     turn.emit(ev.ExecutionCancelling(by=by, reason=reason))
     stop_all(turn, reason, everything=everything)
     _catch_up(turn)  # a cancel ends a pause
+
+
+def drain(turn: Turn, by: msg.Actor, reason: str) -> None:
+    """The same, but let what runs finish."""
+    turn.emit(ev.ExecutionCancelling(by=by, reason=reason, drain=True))
+    drain_all(turn, reason)
+    _catch_up(turn)
+
+
+def hasten_end(turn: Turn, by: msg.Actor, reason: str) -> None:
+    """What was allowed to finish is stopped after all."""
+    stop = turn.state.stop
+    if stop is not None and stop.drain:
+        turn.emit(ev.ExecutionCancelling(by=by, reason=reason))
+        hasten(turn, reason)
 
 
 def _time_out(turn: Turn) -> None:

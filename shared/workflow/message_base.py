@@ -51,7 +51,8 @@ class Proof(BaseModel):
 
 class Instance(BaseModel):
     """What one instance of a loop is for: item number `index`, and its key in a map. Of a fleet:
-    the agent `target` in batch number `batch`, from 1, and its record as `item`."""
+    the agent `target` in batch number `batch`, from 1, and its record as `item`. With `given` the
+    `item` has values of variables by name, and `target` is the agent it runs on."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,6 +61,7 @@ class Instance(BaseModel):
     item: Any = None
     target: str = ""
     batch: int = 0
+    given: bool = False
 
 
 class AttemptRecord(BaseModel):

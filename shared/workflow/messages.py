@@ -19,6 +19,7 @@ from shared.workflow.operator_messages import (
     MarkRequested,
     RunNowRequested,
 )
+from shared.workflow.undo_messages import RollbackEnded, RollbackWanted
 
 __all__ = [
     "ENGINE",
@@ -29,6 +30,8 @@ __all__ = [
     "MarkRequested",
     "Message",
     "Proof",
+    "RollbackEnded",
+    "RollbackWanted",
     "RunNowRequested",
 ]
 
@@ -193,12 +196,13 @@ class TimerFired(Message):
 
 class CancelRequested(Message):
     """Stop the execution, and prove that what ran is gone. With `force` its `finally` steps, which
-    would still run, are stopped too."""
+    would still run, are stopped too; with `drain` what agents have begun may finish."""
 
     type: Literal["cancel_requested"] = "cancel_requested"
     by: Actor = Actor()
     reason: str = ""
     force: bool = False
+    drain: bool = False
 
 
 class PauseRequested(Message):
@@ -378,7 +382,9 @@ JournalMessage = Annotated[
     | RunNowRequested
     | SlotGranted
     | SlotRefused
-    | SlotRevoked,
+    | SlotRevoked
+    | RollbackWanted
+    | RollbackEnded,
     Field(discriminator="type"),
 ]
 

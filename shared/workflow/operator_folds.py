@@ -9,6 +9,7 @@ from shared.workflow import events as ev
 from shared.workflow.machines.execution import EXECUTION
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.state import ExecutionState, Pause, StepState
+from shared.workflow.undo_folds import UNDO_FOLDS
 
 Changes = dict[str, Any]
 
@@ -79,5 +80,6 @@ EXECUTION_FOLDS: Final[Mapping[type, Callable[[ExecutionState, Any, int], Change
     ev.BreakpointsChanged: _breakpoints,
     ev.ExecutionPaused: _paused,
     ev.ExecutionResumed: _resumed,
+    **UNDO_FOLDS,
 }
 """For `evolve`: what each of these means for the execution."""

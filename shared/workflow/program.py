@@ -226,7 +226,10 @@ class _Compiler:
         inner = self._filled_in(outer, (step.id,))
         if step.target.is_fleet:
             return inner.plus(_TARGET), outer
-        return (inner.plus(_INSTANCE) if step.foreach is not None else inner), outer
+        if step.foreach is None:
+            return inner, outer
+        given = dict.fromkeys(step.foreach.given, cel.Type.DYN)
+        return inner.plus(_INSTANCE).plus(given), outer
 
     def _optional(self, path: str, source: str | None, scope: Scope) -> Compiled | None:
         return None if source is None else self.condition(path, source, scope)

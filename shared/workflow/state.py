@@ -15,13 +15,23 @@ from shared.workflow.gate_state import GateState
 from shared.workflow.kept import StepPlan
 from shared.workflow.loop_state import LoopState
 from shared.workflow.machines.approval import ApprovalStatus
-from shared.workflow.machines.execution import ENDED, ExecutionStatus
+from shared.workflow.machines.execution import ENDED, OVER, ExecutionStatus
 from shared.workflow.machines.step import STEP_ENDED, StepStatus
 from shared.workflow.message_base import AttemptRecord, Mark
 from shared.workflow.messages import ENGINE, Actor, Cause, Failure, Instance, Parent, Signal
 from shared.workflow.operator_events import RerunOf
+from shared.workflow.way_back import Strategy
 
-__all__ = ["AttemptRecord", "ExecutionState", "Pause", "RerunOf", "StepState", "Stop", "TimerState"]
+__all__ = [
+    "AttemptRecord",
+    "ExecutionState",
+    "Pause",
+    "RerunOf",
+    "Rollback",
+    "StepState",
+    "Stop",
+    "TimerState",
+]
 
 
 class StepState(BaseModel):
@@ -32,10 +42,11 @@ class StepState(BaseModel):
     often the leg was offered again. `token` names what it waits or waited for; `woken` what
     happened before it began to wait. `dead`: its branch was not taken. `taken`: the steps that it
     sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
-    `fence` is the fencing token of the leg that was started last. `mark` is what a person said
-    became of it, and `hurried` that one wanted its wait over. `kept_from` is the execution in which
-    it was run, where this one kept it; `plan` what it makes use of when it runs again. `captured`
-    tells what was kept before its last attempt; of a lost one only the store of captures knows.
+    `begun_at_ms` is when its first attempt was scheduled. `fence` is the fencing token of the leg
+    that was started last. `mark` is what a person said became of it, and `hurried` that one wanted
+    its wait over. `kept_from` is the execution in which it was run, where this one kept it; `plan`
+    what it makes use of when it runs again. `captured` tells what was kept before its last
+    attempt; of a lost one only the store of captures knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +57,7 @@ class StepState(BaseModel):
     offer: int = 0
     fence: int = 0
     agent: str = ""
+    begun_at_ms: int = 0
     scheduled_at_ms: int = 0
     started_at_ms: int = 0
     ended_at_ms: int = 0
@@ -95,7 +107,7 @@ class Slot(BaseModel):
 
 
 class Stop(BaseModel):
-    """Why the execution is coming to an early end."""
+    """Why the execution is coming to an early end. With `drain` what runs may finish."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,6 +116,27 @@ class Stop(BaseModel):
     reason: str = ""
     step: str | None = None
     failure: Failure | None = None
+    drain: bool = False
+
+
+class Rollback(BaseModel):
+    """The newest rollback of the execution. `status` is `requested` until it is over; `undone` are
+    the steps of which this one or an earlier one undid something, `left` what remains, `run` the
+    execution that did the work, `outcome` a word about why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    strategy: Strategy
+    to: str = ""
+    by: Actor = ENGINE
+    reason: str = ""
+    status: str = "requested"
+    undone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    run: str = ""
+    outcome: str = ""
+    ended_at_ms: int = 0
 
 
 class Pause(BaseModel):
@@ -126,7 +159,8 @@ class ExecutionState(BaseModel):
     before everything; `gates` has all of them, by name. `slots` are those of concurrency keys, by
     the step that needs one, `*` for the execution itself. `section` is `on_failure` or `finally`
     once those steps may start. `pause` is there while it is paused; `breakpoints` are the steps
-    before which it will pause. `rerun` says which execution it repeats.
+    before which it will pause. `rerun` says which execution it repeats, `rollback` how its newest
+    rollback stands.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -161,6 +195,7 @@ class ExecutionState(BaseModel):
     pause: Pause | None = None
     breakpoints: tuple[str, ...] = ()
     rerun: RerunOf | None = None
+    rollback: Rollback | None = None
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0
@@ -171,3 +206,8 @@ class ExecutionState(BaseModel):
     def ended(self) -> bool:
         """True in a final status."""
         return self.status in ENDED
+
+    @property
+    def over(self) -> bool:
+        """True when nothing of its own steps runs any more: it has ended, or is rolled back."""
+        return self.status in OVER

@@ -26,12 +26,31 @@ _RUNS: Final = (StepStatus.RUNNING, StepStatus.CALLING, StepStatus.STOPPING)
 def stop_all(turn: Turn, reason: str, *, everything: bool = False) -> None:
     """Stop every step that has not ended; what is to run at any end is spared, unless it must
     stop as well (`everything`)."""
+    stop_steps(turn, _unspared(turn, everything=everything), reason)
+
+
+def drain_all(turn: Turn, reason: str) -> None:
+    """The same, but what agents have begun may finish."""
+    keys = _unspared(turn)
+    cancel_unstarted(turn, reason, keys)
+    for key in keys:
+        if turn.step(key).status is StepStatus.CALLING:
+            _stop(turn, key, reason)
+
+
+def hasten(turn: Turn, reason: str) -> None:
+    """Stop what was allowed to finish, also in sub-workflows."""
+    keys = _unspared(turn)
+    stop_steps(turn, keys, reason)
+    for key in keys:
+        step = turn.step(key)
+        if step.status is StepStatus.STOPPING and step.child is not None:
+            _stop(turn, key, reason)
+
+
+def _unspared(turn: Turn, *, everything: bool = False) -> list[str]:
     spared = frozenset() if everything else turn.program.graph.routes.after_cancel
-    stop_steps(
-        turn,
-        [k for k, one in turn.state.steps.items() if not one.ended and base(k) not in spared],
-        reason,
-    )
+    return [k for k, one in turn.state.steps.items() if not one.ended and base(k) not in spared]
 
 
 def stop_steps(turn: Turn, keys: Iterable[str], reason: str) -> None:

@@ -76,6 +76,10 @@ class RollbackPolicy(Model):
     strategy: Strategy = "graceful"
     on_failure: bool = Field(False, description="Roll back by itself when an execution fails.")
     on_cancel: bool = Field(False, description="Roll back by itself after a cancellation.")
+    fleets: bool = Field(
+        True,
+        description="When a fleet fails, undo by itself what it did on the targets it touched.",
+    )
     to_checkpoint: Identifier | None = Field(
         None, description="The checkpoint of the strategy `checkpoint`; default: the newest."
     )

@@ -10,6 +10,7 @@ from typing import Any
 from shared.automation.messages import RunEnded
 from shared.automation.turns import is_automation
 from shared.ports.effects import Effects
+from shared.rollback.state import is_rollback
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.state import ExecutionState
@@ -33,7 +34,11 @@ class Family:
             return
         message: msg.JournalMessage
         if isinstance(event, ev.StepRecalled):
-            message = msg.CancelRequested(by=_who(state, event.step), reason=event.reason)
+            message = msg.CancelRequested(
+                by=_who(state, event.step),
+                reason=event.reason,
+                drain=_may_finish(state, event.step),
+            )
         elif event.order == "pause":
             message = msg.PauseRequested(by=event.by, reason="its parent was paused")
         else:
@@ -51,8 +56,8 @@ class Family:
         )
 
     def to_source(self, execution_id: str, trigger: msg.Cause, status: str) -> None:
-        """Tell the schedule or the rule that asked for an execution how it ended."""
-        if is_automation(trigger.source):
+        """Tell the schedule, the rule or the rollback that asked for an execution how it ended."""
+        if is_automation(trigger.source) or is_rollback(trigger.source):
             ended = RunEnded(execution_id=execution_id, status=status)
             self._effects.append(trigger.source, ended, f"run.{execution_id}")
 
@@ -72,6 +77,12 @@ def _who(state: ExecutionState, step: str) -> msg.Actor:
     if mark is not None:
         return mark.by
     return state.stop.by if state.stop is not None else msg.ENGINE
+
+
+def _may_finish(state: ExecutionState, step: str) -> bool:
+    """True when what the sub-workflow of a step has begun may finish."""
+    stop = state.stop
+    return state.steps[step].mark is None and stop is not None and stop.drain
 
 
 def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionRequested:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import structlog
 
 from services.executor.placement import served_pools
+from shared.contracts import subjects
 from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import Task
 from shared.ports.journal import Journal
@@ -68,7 +69,7 @@ class Orphans:
 
     async def round(self) -> None:
         """Settle the tasks of pools that were unserved in the last round too."""
-        served = served_pools(self._agents())
+        served = served_pools(self._agents()) | {subjects.pool_rollback()}
         unserved = frozenset(await self._pools.occupied()) - served
         for pool in sorted(unserved & self._suspected):
             for delivery in await self._pools.take(pool, TAKE):

@@ -13,6 +13,8 @@ from shared.contracts.publishing import wire_event
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
+from shared.rollback.messages import ForwardEnded, ForwardHeld, RollbackRequested
+from shared.rollback.state import rollback_id
 from shared.workflow import events as ev
 from shared.workflow.concurrency_key import SlotFreed, SlotWanted, key_id
 from shared.workflow.machines.step import StepStatus
@@ -60,8 +62,9 @@ class Translator:
             self._carry_out(after, event, version, again=again)
         if any(isinstance(event, _UNWANTED) for event in events):
             self._withdraw(before, after, events)
-        if not after.ended or (before is not None and before.ended):
+        if not after.ended or (before is not None and before.over):
             return
+        self._tell_rollback(after)
         if after.parent is not None:  # also of what was over in its first moment
             self._family.to_parent(after, after.parent)
         else:
@@ -85,10 +88,38 @@ class Translator:
                 self._targets(after.execution_id, event)
             case ev.SlotAsked() | ev.SlotReleased():
                 self._to_key(after, event, version)
+            case ev.ExecutionRollbackRequested(number=0):
+                self._ask_for_rollback(after.execution_id, event)
+            case ev.ExecutionRollingBack():
+                held = ForwardHeld(number=event.number)
+                actor = rollback_id(after.execution_id)
+                self._effects.append(actor, held, f"rbh.{after.execution_id}.{event.number}")
             case ev.StepCalled() | ev.StepRelayed() | ev.StepRecalled():
                 self._family.to_child(after, event, version)
             case _:
                 pass
+
+    def _ask_for_rollback(self, execution_id: str, event: ev.ExecutionRollbackRequested) -> None:
+        """A policy wants it rolled back."""
+        message_id = f"rba.{execution_id}"
+        wish = RollbackRequested(
+            execution_id=execution_id,
+            strategy=event.strategy,
+            to=event.to,
+            steps=event.steps,
+            by=event.by,
+            reason=event.reason,
+            request=message_id,
+        )
+        self._effects.append(rollback_id(execution_id), wish, message_id)
+
+    def _tell_rollback(self, after: ExecutionState) -> None:
+        """It has ended, and somebody waits for that to roll it back."""
+        rollback = after.rollback
+        if rollback is not None and rollback.number and rollback.status == "requested":
+            ended = ForwardEnded(number=rollback.number)
+            actor = rollback_id(after.execution_id)
+            self._effects.append(actor, ended, f"rbe.{after.execution_id}.{rollback.number}")
 
     def _to_key(
         self, after: ExecutionState, event: ev.SlotAsked | ev.SlotReleased, version: int

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
-from shared.contracts.actors import StoredActor, StoredKey
+from shared.contracts.actors import StoredActor, StoredKey, StoredRollback
 from shared.contracts.automations import StoredAutomation
 from shared.ports.actors import LoadedActors
 
@@ -124,6 +124,33 @@ class MongoKeyStateStore(MongoActorStore[StoredKey]):
 
     def __init__(self, mongo: Mongo) -> None:
         super().__init__(mongo, "concurrency_keys", StoredKey)
+
+
+class MongoRollbackStore(MongoActorStore[StoredRollback]):
+    """The collection `rollbacks`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        super().__init__(mongo, "rollbacks", StoredRollback)
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes. Idempotent."""
+        await super().ensure_indexes()
+        await self._actors.create_index([("changed_at_ms", DESCENDING), ("_id", DESCENDING)])
+
+    async def newest(
+        self, status: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[StoredRollback]:
+        """Those that changed last, first."""
+        wanted: Document = {"kind": "rollback"}
+        if status is not None:
+            wanted["status"] = status
+        if before is not None:
+            at_ms, last = before
+            earlier = {"changed_at_ms": {"$lt": at_ms}}
+            wanted["$or"] = [earlier, {"changed_at_ms": at_ms, "_id": {"$lt": last}}]
+        order = [("changed_at_ms", DESCENDING), ("_id", DESCENDING)]
+        found = self._actors.find(wanted).sort(order).limit(limit)
+        return list(self._read_all([document async for document in found]).states.values())
 
 
 def _update(stored: StoredActor) -> UpdateOne:

@@ -3,8 +3,9 @@
 * It is created `pending`; approval makes it `waiting` first.
 * `running` while any step can move; `waiting` when only something outside can move it.
 * `paused` starts nothing new. `cancelling` stops what runs and waits for the proof.
-* The ends are final: `completed`, `completed_with_errors`, `failed`, `cancelled`. The rollback
-  statuses are where a rollback takes an ended execution.
+* The ends are final but for one way out: an ended execution can be rolled back. It is
+  `rolling_back` while that runs, and then says what came of it: `rolled_back`,
+  `rollback_incomplete`, `rollback_failed`, from which it can be rolled back once more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class ExecutionStatus(StrEnum):
     CANCELLED = "cancelled"
     ROLLING_BACK = "rolling_back"
     ROLLED_BACK = "rolled_back"
+    ROLLBACK_INCOMPLETE = "rollback_incomplete"
     ROLLBACK_FAILED = "rollback_failed"
 
 
@@ -41,9 +43,13 @@ ENDED: Final = frozenset(
         _S.FAILED,
         _S.CANCELLED,
         _S.ROLLED_BACK,
+        _S.ROLLBACK_INCOMPLETE,
         _S.ROLLBACK_FAILED,
     }
 )
+
+OVER: Final = ENDED | {_S.ROLLING_BACK}
+"""Nothing of its own steps runs any more."""
 
 EXECUTION: Final = Machine(
     name="execution",
@@ -73,10 +79,28 @@ EXECUTION: Final = Machine(
         "execution.signalled": {
             status: status for status in (_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING)
         },
-        "execution.cancelling": each(_S.RUNNING, _S.WAITING, _S.PAUSED, to=_S.CANCELLING),
+        "execution.cancelling": each(
+            _S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING, to=_S.CANCELLING
+        ),
         "execution.completed": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED),
         "execution.completed_with_errors": each(_S.RUNNING, _S.PAUSED, to=_S.COMPLETED_WITH_ERRORS),
         "execution.failed": each(_S.RUNNING, _S.WAITING, _S.PAUSED, _S.CANCELLING, to=_S.FAILED),
         "execution.cancelled": each(_S.CANCELLING, to=_S.CANCELLED),
+        "execution.rollback_requested": {
+            status: status
+            for status in (
+                _S.RUNNING,
+                _S.WAITING,
+                _S.PAUSED,
+                _S.CANCELLING,
+                _S.FAILED,
+                _S.CANCELLED,
+                _S.COMPLETED_WITH_ERRORS,
+            )
+        },
+        "execution.rolling_back": each(*sorted(ENDED), to=_S.ROLLING_BACK),
+        "execution.rolled_back": each(_S.ROLLING_BACK, to=_S.ROLLED_BACK),
+        "execution.rollback_incomplete": each(_S.ROLLING_BACK, to=_S.ROLLBACK_INCOMPLETE),
+        "execution.rollback_failed": each(_S.ROLLING_BACK, to=_S.ROLLBACK_FAILED),
     },
 )

@@ -84,7 +84,7 @@ STEP: Final = Machine(
         "step.chosen": each(_S.WAITING, to=_S.COMPLETED),
         "step.called": each(_S.PENDING, _S.RETRYING, to=_S.CALLING),
         "step.relayed": each(_S.CALLING, to=_S.CALLING),
-        "step.recalled": each(_S.CALLING, to=_S.STOPPING),
+        "step.recalled": each(_S.CALLING, _S.STOPPING, to=_S.STOPPING),
         "step.completed": each(
             _S.PENDING,
             _S.SCHEDULED,

@@ -1,0 +1,1 @@
+"""The rollback of an execution: its plan, its law, its runbook. Pure."""

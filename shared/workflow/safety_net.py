@@ -1,0 +1,70 @@
+"""The end of an execution that is to be rolled back by itself, as its policy says.
+
+* `on_failure` and `on_cancel`: all of it.
+* Otherwise of each fleet that failed, where it has a way back: what it did on the targets that it
+  touched (`fleets`).
+* A sub-workflow is undone with the execution above all others, if that is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.workflow import events as ev
+from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.machines.step import StepStatus
+from shared.workflow.messages import ENGINE
+from shared.workflow.turn import Turn
+from shared.workflow.way_back import RollbackPolicy, Strategy
+
+_WORDS: Final = {ExecutionStatus.FAILED: "failed", ExecutionStatus.CANCELLED: "was cancelled"}
+_MAY_BE_UNDONE: Final = (
+    ExecutionStatus.FAILED,
+    ExecutionStatus.CANCELLED,
+    ExecutionStatus.COMPLETED_WITH_ERRORS,
+)
+
+
+def ask_for_rollback(turn: Turn) -> None:
+    """Ask for a rollback if the policy says so and nobody has asked yet."""
+    state, policies = turn.state, turn.program.template.policies
+    asked = state.rollback is not None
+    if state.parent is not None or asked or not policies.rollback_enabled:
+        return
+    if state.status not in _MAY_BE_UNDONE:
+        return
+    policy = policies.rollback
+    steps: tuple[str, ...] = ()
+    strategy: Strategy
+    if _whole(state.status, policy):
+        strategy, to = policy.strategy, policy.to_checkpoint or ""
+        reason = f"the execution {_WORDS[state.status]}"
+    else:
+        strategy, to = "graceful", ""
+        steps = _failed_fleets(turn) if policy.fleets else ()
+        reason = f"{', '.join(steps[:10])} failed"
+        if not steps:
+            return
+    turn.emit(
+        ev.ExecutionRollbackRequested(
+            number=0, strategy=strategy, to=to, by=ENGINE, reason=reason, steps=steps
+        )
+    )
+
+
+def _whole(status: ExecutionStatus, policy: RollbackPolicy) -> bool:
+    """Whether all of an execution with this end is to be undone."""
+    if status is ExecutionStatus.FAILED:
+        return policy.on_failure
+    return status is ExecutionStatus.CANCELLED and policy.on_cancel
+
+
+def _failed_fleets(turn: Turn) -> tuple[str, ...]:
+    steps = turn.state.steps.items()
+    failed = [key for key, one in steps if one.status is StepStatus.FAILED and one.instances]
+    return tuple(key for key in failed if _has_way_back(turn, key))
+
+
+def _has_way_back(turn: Turn, key: str) -> bool:
+    compiled = turn.compiled(key)
+    return compiled.selector is not None and compiled.step.rollback is not None
