@@ -108,7 +108,11 @@ def template_of(document: Document) -> Template:
 
 def dump_yaml(template: Template) -> str:
     """The template as YAML that reads back as an equal template; what was not written stays out."""
-    data = template.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return dump_data(template.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def dump_data(data: Any) -> str:
+    """Plain data as YAML that reads back as the same."""
     text: str = yaml.dump(
         data,
         Dumper=_Dumper,
@@ -118,6 +122,19 @@ def dump_yaml(template: Template) -> str:
         default_flow_style=False,
     )
     return text
+
+
+def flow_text(value: Any) -> str:
+    """A value on one line, as it stands within YAML."""
+    text: str = yaml.dump(
+        [value],
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10**9,
+        default_flow_style=True,
+    )
+    return text.removesuffix("\n")[1:-1]
 
 
 @cache

@@ -31,6 +31,11 @@ def parts_of(path: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
 
+def whole(number: float) -> float:
+    """A number without a point where it needs none."""
+    return int(number) if number == int(number) else number
+
+
 def replace(path: str, value: Any) -> tuple[PatchOperation, ...]:
     """Put another value at a path of the definition."""
     return (PatchOperation(op="replace", path=pointer(path), value=value),)

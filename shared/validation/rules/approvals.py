@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from shared.validation import patches
 from shared.validation.rule import Example, Found, Rule
 from shared.validation.subject import Subject
 from shared.workflow.approval_rule import Approval
@@ -51,8 +50,8 @@ def _unreachable(subject: Subject) -> Iterator[Found]:
         known = set(named.users)
         if len(known) < rule.quorum:
             yield Found(f"{path}/approvers/users", f"{rule.quorum} people must approve, and only "
-                        f"{len(known)} are named", "name more people, or lower the quorum",
-                        patches.replace(f"{path}/quorum", len(known)))  # fmt: skip
+                        f"{len(known)} are named", "name more people, or lower the quorum"
+                        )  # fmt: skip
 
 
 def _no_spare(subject: Subject) -> Iterator[Found]:

@@ -25,7 +25,7 @@ def _longer_than_workflow(subject: Subject) -> Iterator[Found]:
             at = f"{path}/timeout_s"
             yield Found(at, f"the step may take {step.timeout_s:g} s, and the whole workflow only "
                         f"{limit:g} s", f"write at most {limit:g}, or raise policies.timeout_s",
-                        patches.replace(at, limit))  # fmt: skip
+                        patches.replace(at, patches.whole(limit)))  # fmt: skip
 
 
 def _runs_on_agent(step: Step) -> bool:
@@ -41,7 +41,8 @@ def _estimate(subject: Subject) -> Iterator[Found]:
         yield Found("policies/timeout_s", f"the workflow takes about "
                     f"{template.estimated_duration_s:g} s by its own estimate, and is stopped "
                     f"after {limit:g} s", "raise it, or correct `estimated_duration_s`",
-                    patches.replace("policies/timeout_s", template.estimated_duration_s * 2)
+                    patches.replace("policies/timeout_s",
+                                    patches.whole(template.estimated_duration_s * 2))
                     )  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def _waits(subject: Subject) -> Iterator[Found]:
                 f"`{use.command}` takes up to {seconds:g} s here, and is stopped after "
                 f"{use.timeout_s:g} s",
                 f"raise `timeout_s` above {seconds:g}",
-                patches.add(use.path, "timeout_s", _above(seconds)),
+                patches.add(use.path, "timeout_s", patches.whole(_above(seconds))),
             )
 
 
@@ -91,7 +92,7 @@ def _idle_retries(subject: Subject) -> Iterator[Found]:
         elif retry.delay_s > retry.max_delay_s:
             yield Found(path, f"the first delay ({retry.delay_s:g} s) is longer than `max_delay_s` "
                         f"({retry.max_delay_s:g} s)", "raise `max_delay_s`",
-                        patches.add(path, "max_delay_s", retry.delay_s))  # fmt: skip
+                        patches.add(path, "max_delay_s", patches.whole(retry.delay_s)))  # fmt: skip
 
 
 def _total_delay(retry: Retry) -> float:
@@ -161,7 +162,8 @@ def _short(subject: Subject) -> Iterator[Found]:
             if remind is not None and expires is not None and remind >= expires:
                 yield Found(f"{at}/remind_every_s", f"nobody is reminded: the gate expires after "
                             f"{expires:g} s", f"remind more often than every {expires:g} s",
-                            patches.replace(f"{at}/remind_every_s", expires / 2))  # fmt: skip
+                            patches.replace(f"{at}/remind_every_s", patches.whole(expires / 2))
+                            )  # fmt: skip
 
 
 def _rule(code: str, summary: str, why: str, check: Check, bad: str, good: str) -> Rule:

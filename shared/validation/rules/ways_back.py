@@ -102,11 +102,11 @@ _READS: Final = frozenset({
     "date", "df", "diff", "dig", "dirname", "dmesg", "du", "echo", "env", "exit", "expr", "false",
     "file", "find", "free", "getconf", "getent", "grep", "egrep", "fgrep", "head", "host",
     "hostname", "id", "ip", "journalctl", "jq", "last", "ls", "lsblk", "lscpu", "lsof",
-    "md5sum", "mountpoint", "nproc", "nslookup", "pgrep", "ping", "printf", "ps", "pwd", "read", "readlink",
-    "realpath", "sed", "seq", "set", "sha1sum", "sha256sum", "sleep", "sort", "ss", "stat", "tail",
-    "test",
-    "timeout", "tr", "true", "uname", "uniq", "uptime", "vmstat", "w", "wc", "which", "who",
-    "whoami", "xargs", "yq", "zcat", "zgrep", "shift", "return", "local", "export", "nice", "nohup",
+    "md5sum", "mountpoint", "nproc", "nslookup", "pgrep", "ping", "printf", "ps", "pwd", "read",
+    "readlink", "realpath", "sed", "seq", "set", "sha1sum", "sha256sum", "sleep", "sort", "ss",
+    "stat", "tail", "test", "timeout", "tr", "true", "uname", "uniq", "uptime", "vmstat", "w",
+    "wc", "which", "who", "whoami", "xargs", "yq", "zcat", "zgrep", "shift", "return", "local",
+    "export", "nice", "nohup",
 })  # fmt: skip
 _CHANGING_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     "date": frozenset({"-s", "--set"}),
