@@ -44,6 +44,7 @@ from services.gateway.routes import (
     targets,
     templates,
     triggers,
+    validation,
     webhooks,
 )
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
@@ -51,6 +52,7 @@ from shared.version import VERSION
 
 ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
+    validation.router,
     executions.router,
     explaining.router,
     archive.router,

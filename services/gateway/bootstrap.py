@@ -42,6 +42,7 @@ from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.validator import NatsValidator
 from shared.adapters.outages import outage_of
 from shared.collective.announcing import (
     AnnouncedBroadcasts,
@@ -153,6 +154,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         ),
         slots=slots,
         control=NatsControl(bus),
+        validator=NatsValidator(bus),
         commands=CommandRegistry.installed(),
         clock=clock,
         ids=TimeSortedIds(),

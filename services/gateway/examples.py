@@ -62,6 +62,7 @@ EVENT: Final[dict[str, Any]] = {
 BODIES: Final[dict[str, Any]] = {
     "create_template": TEMPLATE,
     "import_template": TEMPLATE_FILE,
+    "validate_workflow": {"text": TEMPLATE_FILE, "parameters": {"limit": 80}, "level": "standard"},
     "execute_workflow": {
         "template_id": "disk_check",
         "parameters": {"limit": 80},

@@ -32,9 +32,11 @@ from services.gateway.operations.sharing import (
 )
 from services.gateway.operations.steering import Steering
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
 from services.gateway.settings import GatewaySettings
+from services.gateway.validation_rules import load_rules
 from services.gateway.webhooks.service import Webhooks
 
 
@@ -48,6 +50,7 @@ class Gateway:
     keys: KeyRing
     audit: Audit
     limiter: RateLimiter
+    validating: Validating
     templates: TemplateOperations
     executions: ExecutionOperations
     requests: ExecutionRequests
@@ -78,8 +81,9 @@ class Gateway:
     def of(cls, parts: Parts, settings: GatewaySettings) -> Gateway:
         """Put the operations together."""
         hub = EventHub(parts.events)
-        templates = TemplateOperations(parts)
-        executions = ExecutionOperations(parts, templates, hub)
+        validating = Validating(parts, load_rules(settings.validation_rules))
+        templates = TemplateOperations(parts, validating)
+        executions = ExecutionOperations(parts, templates, validating, hub)
         programs = GatewayPrograms(parts.templates, parts.commands)
         receivers = ReceiverOperations(parts, settings.home)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
@@ -91,13 +95,14 @@ class Gateway:
             keys=keys,
             audit=audit,
             limiter=RateLimiter(settings.gateway_rate_per_s, settings.gateway_rate_burst),
+            validating=validating,
             templates=templates,
             executions=executions,
             requests=ExecutionRequests(parts, executions),
             steering=Steering(parts, executions),
             operating=Operating(parts, executions, programs),
-            reruns=Reruns(parts, executions, templates, programs),
-            bulk=Bulk(parts, executions, templates, programs, audit),
+            reruns=Reruns(parts, executions, templates, validating, programs),
+            bulk=Bulk(parts, executions, templates, validating, programs, audit),
             approvals=ApprovalOperations(parts, executions, keys, programs),
             archive=ArchiveOperations(parts, executions),
             explaining=Explaining(parts, executions, programs),
@@ -109,7 +114,7 @@ class Gateway:
             memories=MemoryOperations(parts),
             broadcasts=BroadcastOperations(parts),
             webhooks=Webhooks.of(parts, settings),
-            schedules=ScheduleOperations(parts, templates),
+            schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),
             receivers=receivers,
             rules=RuleOperations(parts, templates, receivers),

@@ -24,6 +24,7 @@ from shared.ports.logs import LogStream
 from shared.ports.quarantine import Quarantine
 from shared.ports.receivers import ReceiverStore
 from shared.ports.templates import TemplateStore
+from shared.ports.validator import Validator
 from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
 from shared.runtime.health import Probe
 
@@ -83,6 +84,7 @@ class Parts:
     automations: AutomationPorts
     slots: KeyStateStore
     control: Control
+    validator: Validator
     commands: CommandRegistry
     clock: Clock
     ids: Ids

@@ -31,6 +31,7 @@ _TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body has the wrong type"),
     "invalid-definition": (422, "The workflow definition is not valid"),
+    "refused-by-validation": (422, "Validation refuses this run"),
     "invalid-parameters": (422, "The parameters do not fit the template"),
     "idempotency-key-reused": (422, "The idempotency key was used for another request"),
     "misdirected": (421, "This gateway is not known by that name"),

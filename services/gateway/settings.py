@@ -69,6 +69,10 @@ class GatewaySettings(BaseSettings):
         10.0, ge=0, description="How long requests in hand may take after a signal to stop, in s."
     )
 
+    validation_rules: Path | None = Field(
+        None, description="File that sets rules of validation by category of templates, as YAML."
+    )
+
     webhook_allow_private: bool = Field(
         False, description="Let webhooks point to private, loopback and link-local addresses."
     )

@@ -12,10 +12,12 @@ A template's own category wins over `*`. What can never run (a binding rule) can
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.templates.document import TemplateFileError, parse
 from shared.validation.finding import Severity
 from shared.workflow.validation_policy import FindingCode
 
@@ -49,3 +51,28 @@ class ValidationConfig(BaseModel):
 
 
 DEFAULT_CONFIG: Final = ValidationConfig()
+
+
+class ConfigError(ValueError):
+    """The settings of rules cannot be read; the message says where and why."""
+
+
+def config_of(text: str, known: Collection[str]) -> ValidationConfig:
+    """The settings in a text, YAML or JSON; `known` are the codes of rules.
+
+    Raises `ConfigError`.
+    """
+    try:
+        config = ValidationConfig.model_validate(parse(text).value)
+    except TemplateFileError as error:
+        raise ConfigError(str(error)) from None
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'/'.join(map(str, one['loc']))}: {one['msg']}"
+            for one in error.errors(include_url=False)
+        )
+        raise ConfigError(told) from None
+    unknown = {code for one in config.severities.values() for code in one} - {*known}
+    if unknown:
+        raise ConfigError(f"there are no rules {', '.join(sorted(unknown))}")
+    return config

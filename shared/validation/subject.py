@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -58,6 +58,10 @@ class Subject:
     parameters: Mapping[str, Any] | None = None
     called: Called = field(default_factory=dict)
     config: ValidationConfig = DEFAULT_CONFIG
+
+    def with_called(self, called: Called) -> Subject:
+        """The same, knowing the templates that it calls."""
+        return replace(self, called=called)
 
     @property
     def category(self) -> str:

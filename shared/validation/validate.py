@@ -42,6 +42,25 @@ def judged(
     return [_suppressed(finding, subject.suppressions) for finding in found]
 
 
+def resettled(subject: Subject, report: Report, live: Iterable[Finding]) -> Report:
+    """A report with findings of the live system, with settings and suppressions applied to
+    them."""
+    kept = [
+        one
+        for finding in live
+        if finding.code in BY_CODE and not is_off(BY_CODE[finding.code], subject, subject.config)
+        for one in (_set(subject, finding),)
+    ]
+    return report.plus(kept)
+
+
+def _set(subject: Subject, finding: Finding) -> Finding:
+    severity = subject.config.severity(subject.category, finding.code)
+    place = subject.document.place(finding.path) if finding.about == "definition" else (0, 0)
+    update = {"line": place[0], "column": place[1], **({"severity": severity} if severity else {})}
+    return _suppressed(finding.model_copy(update=update), subject.suppressions)
+
+
 def is_off(rule: Rule, subject: Subject, config: ValidationConfig) -> bool:
     """Whether a rule is turned off for the subject's category."""
     return not rule.binding and config.setting(subject.category, rule.code) == "off"

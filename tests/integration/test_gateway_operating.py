@@ -27,9 +27,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RETRY = {"max_attempts": 2, "delay_s": 600, "jitter": 0}
 
 
-def sh(name: str, script: str, *depends_on: str, **fields: Any) -> dict[str, Any]:
+def sh(
+    name: str, script: str, *depends_on: str, env: dict[str, str] | None = None, **fields: Any
+) -> dict[str, Any]:
     """A step that runs a script."""
-    parameters = {"script": script}
+    parameters: dict[str, Any] = {"script": script, "env": env or {}}
     made = {"id": name, "command": "shell", "parameters": parameters, "depends_on": [*depends_on]}
     return {**made, **fields}
 
@@ -105,12 +107,12 @@ async def test_what_runs_is_stopped_before_its_mark_decides(world: World) -> Non
         world,
         "op_mark",
         sh("long", "sleep 60"),
-        noop("use", "long", echo="${{ steps.long.output.n }}"),
+        noop("use", "long", echo="${{ steps.long.output.exit_code }}"),
         outputs={"n": "${{ steps.use.output.echo }}"},
     )
     execution = (await run(world, "op_mark", wait=0))["execution_id"]
     await reach_step(world, execution, "long", "running")
-    body = {"verdict": "completed", "output": {"n": 7}, "reason": "done by hand"}
+    body = {"verdict": "completed", "output": {"exit_code": 7}, "reason": "done by hand"}
     assert (await ask(world, execution, "steps/long/mark", **body))[0] == 202
     view = await reach(world, execution, "completed")
     long = the_step(view, "long")
@@ -258,8 +260,8 @@ async def test_a_re_run_goes_on_in_the_sub_workflow_that_failed(world: World) ->
     await store(
         world,
         "op_leaf",
-        sh("one", f"echo one ${{{{ params.x }}}} >> {trace}"),
-        sh("two", f"test ${{{{ params.x }}}} != bad || test -e {flag}", "one"),
+        sh("one", f'echo one "$X" >> {trace}', env={"X": "${{ params.x }}"}),
+        sh("two", f'test "$X" != bad || test -e {flag}', "one", env={"X": "${{ params.x }}"}),
         parameters={"x": {"type": "string"}},
     )
     leaf = {

@@ -39,7 +39,7 @@ async def test_a_secret_among_arguments_is_warned_of(world: World) -> None:
     (warning,) = stored.json()["warnings"]
     assert (warning["field"], warning["code"]) == (
         "steps/0/parameters/argv/2",
-        "secret_in_arguments",
+        "secret-in-arguments",
     )
     assert "stdin" in warning["fix"]
 
@@ -51,20 +51,20 @@ async def test_a_secret_among_arguments_is_warned_of(world: World) -> None:
             _step(argv=["true"]) | {"when": "secrets.T == 'a'"},
             {},
             "steps/0/when",
-            "secret_misplaced",
+            "misplaced-secret",
         ),
-        (_step(argv=["true"]), {"outputs": {"x": TOKEN}}, "outputs/x", "secret_misplaced"),
+        (_step(argv=["true"]), {"outputs": {"x": TOKEN}}, "outputs/x", "misplaced-secret"),
         (
             _step("remember", content=TOKEN, category="notes"),
             {},
             "steps/0/parameters/content",
-            "secret_refused",
+            "secret-passed-on",
         ),
         (
             _step(script="x", env={"A": "${{ secrets.T + 1 }}"}),
             {},
-            "steps/0/parameters/env",
-            "expression_error",
+            "steps/0/parameters/env/A",
+            "expression-type",
         ),
     ],
 )

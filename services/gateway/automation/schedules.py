@@ -7,6 +7,7 @@ from typing import Final
 from services.gateway import problems
 from services.gateway.automation.requesting import AutomationOperations, Kind
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from shared.automation.specs import ScheduleSpec
 from shared.automation.states import ScheduleState
@@ -28,9 +29,10 @@ UPCOMING: Final = 5
 class ScheduleOperations(AutomationOperations[ScheduleState, ScheduleSpec, ScheduleView]):
     """Raises 404, 409, 422 and 503."""
 
-    def __init__(self, parts: Parts, templates: TemplateOperations) -> None:
+    def __init__(self, parts: Parts, templates: TemplateOperations, validating: Validating) -> None:
         kind = Kind("sc", "schedule", "/api/v1/schedules", ScheduleState)
         super().__init__(kind, parts, templates)
+        self._validating = validating
 
     async def all(self) -> ScheduleList:
         """Every schedule, oldest first."""
@@ -53,9 +55,10 @@ class ScheduleOperations(AutomationOperations[ScheduleState, ScheduleSpec, Sched
         that a moment comes."""
         stored = await self._templates.find(spec.template_id, spec.pinned)
         try:
-            prepare_parameters(stored.template, spec.parameters)
+            parameters = prepare_parameters(stored.template, spec.parameters)
         except ParameterError as error:
             raise problems.invalid_parameters(problems.field_problems(error.problems)) from None
+        await self._validating.before_automation(stored, parameters)
         now_ms = self._clock.now_ms()
         if spec.timetable.next_after(now_ms, now_ms) is None:
             raise problems.invalid_field(

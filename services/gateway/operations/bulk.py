@@ -22,6 +22,7 @@ from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.requests import ExecutionRequests
 from services.gateway.operations.reruns import Reruns
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.contracts.api.executions import ExecutionSummary, ResolveBody
@@ -64,13 +65,14 @@ class Doing:
         parts: Parts,
         executions: ExecutionOperations,
         templates: TemplateOperations,
+        validating: Validating,
         programs: GatewayPrograms,
     ) -> Doing:
         """Put it together."""
         return cls(
             ExecutionRequests(parts, executions),
             Operating(parts, executions, programs),
-            Reruns(parts, executions, templates, programs),
+            Reruns(parts, executions, templates, validating, programs),
         )
 
 
@@ -82,14 +84,15 @@ class Bulk:
         parts: Parts,
         executions: ExecutionOperations,
         templates: TemplateOperations,
+        validating: Validating,
         programs: GatewayPrograms,
         audit: Audit,
     ) -> None:
         self._parts = parts
         self._audit = audit
         forgetful = replace(parts, journal=ForgetfulJournal())
-        self._really = Doing.of(parts, executions, templates, programs)
-        self._dryly = Doing.of(forgetful, executions, templates, programs)
+        self._really = Doing.of(parts, executions, templates, validating, programs)
+        self._dryly = Doing.of(forgetful, executions, templates, validating, programs)
 
     async def run(self, body: BulkBody, principal: Principal) -> BulkAnswer:
         """Ask every execution that fits, or say what would come of it."""

@@ -13,6 +13,7 @@ from services.gateway import problems
 from services.gateway.hub import EventHub
 from services.gateway.operations.appending import append
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.operations.views import execution_view
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
@@ -62,9 +63,12 @@ MAX_EVIDENCE_BYTES: Final = 16 * 1024
 class ExecutionOperations:
     """Everything about executions but the requests to change one."""
 
-    def __init__(self, parts: Parts, templates: TemplateOperations, hub: EventHub) -> None:
+    def __init__(
+        self, parts: Parts, templates: TemplateOperations, validating: Validating, hub: EventHub
+    ) -> None:
         self._parts = parts
         self._templates = templates
+        self._validating = validating
         self._hub = hub
 
     async def execute(
@@ -83,6 +87,8 @@ class ExecutionOperations:
         stored = await self._templates.find(request.template_id, version)
         template = stored.template
         message = _requested(stored, request, principal)
+        if known is None:
+            await self._validating.before_run(stored, message.parameters, principal)
         execution_id = known.execution_id if known else self._parts.ids.execution_id()
         if key is not None and known is None:
             now_ms = self._parts.clock.now_ms()

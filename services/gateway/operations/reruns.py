@@ -14,6 +14,7 @@ from services.gateway.operations.appending import append
 from services.gateway.operations.executions import ExecutionOperations, check_same, particular
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.contracts.api.operating import RerunAnswer, RerunBody
@@ -73,11 +74,13 @@ class Reruns:
         parts: Parts,
         executions: ExecutionOperations,
         templates: TemplateOperations,
+        validating: Validating,
         programs: GatewayPrograms,
     ) -> None:
         self._parts = parts
         self._executions = executions
         self._templates = templates
+        self._validating = validating
         self._programs = programs
 
     async def rerun(
@@ -112,6 +115,7 @@ class Reruns:
                 f"Execution {state.execution_id} cannot be run again so: {why_not}."
             )
         parameters, dropped = _parameters(state, stored.template, body.parameters)
+        await self._validating.before_run(stored, parameters, principal)
         approvals = kept_approvals(past, program, parameters, principal.actor)
         sorting = sort_steps(past, program, parameters, wish, approvals)
         asked = _Asked(principal.actor, body.reason, body.whole_children)

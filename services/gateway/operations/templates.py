@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 import structlog
 
 from services.gateway import problems
-from services.gateway.operations.calls import call_problems
-from services.gateway.operations.checking import check_definition
-from services.gateway.operations.secret_uses import secret_warnings
+from services.gateway.operations.validating import Validating, fields
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
-from shared.commands.signatures import signatures
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.templates import (
     TemplatePage,
@@ -23,11 +20,10 @@ from shared.contracts.api.templates import (
 )
 from shared.ports.templates import PutOutcome, StoredTemplate, TemplateQuery
 from shared.templates.content import content_hash
-from shared.templates.document import TemplateFileError
-from shared.templates.loader import dump_yaml, load
+from shared.templates.loader import dump_yaml
+from shared.validation.subject import Subject
 from shared.workflow.definition import Template
 from shared.workflow.late import secrets_in
-from shared.workflow.program import CommandSignature
 
 log = structlog.get_logger()
 
@@ -35,9 +31,9 @@ log = structlog.get_logger()
 class TemplateOperations:
     """Everything about templates."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, validating: Validating) -> None:
         self._parts = parts
-        self._signatures: Mapping[str, CommandSignature] = signatures(parts.commands)
+        self._validating = validating
 
     async def page(self, query: TemplateQuery) -> TemplatePage:
         """One page: the newest version of each template that fits."""
@@ -84,29 +80,13 @@ class TemplateOperations:
 
     async def create(self, template: Template, principal: Principal) -> TemplateStored:
         """Check a definition and store it. Raises 422 with every problem, or 409."""
-        check_definition(template, self._parts.commands, self._signatures)
-        found = [problem async for problem in call_problems(template, self._parts.templates)]
-        if found:
-            raise problems.invalid_definition(found)
-        return await self._store(template, principal.name)
+        return await self._checked(
+            await self._validating.subject_of_template(template), principal.name
+        )
 
     async def import_text(self, text: str, principal: Principal) -> TemplateStored:
         """The same for a template file, YAML or JSON."""
-        try:
-            template = load(text)
-        except TemplateFileError as error:
-            raise problems.invalid_definition(
-                FieldProblem(
-                    field=p.path or "document",
-                    message=f"line {p.line}, column {p.column}: {p.message}"
-                    if p.line
-                    else p.message,
-                    fix=p.fix,
-                    code=p.code,
-                )
-                for p in error.placed
-            ) from None
-        return await self.create(template, principal)
+        return await self._checked(await self._validating.subject_of_text(text), principal.name)
 
     async def export(self, template_id: str, version: str | None = None) -> str:
         """One version as YAML that can be imported again."""
@@ -129,7 +109,16 @@ class TemplateOperations:
                     version=template.version,
                 )
 
-    async def _store(self, template: Template, by: str) -> TemplateStored:
+    async def _checked(self, subject: Subject, by: str) -> TemplateStored:
+        """Store what has no errors at level standard; warnings are told."""
+        report = await self._validating.of_save(subject)
+        if not report.passed or subject.template is None:
+            raise problems.invalid_definition(fields(report.of_severity("error")))
+        return await self._store(subject.template, by, fields(report.of_severity("warning")))
+
+    async def _store(
+        self, template: Template, by: str, warnings: Sequence[FieldProblem]
+    ) -> TemplateStored:
         stored = StoredTemplate(template, content_hash(template), self._parts.clock.now_ms(), by)
         outcome = await self._parts.templates.put(stored)
         if outcome is PutOutcome.CONFLICT:
@@ -142,7 +131,7 @@ class TemplateOperations:
         return TemplateStored(
             outcome="created" if created else "unchanged",
             template=summary(there),
-            warnings=tuple(secret_warnings(template, self._parts.commands)),
+            warnings=tuple(warnings),
         )
 
 

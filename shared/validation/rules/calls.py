@@ -51,7 +51,7 @@ def _unknown_names(subject: Subject, path: str, step: Step, called: Template) ->
 def _missing_names(path: str, step: Step, called: Template) -> Iterator[Found]:
     for name, parameter in called.parameters.items():
         if parameter.is_required and name not in step.parameters:
-            at = f"{path}/parameters" if step.parameters else path
+            at = f"{path}/parameters/{name}"
             yield Found(at, f"{called.id}@{called.version} needs `{name}`",
                         "give it in `parameters`")  # fmt: skip
 

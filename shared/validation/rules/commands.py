@@ -53,8 +53,6 @@ def _parameters(*kinds: Kind) -> Check:
 def _found(use: Use, problem: ParameterProblem) -> Found:
     what = problem.path or "parameters"
     path = "/".join(map(str, (use.path, "parameters", *problem.place)))
-    if problem.kind == "missing":
-        path = f"{use.path}/parameters" if use.parameters else use.path
     message = f"`{use.command}`: {what} {problem.message}"
     return Found(path, message, problem.fix, _patch(use, problem))
 

@@ -232,7 +232,7 @@ RULES: Final = (
     Rule(
         code="unused-parameter",
         level="standard",
-        severity="warning",
+        severity="info",
         summary="A parameter is declared and never used.",
         why="Whoever starts a run believes that the value changes something.",
         check=_unused,

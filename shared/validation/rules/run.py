@@ -103,6 +103,14 @@ def _rule(code: str, summary: str, why: str, check: Check, given: Mapping[str, A
     )
 
 
+RUN_RULE: Final = _rule(
+    "refused-by-command",
+    "With the parameters of this run, a command would refuse what it is given.",
+    "The step would fail when it is reached, after everything before it has been done.",
+    _rendered,
+    {"port": 8080, "url": "ftp://example.com/health"},
+)
+
 RULES: Final = (
     _rule(
         "missing-run-parameter",
@@ -125,11 +133,5 @@ RULES: Final = (
         _unfit("invalid_parameter", "too_large"),
         {"port": 70_000},
     ),
-    _rule(
-        "refused-by-command",
-        "With the parameters of this run, a command would refuse what it is given.",
-        "The step would fail when it is reached, after everything before it has been done.",
-        _rendered,
-        {"port": 8080, "url": "ftp://example.com/health"},
-    ),
+    RUN_RULE,
 )

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.gateway.operations.secret_uses import secret_uses, secret_warnings
 from shared.commands.registry import CommandRegistry
-from shared.workflow.definition import Template
+from shared.validation.finding import Finding
+from shared.validation.subject import subject_of_data
+from shared.validation.validate import validate
 
 COMMANDS = CommandRegistry.builtin()
 
 
+CODES = {"secret-passed-on", "secret-in-arguments", "unknown-sensitive-output"}
+
+
+def findings(*steps: dict[str, Any]) -> list[Finding]:
+    subject = subject_of_data({"id": "t", "name": "t", "steps": list(steps)}, COMMANDS)
+    return [f for f in validate(subject, "standard").findings if f.code in CODES]
+
+
 def found(*steps: dict[str, Any]) -> list[tuple[str, str]]:
-    template = Template.model_validate({"id": "t", "name": "t", "steps": list(steps)})
-    return [(problem.field, problem.code) for problem in secret_uses(template, COMMANDS)]
+    return [(finding.path, finding.code) for finding in findings(*steps)]
 
 
 def login(**fields: Any) -> dict[str, Any]:
@@ -32,10 +40,10 @@ def test_a_sensitive_output_is_not_for_the_hive() -> None:
     parsed = "${{steps.login.output.json.token}}"
     files = [{"path": "a", "content": parsed}]
     assert found(login(sensitive=["stdout"]), use("remember", content=secret, tags=["a"])) == [
-        ("steps/1/parameters/content", "secret_refused")
+        ("steps/1/parameters/content", "secret-passed-on")
     ]
     assert found(login(sensitive=["stdout"]), use("hv-sync", bundle="b", files=files)) == [
-        ("steps/1/parameters/files/0/content", "secret_refused")
+        ("steps/1/parameters/files/0/content", "secret-passed-on")
     ]
     assert found(login(sensitive=["stdout"]), use("shell", argv=[secret, parsed])) == []
     assert found(login(sensitive=["stderr"]), use("remember", content=secret)) == []
@@ -50,14 +58,14 @@ def test_a_rollback_is_looked_at_too() -> None:
     }
     step = use("noop") | {"rollback": undo}
     assert found(login(sensitive=["stderr"]), step) == [
-        ("steps/1/rollback/parameters/message", "secret_refused")
+        ("steps/1/rollback/parameters/message", "secret-passed-on")
     ]
 
 
 def test_a_sensitive_field_must_exist() -> None:
     """A field that the command does not put out would seal nothing: it is refused."""
     assert found(login(sensitive=["stdout", "sdterr"])) == [
-        ("steps/0/sensitive/1", "unknown_output")
+        ("steps/0/sensitive/1", "unknown-sensitive-output")
     ]
 
 
@@ -67,11 +75,11 @@ def test_a_secret_is_not_for_the_hive() -> None:
     text = "it is ${{ secrets.TOKEN }}"
     undo = {"command": "hv-broadcast", "parameters": {"message": text}}
     assert found(login(), use("remember", content=text, tags=["a", text])) == [
-        ("steps/1/parameters/content", "secret_refused"),
-        ("steps/1/parameters/tags/1", "secret_refused"),
+        ("steps/1/parameters/content", "secret-passed-on"),
+        ("steps/1/parameters/tags/1", "secret-passed-on"),
     ]
     assert found(login(), use("shell", env={"A": text}) | {"rollback": undo}) == [
-        ("steps/1/rollback/parameters/message", "secret_refused")
+        ("steps/1/rollback/parameters/message", "secret-passed-on")
     ]
 
 
@@ -81,8 +89,7 @@ def test_a_secret_among_arguments_is_warned_of() -> None:
     text = "${{ 'Bearer ' + secrets.TOKEN }}"
     hidden = use("shell", script=f"x {text}", env={"A": text}, stdin=text)
     seen = use("shell", argv=["curl", "-H", text])
-    steps = {"id": "t", "name": "t", "steps": [login(), hidden | {"id": "hidden"}, seen]}
-    (warning,) = secret_warnings(Template.model_validate(steps), COMMANDS)
-    assert (warning.field, warning.code) == ("steps/2/parameters/argv/2", "secret_in_arguments")
+    (warning,) = findings(login(), hidden | {"id": "hidden"}, seen)
+    assert (warning.path, warning.code) == ("steps/2/parameters/argv/2", "secret-in-arguments")
     assert "secrets.TOKEN" in warning.message
     assert "env" in warning.fix

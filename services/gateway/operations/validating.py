@@ -1,0 +1,259 @@
+"""Validation: on request, when a template is saved, and before an execution is accepted.
+
+* Static rules are looked at in this process. What they say of a stored version is kept: a version
+  never changes. Of a run only what follows from its parameters is left to look at.
+* What only the live system can tell (`strict`, `paranoid`) the validator service is asked. Where
+  none answers the request fails with 503: a level is never quietly lowered.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.gateway import problems
+from services.gateway.parts import Parts
+from services.gateway.permissions import Principal
+from shared.contracts.api.problems import FieldProblem
+from shared.contracts.api.validation import ValidateBody, ValidationReport
+from shared.contracts.validation import ValidationAnswer, ValidationQuestion
+from shared.ports.templates import StoredTemplate
+from shared.ports.validator import ValidatorAwayError
+from shared.validation.config import ValidationConfig
+from shared.validation.finding import Finding, Report, includes
+from shared.validation.rules.run import RUN_RULE, depends_on_run, run_problems
+from shared.validation.subject import (
+    Subject,
+    subject_of_data,
+    subject_of_template,
+    subject_of_text,
+)
+from shared.validation.validate import judged, resettled, validate
+from shared.workflow.definition import Template
+from shared.workflow.errors import ParameterError
+from shared.workflow.expressions import Rendered
+from shared.workflow.parameters import prepare_parameters
+from shared.workflow.validation_policy import Level
+
+MOST_CALLED: Final = 200
+"""Most templates that are read because a definition calls them."""
+MOST_KEPT: Final = 200
+"""Stored versions whose reports are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a stored version, and what of it depends on a run."""
+
+    subject: Subject
+    report: Report
+    of_run: tuple[tuple[str, str, Rendered], ...]
+
+
+class Validating:
+    """Raises 404 for a template that is not there, 422 for a run that is refused, 503."""
+
+    def __init__(self, parts: Parts, config: ValidationConfig) -> None:
+        self._parts = parts
+        self._config = config
+        self._kept: OrderedDict[tuple[str, str, Level], _Known] = OrderedDict()
+
+    async def report(
+        self, body: ValidateBody, stored: StoredTemplate | None, principal: Principal
+    ) -> ValidationReport:
+        """Everything that is found; `stored` is the template that the body names."""
+        subject = await self._subject(body, stored)
+        template = subject.template
+        level: Level = body.level or "standard"
+        if stored is not None and body.level is None:
+            level = stored.template.policies.validation.level
+        found = validate(subject, level)
+        live: ValidationAnswer | None = None
+        if template is not None and subject.program is not None and _is_live(level):
+            author = stored.created_by if stored is not None else principal.name
+            live = await self._look(template, level, _given(template, body), principal, author)
+            found = resettled(subject, found, live.findings)
+        return ValidationReport(
+            **dict(found),
+            template_id=template.id if template is not None else "",
+            template_version=template.version if template is not None else "",
+            forecast=live.forecast if live is not None else None,
+        )
+
+    async def of_save(self, subject: Subject) -> Report:
+        """What is found when a definition is saved; it knows the templates that are called."""
+        return validate(subject, "standard")
+
+    async def subject_of_text(self, text: str) -> Subject:
+        """The subject of a template file, with the templates that it calls."""
+        first = subject_of_text(text, self._parts.commands, config=self._config)
+        return await self._with_called(first)
+
+    async def subject_of_template(self, template: Template) -> Subject:
+        """The same for a template."""
+        first = subject_of_template(template, self._parts.commands, config=self._config)
+        return await self._with_called(first)
+
+    async def before_run(
+        self, stored: StoredTemplate, parameters: Mapping[str, Any], principal: Principal
+    ) -> Report:
+        """What is found of a run at the level of the template's policy. Raises 422 when that keeps
+        it from running. `parameters` are complete."""
+        level = stored.template.policies.validation.level
+        known, report = await self._static(stored, level, parameters)
+        refuse_if_failed(stored.template, report)
+        if _is_live(level):
+            live = await self._look(
+                stored.template, level, dict(parameters), principal, stored.created_by
+            )
+            report = resettled(known.subject, report, live.findings)
+            refuse_if_failed(stored.template, report)
+        return report
+
+    async def before_automation(
+        self, stored: StoredTemplate, parameters: Mapping[str, Any]
+    ) -> None:
+        """The same for runs that come later, by a schedule or an event: the static rules. What the
+        live system says now need not hold then."""
+        level = stored.template.policies.validation.level
+        _, report = await self._static(stored, level, parameters)
+        refuse_if_failed(stored.template, report)
+
+    async def _static(
+        self, stored: StoredTemplate, level: Level, parameters: Mapping[str, Any]
+    ) -> tuple[_Known, Report]:
+        """What static rules find of a stored version with these parameters."""
+        known = await self._known(stored, level)
+        of_run = [
+            (RUN_RULE, found)
+            for path, command, rendered in known.of_run
+            for found in run_problems(self._parts.commands, path, command, rendered, parameters)
+        ]
+        if not of_run:
+            return known, known.report
+        return known, known.report.plus(judged(known.subject, of_run, self._config))
+
+    async def _known(self, stored: StoredTemplate, level: Level) -> _Known:
+        template = stored.template
+        key = (template.id, template.version, level)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        subject = await self.subject_of_template(template)
+        known = _Known(subject, validate(subject, level), tuple(_of_run(subject)))
+        if not _lacks_called(subject):  # what is stored later would be missing for ever
+            self._kept[key] = known
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return known
+
+    async def _subject(self, body: ValidateBody, stored: StoredTemplate | None) -> Subject:
+        more: dict[str, Any] = {"config": self._config, "parameters": body.parameters}
+        registry = self._parts.commands
+        if stored is not None:
+            return await self._with_called(subject_of_template(stored.template, registry, **more))
+        if body.text is not None:
+            return await self._with_called(subject_of_text(body.text, registry, **more))
+        return await self._with_called(subject_of_data(body.definition, registry, **more))
+
+    async def _with_called(self, subject: Subject) -> Subject:
+        """The subject with the templates that it calls, and those that they call."""
+        called: dict[tuple[str, str], Template | None] = {}
+        open_ones = [subject.template] if subject.template is not None else []
+        while open_ones and len(called) < MOST_CALLED:
+            for step in open_ones.pop().every_step:
+                if step.workflow is None:
+                    continue
+                key = (step.workflow.template, step.workflow.version)
+                if key in called:
+                    continue
+                found = await self._parts.templates.find(*key)
+                called[key] = found.template if found is not None else None
+                if found is not None:
+                    open_ones.append(found.template)
+        return subject.with_called(called) if called else subject
+
+    async def _look(
+        self,
+        template: Template,
+        level: Level,
+        parameters: dict[str, Any] | None,
+        principal: Principal,
+        author: str,
+    ) -> ValidationAnswer:
+        question = ValidationQuestion(
+            template=template,
+            level=level,
+            parameters=parameters,
+            requested_by=principal.name[:200],
+            template_author=author[:200],
+        )
+        try:
+            return await self._parts.validator.look(question)
+        except ValidatorAwayError as error:
+            raise problems.problem(
+                "unavailable",
+                f"Level {level} needs the validator service, and none answers ({error}). Start it "
+                "(`hv up`), or ask for level standard.",
+                headers={"Retry-After": str(problems.RETRY_AFTER_S)},
+            ) from None
+
+
+def refuse_if_failed(template: Template, report: Report) -> None:
+    """Raises 422 with every error that keeps a run from being accepted."""
+    if not report.passed:
+        name = f"{template.id} {template.version}"
+        count = report.counts.error
+        raise problems.problem(
+            "refused-by-validation",
+            f"A run of {name} is refused by validation at level {report.level}: "
+            f"{count} {'errors' if count > 1 else 'error'}; see errors. `hv validate "
+            f"{template.id}` tells the whole.",
+            errors=fields(report.of_severity("error")),
+        )
+
+
+def fields(findings: tuple[Finding, ...]) -> list[FieldProblem]:
+    """Findings as the fields of an answer."""
+    return [
+        FieldProblem(
+            field=f.path or "definition",
+            code=f.code,
+            message=f"line {f.line}, column {f.column}: {f.message}" if f.line else f.message,
+            fix=f.fix,
+        )
+        for f in findings
+    ]
+
+
+def _is_live(level: Level) -> bool:
+    return includes(level, "strict")
+
+
+def _given(template: Template, body: ValidateBody) -> dict[str, Any] | None:
+    """The complete parameters of the run; none where they do not fit, which is found already."""
+    if body.parameters is None:
+        return None
+    try:
+        return prepare_parameters(template, body.parameters)
+    except ParameterError:
+        return None
+
+
+def _lacks_called(subject: Subject) -> bool:
+    return any(template is None for template in subject.called.values())
+
+
+def _of_run(subject: Subject) -> list[tuple[str, str, Rendered]]:
+    """The parameters of steps that follow, in part, from those of a run."""
+    if subject.program is None:
+        return []
+    return [
+        (path, step.command, rendered)
+        for path, step in subject.steps
+        if step.command in subject.registry and step.foreach is None
+        for rendered in (subject.program.steps[step.id].parameters,)
+        if depends_on_run(rendered)
+    ]
