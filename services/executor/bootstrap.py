@@ -49,7 +49,7 @@ from shared.adapters.mongo.executions import MongoExecutionStore
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.agents import NatsAgentDirectory
-from shared.adapters.nats.captures import NatsCaptures
+from shared.adapters.nats.captures import NatsCaptures, set_room
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.effects import NatsEffects
 from shared.adapters.nats.journal import NatsJournal, NatsJournalReader
@@ -143,6 +143,7 @@ async def _streams_are_there(settings: ExecutorSettings, bus: Bus, stop: asyncio
     """Make the streams, or as a runner wait for them; false when told to stop meanwhile."""
     if settings.role is not Role.RUNNER:
         await ensure_streams(bus, replicas=settings.replicas)
+        await set_room(bus, settings.capture_store_bytes)
         return True
     waiting = asyncio.create_task(await_streams(bus))
     stopping = asyncio.create_task(stop.wait())

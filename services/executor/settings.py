@@ -113,6 +113,13 @@ class ExecutorSettings(BaseSettings):
         le=36_500,
         description="Days after its end an archived execution is deleted for good.",
     )
+    capture_store_bytes: int = Field(
+        1024 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=1024**4,
+        description="Most bytes of the contents of all captures together, as stored; NATS reserves "
+        "them.",
+    )
     capture_keep_days: float = Field(
         30.0,
         ge=0,

@@ -15,7 +15,7 @@ from nats.js.errors import APIError
 
 from ops.nats.permissions import JOURNALS, USER_NAMES
 from ops.stack.servers import EmbeddedServers, embedded_servers
-from shared.adapters.nats.captures import NatsCaptures
+from shared.adapters.nats.captures import BLOBS_BYTES, NatsCaptures, set_room
 from shared.adapters.nats.connection import Bus, connect, inbox_prefix
 from shared.adapters.nats.streams import ensure_streams
 from shared.contracts import subjects
@@ -250,8 +250,9 @@ async def test_what_was_captured_stays(server: EmbeddedServers, admin: Bus) -> N
 
 async def test_captures_are_bounded(server: EmbeddedServers, admin: Bus) -> None:
     """When there is no room for a content, its agent is told so, and nothing is thrown away."""
-    config = (await admin.jetstream.stream_info(subjects.CAPTURE_BLOBS)).config
-    await admin.jetstream.update_stream(config.evolve(max_bytes=3_000_000))
+    coordinator = await connect(server.nats_url("coordinator"), "a coordinator")
+    await set_room(coordinator, 3_000_000)
+    assert (await NatsCaptures(coordinator).usage()).blob_limit_bytes == 3_000_000
     runner = await connect(server.nats_url("runner"), "an agent")
     store = NatsCaptures(runner)
     fits, large = os.urandom(1_000_000), os.urandom(2_500_000)
@@ -261,8 +262,11 @@ async def test_captures_are_bounded(server: EmbeddedServers, admin: Bus) -> None
     assert await store.get_blob(blob_name(fits, 0)) == fits
     with pytest.raises(BlobNotFoundError, match="not whole"):
         await store.get_blob(blob_name(large, 0))
+    await set_room(coordinator, 500_000)
+    assert await store.get_blob(blob_name(fits, 0)) == fits
     await runner.close()
-    await admin.jetstream.update_stream(config)
+    await set_room(coordinator, BLOBS_BYTES)
+    await coordinator.close()
 
 
 async def test_replies_are_private(server: EmbeddedServers, admin: Bus) -> None:

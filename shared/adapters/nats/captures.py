@@ -32,10 +32,10 @@ from shared.ports.captures import (
     is_past,
 )
 
-MANIFESTS_BYTES: Final = 512 * 1024 * 1024
+MANIFESTS_BYTES: Final = 256 * 1024 * 1024
 """Most bytes of all manifests together; what goes beyond is refused."""
-BLOBS_BYTES: Final = 2 * 1024 * 1024 * 1024
-"""Most bytes of all contents together; what goes beyond is refused."""
+BLOBS_BYTES: Final = 1024 * 1024 * 1024
+"""Most bytes of all contents together, unless it is set otherwise; what goes beyond is refused."""
 PART_BYTES: Final = 512 * 1024
 PARTS_AT_ONCE: Final = 8
 
@@ -51,6 +51,13 @@ def capture_streams(replicas: int) -> list[StreamConfig]:
         _stream(subjects.CAPTURES, "hive.capture.manifest.>", MANIFESTS_BYTES, replicas),
         _stream(subjects.CAPTURE_BLOBS, "hive.capture.blob.>", BLOBS_BYTES, replicas),
     ]
+
+
+async def set_room(bus: Bus, blobs_bytes: int) -> None:
+    """Let all contents together take so many bytes; what is stored stays, even if it is more."""
+    config = (await bus.jetstream.stream_info(subjects.CAPTURE_BLOBS)).config
+    if config.max_bytes != blobs_bytes:
+        await bus.jetstream.update_stream(config.evolve(max_bytes=blobs_bytes))
 
 
 def _stream(name: str, subject: str, most_bytes: int, replicas: int) -> StreamConfig:
@@ -163,14 +170,14 @@ class NatsCaptures:
     async def usage(self) -> CaptureUsage:
         """How much is kept."""
         with _outages():
-            manifests = (await self._bus.jetstream.stream_info(subjects.CAPTURES)).state
-            blobs = (await self._bus.jetstream.stream_info(subjects.CAPTURE_BLOBS)).state
+            manifests = await self._bus.jetstream.stream_info(subjects.CAPTURES)
+            blobs = await self._bus.jetstream.stream_info(subjects.CAPTURE_BLOBS)
         return CaptureUsage(
-            manifests=manifests.messages,
-            manifest_bytes=manifests.bytes,
-            manifest_limit_bytes=MANIFESTS_BYTES,
-            blob_bytes=blobs.bytes,
-            blob_limit_bytes=BLOBS_BYTES,
+            manifests=manifests.state.messages,
+            manifest_bytes=manifests.state.bytes,
+            manifest_limit_bytes=manifests.config.max_bytes or MANIFESTS_BYTES,
+            blob_bytes=blobs.state.bytes,
+            blob_limit_bytes=blobs.config.max_bytes or BLOBS_BYTES,
         )
 
     async def _manifests(self, wanted: str) -> list[Manifest]:
