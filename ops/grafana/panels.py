@@ -413,6 +413,27 @@ VALIDATION: Final = Row(
     ),
 )
 
+ROLLBACKS: Final = Row(
+    "Rollbacks",
+    (
+        Panel(
+            "Rollbacks",
+            "Rollbacks that ended, by how. Of incomplete and failed ones something remains.",
+            (Query("sum by (status) (increase(hive_rollbacks_ended_total[15m]))", "{{status}}"),),
+        ),
+        Panel(
+            "What was undone",
+            "Steps and instances that were undone, and those that remain.",
+            (Query("sum by (outcome) (increase(hive_rollback_items_total[15m]))", "{{outcome}}"),),
+        ),
+        Panel(
+            "Plans",
+            "Plans that were made; of a refused one its rollback failed.",
+            (Query("sum by (outcome) (increase(hive_rollback_plans_total[15m]))", "{{outcome}}"),),
+        ),
+    ),
+)
+
 PROCESSES: Final = Row(
     "Processes",
     (
@@ -445,4 +466,4 @@ PROCESSES: Final = Row(
     ),
 )
 
-ROWS: Final = (OVERVIEW, ENGINE, AGENTS, CAPTURES, GATEWAY, VALIDATION, PROCESSES)
+ROWS: Final = (OVERVIEW, ENGINE, ROLLBACKS, AGENTS, CAPTURES, GATEWAY, VALIDATION, PROCESSES)

@@ -16,6 +16,9 @@ that what holds on a laptop holds in production. Every user gets the least that 
   stop, decide claims, take a partition, or make, change, empty or delete the streams of the engine.
 * The validator asks agents what they would do (`precheck`), and reads their directory. It cannot
   state, order or change anything.
+* A rollback service takes what the engine asks of it from one pool, reads what was captured,
+  answers in the journal, and serves its endpoints. It cannot hand out work, publish events, or
+  change what was captured.
 * The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
 
@@ -38,6 +41,8 @@ JOURNALS = ("JOURNAL_0",)
 _STREAMS = (*JOURNALS, "TASKS", "EVENTS", "LOGS", "KV_agents", "KV_leases")
 _BUNDLES = ("KV_bundles", "OBJ_bundle-contents")
 _CAPTURES = ("CAPTURES", "CAPTURE_BLOBS")
+_ROLLBACK_POOL = "pool-rollback-_"
+"""The consumer of the tasks of rollback services."""
 _API = "$JS.API"
 
 
@@ -144,6 +149,7 @@ USERS: tuple[User, ...] = (
             "hive.event.delegation.>",
             "hive.event.memory.>",
             "hive.event.webhook.>",
+            "hive.rpc.rollback.*",
             "$JS.API.>",
             "$JS.ACK.>",
             "$JS.FC.>",
@@ -183,6 +189,17 @@ USERS: tuple[User, ...] = (
         name="executor",
         publish=tuple(dict.fromkeys((*_COORDINATOR.publish, *_RUNNER.publish))),
         subscribe=("hive.control.>", "hive.rpc.>", "$SRV.>", "_INBOX.executor.>"),
+    ),
+    User(
+        name="rollback",
+        publish=(
+            "hive.journal.>",
+            *_LOOK,
+            *_consumers(("TASKS",), _ROLLBACK_POOL),
+            _making("TASKS", _ROLLBACK_POOL),
+            *_each("DIRECT.GET", ("CAPTURES",)),
+        ),
+        subscribe=("hive.rpc.rollback.*", "$SRV.>", "_INBOX.rollback.>"),
     ),
     User(name="admin", publish=(">",), subscribe=(">",)),
 )

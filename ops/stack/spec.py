@@ -76,9 +76,9 @@ class ServerUrls:
 
 
 def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[ServiceSpec, ...]:
-    """Return the gateway, a validator and one executor per agent; without agents `executors` of
-    them, named `agent-1` and so on. Raises `StackError` for a count, a name or a port that cannot
-    be.
+    """Return the gateway, a validator, a rollback service and one executor per agent; without
+    agents `executors` of them, named `agent-1` and so on. Raises `StackError` for a count, a name
+    or a port that cannot be.
     """
     if not 0 <= executors <= MAX_EXECUTORS or len(agents) > MAX_EXECUTORS:
         count = len(agents) or executors
@@ -87,9 +87,11 @@ def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[Serv
     if len({agent.name for agent in named}) < len(named):
         raise StackError("Two agents have the same name; names must be unique.")
     taken = {gateway_port()}
-    port = ports.pick(avoid=taken)
-    taken.add(port)
-    specs = [_gateway(), _validator(port)]
+    specs = [_gateway()]
+    for make in (_validator, _rollback):
+        port = ports.pick(avoid=taken)
+        taken.add(port)
+        specs.append(make(port))
     for number, agent in enumerate(named, 1):
         port = ports.pick(avoid=taken)
         taken.add(port)
@@ -155,6 +157,16 @@ def _validator(port: int) -> ServiceSpec:
         name="validator",
         argv=_module("services.validator"),
         nats_user="validator",
+        env={"HIVE_METRICS_PORT": str(port)},
+        health_port=port,
+    )
+
+
+def _rollback(port: int) -> ServiceSpec:
+    return ServiceSpec(
+        name="rollback",
+        argv=_module("services.rollback"),
+        nats_user="rollback",
         env={"HIVE_METRICS_PORT": str(port)},
         health_port=port,
     )

@@ -87,6 +87,14 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.rollbacks",
+        RUN,
+        {
+            "rollback": "Undo what an execution did, or preview that.",
+            "rollbacks": "Rollbacks, what remains, runbooks; tick off, cancel.",
+        },
+    ),
+    CommandModule(
         "services.cli.bulk",
         RUN,
         {"bulk": "Do the same to every execution that fits a filter."},

@@ -41,12 +41,17 @@ _SIGNS: Final[Mapping[str, tuple[str, str]]] = {
     "lost": ("?", "red"),
     "stopping": ("⊘", "yellow"),
     "cancelling": ("⊘", "yellow"),
+    "rolling_back": ("↶", "cyan"),
+    "rolled_back": ("↶", "green"),
+    "rollback_incomplete": ("↶", "red"),
+    "rollback_failed": ("↶", "red"),
 }
 _STATUS_AFTER: Final[Mapping[str, str]] = {
     "execution.started": "running",
     "execution.continued": "running",
     "execution.resumed": "running",
     "execution.failing": "failed",
+    "execution.rollback_requested": "rolling_back",
     "step.started": "running",
     "step.deferred": "waiting",
     "approval.requested": "waiting",

@@ -13,11 +13,15 @@ from services.gateway.app import create_app
 from services.gateway.automation.own_events import FEED
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
-from services.gateway.parts import AutomationPorts, Collective, Parts, WebhookPorts
+from services.gateway.parts import AutomationPorts, Collective, Parts, RollbackPorts, WebhookPorts
 from services.gateway.read_through import ReadThrough
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
-from shared.adapters.mongo.actors import MongoAutomationStore, MongoKeyStateStore
+from shared.adapters.mongo.actors import (
+    MongoAutomationStore,
+    MongoKeyStateStore,
+    MongoRollbackStore,
+)
 from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
@@ -30,6 +34,7 @@ from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.receivers import MongoReceiverStore
+from shared.adapters.mongo.rollback_plans import MongoPlanStore
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.mongo.webhooks import MongoWebhookStore
 from shared.adapters.nats.agents import NatsAgentDirectory
@@ -40,6 +45,7 @@ from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogS
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.rollback_desk import RemoteRollbackDesk
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
 from shared.adapters.nats.validator import NatsValidator
@@ -119,6 +125,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     keys = MongoKeyStore(mongo)
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
     automations, slots = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
+    rollbacks, plans = MongoRollbackStore(mongo), MongoPlanStore(mongo)
     await _ensure_indexes(
         [
             templates,
@@ -130,6 +137,8 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
             deliveries,
             automations,
             slots,
+            rollbacks,
+            plans,
         ]
     )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
@@ -153,6 +162,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
             journal, automations, MongoReceiverStore(mongo), NatsEventFeed(bus, FEED)
         ),
         slots=slots,
+        rollbacks=RollbackPorts(rollbacks, plans, RemoteRollbackDesk(bus)),
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         commands=CommandRegistry.installed(),

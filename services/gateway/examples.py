@@ -84,6 +84,13 @@ BODIES: Final[dict[str, Any]] = {
         "parameters": {"limit": 95},
         "reason": "the limit was too low",
     },
+    "rollback_execution": {
+        "strategy": "checkpoint",
+        "to": "measure",
+        "reason": "the new limit is wrong",
+    },
+    "tick_rollback_item": {"verdict": "done", "comment": "the old file is back"},
+    "cancel_rollback": {"reason": "the database team does it"},
     "resume_execution": {"reason": "looked at it"},
     "send_signal": {"data": {"healthy": True}, "id": "deploy-42"},
     "add_instances": {"items": ["web-3"], "after": 2},

@@ -25,6 +25,7 @@ from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.replaying import Replaying
 from services.gateway.operations.requests import ExecutionRequests
 from services.gateway.operations.reruns import Reruns
+from services.gateway.operations.rollbacks import RollbackOperations
 from services.gateway.operations.sharing import (
     BroadcastOperations,
     FleetOperations,
@@ -71,6 +72,7 @@ class Gateway:
     webhooks: Webhooks
     schedules: ScheduleOperations
     concurrency: ConcurrencyOperations
+    rollbacks: RollbackOperations
     receivers: ReceiverOperations
     rules: RuleOperations
     own_events: OwnEvents
@@ -116,6 +118,7 @@ class Gateway:
             webhooks=Webhooks.of(parts, settings),
             schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),
+            rollbacks=RollbackOperations(parts, executions),
             receivers=receivers,
             rules=RuleOperations(parts, templates, receivers),
             own_events=OwnEvents(

@@ -17,6 +17,7 @@ from shared.contracts.api.problems import ProblemDetails
 TAGS: Final[list[dict[str, str]]] = [
     {"name": "templates", "description": "The library of workflows: immutable versions."},
     {"name": "executions", "description": "Run workflows, watch them, intervene."},
+    {"name": "rollbacks", "description": "Undo what an execution did, or see what that would do."},
     {"name": "agents", "description": "Who runs commands, and who takes delegated tasks."},
     {"name": "delegations", "description": "Tasks for people and AI agents."},
     {"name": "memories", "description": "What was worth remembering."},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from services.gateway.read_through import ReadThrough
 from shared.commands.registry import CommandRegistry
-from shared.ports.actors import KeyStateStore
+from shared.ports.actors import KeyStateStore, RollbackStore
 from shared.ports.agents import AgentDirectory
 from shared.ports.archive import Archive
 from shared.ports.automations import AutomationStore
@@ -23,6 +23,7 @@ from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.quarantine import Quarantine
 from shared.ports.receivers import ReceiverStore
+from shared.ports.rollbacks import PlanStore, RollbackDesk
 from shared.ports.templates import TemplateStore
 from shared.ports.validator import Validator
 from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
@@ -63,6 +64,15 @@ class AutomationPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackPorts:
+    """What rollbacks and their plans are kept in, and who is asked about them."""
+
+    store: RollbackStore
+    plans: PlanStore
+    desk: RollbackDesk
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Every port. `outage_of` names the server that is away, for an error that means this."""
 
@@ -83,6 +93,7 @@ class Parts:
     webhooks: WebhookPorts
     automations: AutomationPorts
     slots: KeyStateStore
+    rollbacks: RollbackPorts
     control: Control
     validator: Validator
     commands: CommandRegistry

@@ -63,3 +63,43 @@ def order_of(task: Task) -> RollbackOrder:
     """What a task of that pool asks for. Raises `ValueError` where it asks for nothing known."""
     known = {"work": task.step, "rollback_id": task.execution_id, "number": task.attempt}
     return _ORDER.validate_python({**task.parameters, **known})
+
+
+class PreviewQuestion(BaseModel):
+    """What would a rollback do? `undone` are the keys of what is undone already."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+    number: int = 1
+    strategy: Strategy = "graceful"
+    to: str = ""
+    steps: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+
+
+class PointsQuestion(BaseModel):
+    """To which points can an execution be taken back?"""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution_id: str
+
+
+class PointView(BaseModel):
+    """A checkpoint: the moment before `step` began; `name` where the template gives it one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    name: str = ""
+    at_ms: int
+    why: str = ""
+
+
+class PointsAnswer(BaseModel):
+    """The checkpoints of an execution, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    points: tuple[PointView, ...] = ()

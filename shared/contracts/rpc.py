@@ -1,4 +1,5 @@
-"""The endpoints of the collective for those without a database (`hive.rpc.collective.<name>`)."""
+"""The endpoints of services (`hive.rpc.<service>.<name>`): of the collective for those without a
+database, and of the rollback service."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from shared.contracts.collective import (
 )
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
+from shared.contracts.rollbacks import PointsAnswer, PointsQuestion, PreviewQuestion
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
+from shared.rollback.items import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +190,5 @@ LIST_BROADCASTS: Final = Endpoint(COLLECTIVE, "list-broadcasts", BroadcastPage, 
 MISSED: Final = Endpoint(COLLECTIVE, "missed", MissedRequest, BroadcastList)
 
 LOOK: Final = Endpoint("validator", "look", ValidationQuestion, ValidationAnswer)
+ROLLBACK_PREVIEW: Final = Endpoint("rollback", "preview", PreviewQuestion, Plan)
+ROLLBACK_POINTS: Final = Endpoint("rollback", "points", PointsQuestion, PointsAnswer)

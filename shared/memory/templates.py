@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared.ports.templates import PutOutcome, StoredTemplate, TemplateQuery
 from shared.templates.content import version_order
-from shared.workflow.definition import Template
+from shared.workflow.definition import Template, is_generated
 
 
 class MemoryTemplateStore:
@@ -58,6 +58,8 @@ class MemoryTemplateStore:
 
 
 def _fits(template: Template, query: TemplateQuery) -> bool:
+    if is_generated(template.id) and not query.of_rollbacks:
+        return False
     if query.category and template.category != query.category:
         return False
     if query.tag and query.tag not in template.tags:

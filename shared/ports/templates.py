@@ -31,13 +31,19 @@ class StoredTemplate:
 @dataclass(frozen=True, slots=True)
 class TemplateQuery:
     """Which templates to list: all conditions hold together. `text` is looked for in id, name,
-    description and tags, whatever its case. `after` is the last id of the page before."""
+    description and tags, whatever its case. `after` is the last id of the page before. Those that
+    were made for rollbacks are listed only where the category `rollback` is asked for."""
 
     category: str | None = None
     tag: str | None = None
     text: str | None = None
     after: str | None = None
     limit: int = 50
+
+    @property
+    def of_rollbacks(self) -> bool:
+        """True when those that were made for rollbacks are asked for."""
+        return self.category == "rollback"
 
 
 class TemplateStore(Protocol):

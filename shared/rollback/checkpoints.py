@@ -2,7 +2,7 @@
 
 * There is a point before every step that changes something and has begun, one before every so many
   steps where the policy says so, and one wherever a step names it (`checkpoint`).
-* A point is a moment: that at which its step was first scheduled. What had completed by then is
+* A point is a moment: that at which its step first began. What had completed by then is
   kept; all else is behind it, and is undone, whichever branch it is in. A call, a loop and a fleet
   are undone as a whole.
 """

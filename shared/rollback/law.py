@@ -193,6 +193,10 @@ def _accounted(state: RollbackState, message: msg.Accounted, at_ms: int) -> Outc
 def _ticked(state: RollbackState, message: msg.ItemTicked, at_ms: int) -> Outcome:
     if why_not_ticked(state, message.item) is not None:
         return Outcome(state)
+    known = state.ticks.get(str(message.item))
+    said = (message.verdict, message.by, message.comment)
+    if known is not None and (known.verdict, known.by, known.comment) == said:
+        return Outcome(state)
     tick = Tick(verdict=message.verdict, by=message.by, comment=message.comment, at_ms=at_ms)
     now = _renewed(state, at_ms, ticks={**state.ticks, str(message.item): tick})
     if len(now.ticks) < len(now.keys):
@@ -274,6 +278,7 @@ def _hold(state: RollbackState, why: str) -> Tell:
         by=state.by,
         reason=state.reason,
         drain=state.strategy != "immediate",
+        again=why == "ended",
     )
     return Tell(state.execution_id, wanted, f"rbw.{state.id}.{state.number}.{why}")
 

@@ -11,8 +11,8 @@ A deed is what one step, or one instance of a loop or fleet, did on an agent. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.workflow.binding import base
@@ -41,12 +41,16 @@ NEVER_BEGAN: Final = frozenset(
 """An attempt that failed so has changed nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """What was kept before a step changed something: what its `capture` returned as `values`, and
-    whether there is something that the command `restore` puts back."""
+_UNDER_WAY: Final = (StepStatus.RUNNING, StepStatus.WAITING, StepStatus.LOST, StepStatus.STOPPING)
+"""Nothing is so once an execution has ended; until then this may have begun."""
 
-    agent: str = ""
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was kept on one agent before a step changed something: what its `capture` returned as
+    `values`, and whether there is something that the command `restore` puts back."""
+
+    agent: str
     values: Mapping[str, Any] | None = None
     restores: bool = False
 
@@ -59,7 +63,7 @@ class Ran:
     program: Program
     state: ExecutionState
     children: Mapping[str, tuple[Ran, ...]] = field(default_factory=dict)
-    captured: Mapping[str, Captured] = field(default_factory=dict)
+    captured: Mapping[str, Sequence[Snapshot]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Deed:
     units: tuple[tuple[Program, str], ...]
     ran: Ran
     step_key: str
+    agent: str
     certain: bool
     began_ms: int
     ended_ms: int
@@ -88,9 +93,19 @@ class Deed:
         return self.ran.program.step(self.step_key)
 
     @property
-    def captured(self) -> Captured:
-        """What was kept before it."""
-        return self.ran.captured.get(self.step_key, Captured())
+    def captured(self) -> Mapping[str, Any] | None:
+        """What the author's capture before its first attempt returned, on whichever agent."""
+        found = (one.values for one in self._snapshots if one.values is not None)
+        return next(found, None)
+
+    @property
+    def restores(self) -> bool:
+        """Whether there is something on its agent that can be put back."""
+        return any(one.restores and one.agent == self.agent for one in self._snapshots)
+
+    @property
+    def _snapshots(self) -> Sequence[Snapshot]:
+        return self.ran.captured.get(self.step_key, ())
 
 
 def deeds(
@@ -109,20 +124,36 @@ def deeds(
                 again = f"#{number}" if number < len(called) else ""
                 yield from deeds(child, f"{path}{key}{again}/", f"{group}{name}{again}/", here)
         elif compiled.step.command and (_is_one(step) or not _is_loop(compiled)):
-            certain = _done(step)
-            if certain is None:
-                continue
-            yield Deed(
-                key=path + key,
-                group=group + name,
-                top=here[0][1],
-                units=here,
-                ran=ran,
-                step_key=key,
-                certain=certain,
-                began_ms=step.begun_at_ms or step.started_at_ms or step.scheduled_at_ms,
-                ended_ms=step.ended_at_ms,
-            )
+            yield from _of_step(ran, key, path, group + name, here)
+
+
+def _of_step(
+    ran: Ran, key: str, path: str, group: str, units: tuple[tuple[Program, str], ...]
+) -> Iterator[Deed]:
+    """What a step did on its agent, and on those on which an earlier attempt of it was made and
+    something was kept."""
+    step = ran.state.steps[key]
+    certain = _done(step)
+    if certain is None:
+        return
+    deed = Deed(
+        key=path + key,
+        group=group,
+        top=units[0][1],
+        units=units,
+        ran=ran,
+        step_key=key,
+        agent=step.agent,
+        certain=certain,
+        began_ms=step.begun_at_ms or step.started_at_ms or step.scheduled_at_ms,
+        ended_ms=step.ended_at_ms,
+    )
+    yield deed
+    if deed.compiled.step.rollback is None:
+        for one in ran.captured.get(key, ()):
+            if one.restores and one.agent != step.agent:
+                elsewhere = f"{deed.key}@{one.agent}"
+                yield replace(deed, key=elsewhere, agent=one.agent, certain=False)
 
 
 def kept(ran: Ran) -> Iterator[tuple[str, str]]:
@@ -147,7 +178,8 @@ def _done(step: StepState) -> bool | None:
         return True
     if step.status is StepStatus.COMPLETED:
         return True
-    return False if any(_may_have(one) for one in step.attempts) else None
+    begun = step.status in _UNDER_WAY or any(_may_have(one) for one in step.attempts)
+    return False if begun else None
 
 
 def _may_have(attempt: AttemptRecord) -> bool:

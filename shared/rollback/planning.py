@@ -144,7 +144,7 @@ class _Planner:
         if deed.key in self._wish.undone:
             return "it is undone already"
         step = deed.compiled.step
-        if step.rollback is None and not deed.captured.restores and not self._changes(deed):
+        if step.rollback is None and not deed.restores and not self._changes(deed):
             return "it changes nothing"
         return ""
 
@@ -160,13 +160,13 @@ class _Planner:
 
     def _undo(self, deed: Deed) -> None:
         step = deed.compiled.step
-        if not (deed.captured.agent or deed.step.agent) and not step.irreversible:
+        if not deed.agent and not step.irreversible:
             self._leave(deed, "no_way_back", "nobody knows on which agent it was done")
             return
         try:
             if step.rollback is not None:
                 self._add(_by_author(deed, step.rollback))
-            elif deed.captured.restores:
+            elif deed.restores:
                 self._add(_by_capture(deed))
             elif step.irreversible:
                 self._leave(deed, "irreversible", step.irreversible, accepted=True)
@@ -193,7 +193,7 @@ class _Planner:
         self.left.append(
             Left(
                 key=deed.key,
-                agent=deed.step.agent,
+                agent=deed.agent,
                 did=deed.compiled.step.command,
                 kind=kind,
                 accepted=accepted,
@@ -233,7 +233,7 @@ def _item(deed: Deed, how: Any, command: str, parameters: dict[str, Any]) -> Ite
         execution_id=deed.ran.state.execution_id,
         step=deed.step_key,
         name=step.name,
-        agent=deed.captured.agent or deed.step.agent,
+        agent=deed.agent,
         did=step.command,
         certain=deed.certain,
         how=how,
@@ -248,8 +248,8 @@ def _item(deed: Deed, how: Any, command: str, parameters: dict[str, Any]) -> Ite
 def _values(deed: Deed) -> dict[str, Any]:
     """The value of each variable that the way back of a deed uses, as far as there is one."""
     step, local = deed.step, dict(instance_values(deed.step))
-    if deed.captured.values is not None:
-        local["captured"] = deed.captured.values
+    if deed.captured is not None:
+        local["captured"] = deed.captured
     needs = given_of(deed.compiled)
     known = step.status is StepStatus.COMPLETED or bool(step.output)
     wanted = [name for name in needs if known or name.partition(".")[0] != "output"]
@@ -268,8 +268,7 @@ def _midway(deed: Deed) -> str:
 
 def _notes(deed: Deed) -> list[str]:
     notes = [] if deed.certain else [_midway(deed)]
-    agent = deed.captured.agent or deed.step.agent
-    others = {one.agent for one in deed.step.attempts if one.agent and one.agent != agent}
+    others = {one.agent for one in deed.step.attempts if one.agent} - {deed.agent}
     notes += [f"an earlier attempt ran on {name}: look there, too" for name in sorted(others)]
     if deed.step.mark is not None:
         notes.append(f"{deed.step.mark.by.id} marked it as {deed.step.mark.verdict}")

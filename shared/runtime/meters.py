@@ -115,12 +115,14 @@ class CoordinatorMeter:
         self.errors = errors
         steps = Labelled(_counter(m.STEPS_ENDED, registry), m.STEPS_ENDED.labels, {})
         ends = Labelled(_counter(m.EXECUTIONS_ENDED, registry), m.EXECUTIONS_ENDED.labels, {})
+        rollbacks = Labelled(_counter(m.ROLLBACKS, registry), m.ROLLBACKS.labels, {})
         gates = Labelled(_counter(m.APPROVALS, registry), m.APPROVALS.labels, {})
         self._by_event: dict[str, Callable[[], None]] = {
             "execution.created": _counter(m.EXECUTIONS_STARTED, registry).inc,
             **{f"approval.{event}": gates(event).inc for event in m.APPROVAL_EVENTS},
             **{f"step.{outcome}": steps(outcome).inc for outcome in m.STEP_OUTCOMES},
             **{f"execution.{status}": ends(status).inc for status in m.EXECUTION_ENDS},
+            **{f"execution.{status}": rollbacks(status).inc for status in m.ROLLBACK_ENDS},
         }
         firings = Labelled(_counter(m.SCHEDULE_FIRINGS, registry), m.SCHEDULE_FIRINGS.labels, {})
         events = Labelled(_counter(m.TRIGGER_EVENTS, registry), m.TRIGGER_EVENTS.labels, {})
@@ -266,6 +268,27 @@ class CaptureMeter:
     def count(self, outcome: str) -> None:
         """Count one capture; `outcome` is one of `metrics.CAPTURE_OUTCOMES`."""
         self._captures(outcome).inc()
+
+
+class RollbackMeter:
+    """What a rollback service counts: answers to orders of the engine, and items by what became of
+    them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.errors = ErrorMeter(registry)
+        plans = Labelled(_counter(m.ROLLBACK_PLANS, registry), m.ROLLBACK_PLANS.labels, {})
+        items = Labelled(_counter(m.ROLLBACK_ITEMS, registry), m.ROLLBACK_ITEMS.labels, {})
+        self._plans, self._items = plans, items
+
+    def planned(self, *, made: bool, left: int) -> None:
+        """Count a plan, and what it cannot undo."""
+        self._plans("made" if made else "refused").inc()
+        self._items("left").inc(left)
+
+    def accounted(self, undone: int, left: int) -> None:
+        """Count what a rollback undid, and what it could not."""
+        self._items("undone").inc(undone)
+        self._items("left").inc(left)
 
 
 class RunnerMeter:

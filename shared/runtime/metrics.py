@@ -41,6 +41,7 @@ class Role(StrEnum):
     RUNNER = "executor (runner)"
     GATEWAY = "gateway"
     VALIDATOR = "validator"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Metric:
 
 STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
 EXECUTION_ENDS: Final = ("completed", "completed_with_errors", "failed", "cancelled")
+ROLLBACK_ENDS: Final = ("rolled_back", "rollback_incomplete", "rollback_failed")
 APPROVAL_EVENTS: Final = (
     "requested",
     "granted",
@@ -127,6 +129,7 @@ _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 _ALL, _CO, _RU, _GA = Role.EVERY, Role.COORDINATOR, Role.RUNNER, Role.GATEWAY
+_RB: Final = Role.ROLLBACK
 
 BUILD_INFO: Final = Metric(
     "hive_build_info",
@@ -174,6 +177,14 @@ EXECUTIONS_ENDED: Final = Metric(
     _CO,
     "Executions that reached a final status.",
     (Label("status", EXECUTION_ENDS),),
+)
+ROLLBACKS: Final = Metric(
+    "hive_rollbacks_ended_total",
+    _C,
+    _CO,
+    "Rollbacks that came to their end. Of `rollback_incomplete` and `rollback_failed` something "
+    "remains that a person has to look at.",
+    (Label("status", ROLLBACK_ENDS),),
 )
 EXECUTION_DURATION: Final = Metric(
     "hive_execution_duration_seconds",
@@ -429,6 +440,20 @@ VALIDATION_FINDINGS: Final = Metric(
     "What was found in the live system, by severity; many `error`: runs are asked for that cannot "
     "succeed.",
     (Label("severity", SEVERITIES),),
+)
+ROLLBACK_PLANS: Final = Metric(
+    "hive_rollback_plans_total",
+    _C,
+    _RB,
+    "Plans that were asked for. Of one that was `refused` its rollback failed, and says why.",
+    (Label("outcome", ("made", "refused")),),
+)
+ROLLBACK_ITEMS: Final = Metric(
+    "hive_rollback_items_total",
+    _C,
+    _RB,
+    "What was to be undone: `undone`, and verified, or `left`, and in the runbook.",
+    (Label("outcome", ("undone", "left")),),
 )
 
 TABLE: Final[tuple[Metric, ...]] = tuple(

@@ -241,7 +241,6 @@ def _step_scheduled(before: StepState, event: ev.StepScheduled, at_ms: int) -> C
         "reason": "",
         "token": event.token,
         "woken": before.woken if event.offer else None,
-        "begun_at_ms": before.begun_at_ms or at_ms,
         "scheduled_at_ms": before.scheduled_at_ms if was_blocked else at_ms,
     }
 
@@ -253,7 +252,12 @@ def _step_blocked(_before: StepState, event: ev.StepBlocked, _at_ms: int) -> Cha
 def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Changes:
     # A later leg goes on with an attempt that began before it waited.
     began_ms = before.started_at_ms if event.leg else at_ms
-    return {"agent": event.agent, "started_at_ms": began_ms, "fence": event.fence}
+    return {
+        "agent": event.agent,
+        "started_at_ms": began_ms,
+        "begun_at_ms": before.begun_at_ms or at_ms,
+        "fence": event.fence,
+    }
 
 
 def _step_deferred(_before: StepState, event: ev.StepDeferred, _at_ms: int) -> Changes:

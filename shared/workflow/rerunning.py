@@ -8,6 +8,7 @@
   what it does), or that uses an input that changed, runs again, and so does what follows from it.
 * A loop keeps the instances that completed, each for as long as its item is the same. A call goes
   on in the sub-workflow that failed, for as long as it is called with the same parameters.
+* What was undone by a rollback runs again.
 * Steps of `on_failure` and `finally` belong to the end of every execution, and are never kept.
 """
 
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from shared.workflow.approval_subject import to_run
 from shared.workflow.binding import base
+from shared.workflow.definition import is_generated
 from shared.workflow.errors import present
 from shared.workflow.expressions import json_size
 from shared.workflow.kept import KeptApproval, KeptInstance, KeptStep, Rerun, StepPlan
@@ -84,6 +86,8 @@ class ChildRerun:
 
 def why_not_rerun(past: Past, program: Program, wish: Wish) -> str | None:
     """Why the wish cannot be fulfilled; `None` when it can."""
+    if is_generated(past.state.template_id):
+        return "it is a rollback: roll the execution back once more instead"
     if not past.state.ended:
         return f"it has not ended: it is {past.state.status.value}"
     if wish.failed_only and past.state.status is ExecutionStatus.COMPLETED:
@@ -237,6 +241,9 @@ class _Sorter:
             return "the re-run begins with it"
         if step is None or name not in self._past.program.steps:
             return "it is new in this version"
+        rollback = self._past.state.rollback
+        if rollback is not None and name in rollback.undone:
+            return "what it did was undone"
         return self._why_different(name) or self._why_after(name)
 
     def _why_different(self, name: str) -> str | None:

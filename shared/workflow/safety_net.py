@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.workflow import events as ev
+from shared.workflow.binding import base
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import ENGINE
@@ -67,4 +68,10 @@ def _failed_fleets(turn: Turn) -> tuple[str, ...]:
 
 def _has_way_back(turn: Turn, key: str) -> bool:
     compiled = turn.compiled(key)
-    return compiled.selector is not None and compiled.step.rollback is not None
+    if compiled.selector is None:
+        return False
+    return compiled.step.rollback is not None or any(
+        one.captured is not None and one.captured.files
+        for name, one in turn.state.steps.items()
+        if base(name) == key
+    )

@@ -13,7 +13,8 @@ from shared.workflow.way_back import Strategy
 
 class RollbackWanted(Message):
     """Rollback `number` wants the execution to hold still: what has ended is held, what runs is
-    brought to its end first, with `drain` without stopping what an agent has begun."""
+    brought to its end first, with `drain` without stopping what an agent has begun. It is said
+    `again` when that end has come."""
 
     type: Literal["rollback_wanted"] = "rollback_wanted"
     number: int = Field(ge=1)
@@ -22,6 +23,7 @@ class RollbackWanted(Message):
     by: Actor = Actor()
     reason: str = ""
     drain: bool = False
+    again: bool = False
 
 
 class RollbackEnded(Message):

@@ -18,6 +18,7 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.lifecycle import cancel, drain, hasten_end
 from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.state import ExecutionState
 from shared.workflow.turn import Turn
 from shared.workflow.undo_folds import is_held
 
@@ -32,7 +33,7 @@ _OVER: Final[Mapping[str, Callable[..., _Over]]] = {
 def rollback_wanted(turn: Turn, wish: msg.RollbackWanted) -> None:
     """Hold an execution that has ended; bring one that runs to its end first."""
     state = turn.state
-    if state.parent is not None or is_held(state):
+    if state.parent is not None or is_held(state) or not _is_new(state, wish):
         return
     if state.ended:
         turn.emit(
@@ -59,6 +60,14 @@ def rollback_wanted(turn: Turn, wish: msg.RollbackWanted) -> None:
         (drain if wish.drain else cancel)(turn, wish.by, reason)
     elif not wish.drain:
         hasten_end(turn, wish.by, reason)
+
+
+def _is_new(state: ExecutionState, wish: msg.RollbackWanted) -> bool:
+    """False for what was asked for already, and is over, or not asked for again."""
+    known = state.rollback
+    if known is None or known.number != wish.number:
+        return known is None or known.number < wish.number
+    return wish.again and state.ended and known.status == "requested"
 
 
 def rollback_ended(turn: Turn, end: msg.RollbackEnded) -> None:

@@ -16,11 +16,13 @@ from pydantic_settings import BaseSettings
 
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
+from services.rollback.settings import RollbackSettings
 from services.validator.settings import ValidatorSettings
 
 _SERVICES = (
     ("Executor", ExecutorSettings),
     ("Gateway", GatewaySettings),
+    ("Rollback service", RollbackSettings),
     ("Validator", ValidatorSettings),
 )
 

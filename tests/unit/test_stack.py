@@ -134,17 +134,16 @@ def test_number_of_executors_is_bounded(count: int) -> None:
 
 def test_each_service_gets_its_own_environment() -> None:
     """Executors differ in agent name and port, and each service gets its own NATS user only."""
-    gateway, validator, one, two = spec.services(2)
+    gateway, validator, rollback, one, two = spec.services(2)
     users = {"gateway": "nats://g", "validator": "nats://v", "executor": "nats://e"}
-    urls = ServerUrls({**users, "admin": "nats://a"}, "mongodb://m")
-    environments = [
-        spec.environment(each, urls, "home", "safe") for each in (gateway, validator, one, two)
-    ]
+    urls = ServerUrls({**users, "rollback": "nats://r", "admin": "nats://a"}, "mongodb://m")
+    every = (gateway, validator, rollback, one, two)
+    environments = [spec.environment(each, urls, "home", "safe") for each in every]
     told = [env["HIVE_NATS_URL"] for env in environments]
-    assert told == ["nats://g", "nats://v", "nats://e", "nats://e"]
+    assert told == ["nats://g", "nats://v", "nats://r", "nats://e", "nats://e"]
     names = [env.get("HIVE_AGENT_NAME") for env in environments]
-    assert names == [None, None, "agent-1", "agent-2"]
-    assert len({env["HIVE_METRICS_PORT"] for env in environments[1:]}) == 3
+    assert names == [None, None, None, "agent-1", "agent-2"]
+    assert len({env["HIVE_METRICS_PORT"] for env in environments[1:]}) == 4
     assert not any("nats://a" in env.values() for env in environments)
 
 
@@ -152,7 +151,7 @@ def test_agents_have_names_labels_and_capabilities() -> None:
     """`hv up --agent web-1:role=web:nginx` gives the executor exactly that."""
     agents = [spec.AgentSpec.parse(text) for text in ("web-1:role=web,zone=a:nginx,tls", "ops-1")]
     assert [str(agent) for agent in agents] == ["web-1:role=web,zone=a:nginx,tls", "ops-1::"]
-    _, _, one, two = spec.services(1, agents)
+    _, _, _, one, two = spec.services(1, agents)
     assert one.env["HIVE_AGENT_LABELS"] == "role=web,zone=a"
     assert one.env["HIVE_AGENT_CAPABILITIES"] == "nginx,tls"
     assert two.env["HIVE_AGENT_NAME"] == "ops-1"

@@ -34,7 +34,7 @@ from shared.ports.idempotency import Remembered
 from shared.ports.logs import SequencedLog
 from shared.ports.templates import StoredTemplate
 from shared.workflow.binding import base
-from shared.workflow.definition import Template
+from shared.workflow.definition import Template, is_generated
 from shared.workflow.errors import ParameterError
 from shared.workflow.expressions import json_size
 from shared.workflow.identity import created_ms
@@ -79,6 +79,10 @@ class ExecutionOperations:
         Under an idempotency key the same request again gives the same execution, also when the
         first one was cut off midway; another request under the key is refused.
         """
+        if is_generated(request.template_id):
+            raise problems.conflict(
+                f"Template {request.template_id!r} belongs to a rollback: ask for that instead."
+            )
         key = particular(principal, idempotency_key) if idempotency_key else None
         body_hash = _hash(request)
         known = await self._parts.idempotency.find(key) if key else None

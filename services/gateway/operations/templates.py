@@ -22,7 +22,7 @@ from shared.ports.templates import PutOutcome, StoredTemplate, TemplateQuery
 from shared.templates.content import content_hash
 from shared.templates.loader import dump_yaml
 from shared.validation.subject import Subject
-from shared.workflow.definition import Template
+from shared.workflow.definition import GENERATED, Template, is_generated
 from shared.workflow.late import secrets_in
 
 log = structlog.get_logger()
@@ -111,6 +111,8 @@ class TemplateOperations:
 
     async def _checked(self, subject: Subject, by: str) -> TemplateStored:
         """Store what has no errors at level standard; warnings are told."""
+        if subject.template is not None and is_generated(subject.template.id):
+            raise problems.conflict(f"Ids that begin with {GENERATED!r} are those of rollbacks.")
         report = await self._validating.of_save(subject)
         if not report.passed or subject.template is None:
             raise problems.invalid_definition(fields(report.of_severity("error")))

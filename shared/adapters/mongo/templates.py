@@ -17,8 +17,9 @@ from pymongo.errors import DuplicateKeyError
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.ports.templates import PutOutcome, StoredTemplate, TemplateQuery
 from shared.templates.content import canonical_text, version_order
-from shared.workflow.definition import Template
+from shared.workflow.definition import GENERATED, Template
 
+_NOT_GENERATED: Final = {"$not": {"$regex": f"^{re.escape(GENERATED)}"}}
 KEPT_VERSIONS: Final = 500
 """Template versions that one process keeps in memory."""
 
@@ -88,6 +89,7 @@ class MongoTemplateStore:
         """The newest version of each template that fits, by id."""
         pipeline: list[Mapping[str, Any]] = [
             *([{"$match": {"template_id": {"$gt": query.after}}}] if query.after else []),
+            *([] if query.of_rollbacks else [{"$match": {"template_id": _NOT_GENERATED}}]),
             {"$sort": {"template_id": ASCENDING, "version_order": DESCENDING}},
             {"$group": {"_id": "$template_id", "newest": {"$first": "$$ROOT"}}},
             {"$replaceWith": "$newest"},

@@ -148,7 +148,7 @@ async def _request(
 
 
 def _nobody(endpoint: Endpoint[Any, Any], timeout_s: float) -> str:
-    who = "coordinator" if endpoint.service == rpc.COLLECTIVE else endpoint.service
+    who = "coordinator" if endpoint.service == rpc.COLLECTIVE else f"{endpoint.service} service"
     return (
         f"nobody answered {endpoint.service}.{endpoint.name} within {timeout_s:g} s; "
         f"is a {who} running?"

@@ -88,11 +88,13 @@ class NatsTaskFeed:
         capabilities: Sequence[str],
         *,
         slots: int,
+        pools: Sequence[str] = (),
         ack_wait_s: float = ACK_WAIT_S,
         gone_s: float = GONE_S,
     ) -> None:
+        """The pools are those of the agent, unless others are named."""
         self._bus = bus
-        self._pools = [
+        self._pools = list(pools) or [
             subjects.pool_any(),
             *dict.fromkeys(subjects.pool_capability(c) for c in capabilities),
             subjects.pool_host(agent),

@@ -1,0 +1,1 @@
+"""The rollback service: makes the plans of rollbacks, and accounts for what they undid."""

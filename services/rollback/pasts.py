@@ -1,0 +1,146 @@
+"""What an execution did, read from where it is stored: its state, those of its sub-workflows, their
+programs, what was captured.
+
+States are written a moment after they were decided. What is not there yet raises `NotYetError`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from shared.ports.captures import Captures
+from shared.ports.executions import ExecutionQueries
+from shared.ports.templates import TemplateStore
+from shared.rollback.past import Ran, Snapshot
+from shared.workflow.binding import base
+from shared.workflow.errors import DefinitionError, WorkflowError
+from shared.workflow.events import StepCalled
+from shared.workflow.program import CommandSignature, Program, compile_template
+from shared.workflow.scheduling import MAX_DEPTH
+from shared.workflow.state import ExecutionState
+from shared.workflow.undo_folds import is_held
+
+MOST_PROGRAMS: Final = 200
+HISTORY_PAGE: Final = 500
+MOST_EXECUTIONS: Final = 5_000
+"""Sub-workflows of one execution, at any depth."""
+
+
+class NotYetError(Exception):
+    """It is not stored yet; the same again a moment later may work."""
+
+
+class UnknownPastError(WorkflowError):
+    """What an execution did cannot be known, and why."""
+
+
+class Pasts:
+    """Reads what executions did."""
+
+    def __init__(
+        self,
+        executions: ExecutionQueries,
+        templates: TemplateStore,
+        captures: Captures,
+        commands: Mapping[str, CommandSignature],
+    ) -> None:
+        self._executions = executions
+        self._templates = templates
+        self._captures = captures
+        self._commands = commands
+        self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
+
+    async def held(self, execution_id: str, number: int) -> Ran:
+        """An execution that is held for rollback `number`. Raises `NotYetError` while it is not."""
+        state = await self._state(execution_id)
+        rollback = state.rollback
+        if not is_held(state) or rollback is None or rollback.number != number:
+            raise NotYetError(f"{execution_id} is not held for rollback {number} yet")
+        return await self._ran(state, 0, [MOST_EXECUTIONS], settled=True)
+
+    async def now(self, execution_id: str) -> Ran:
+        """An execution as it is at the moment."""
+        state = await self._state(execution_id)
+        return await self._ran(state, 0, [MOST_EXECUTIONS], settled=False)
+
+    async def program(self, template_id: str, version: str) -> Program:
+        """The program of a template version. Raises `UnknownPastError`."""
+        key = template_id, version
+        program = self._programs.get(key)
+        if program is None:
+            template = await self._templates.get(*key)
+            if template is None:
+                raise UnknownPastError(f"template {template_id}@{version} is not stored any more")
+            try:
+                program = compile_template(template, self._commands)
+            except DefinitionError as error:
+                raise UnknownPastError(f"template {template_id}@{version}: {error}") from error
+            self._programs[key] = program
+            if len(self._programs) > MOST_PROGRAMS:
+                self._programs.popitem(last=False)
+        return program
+
+    async def _ran(
+        self, state: ExecutionState, depth: int, room: list[int], *, settled: bool
+    ) -> Ran:
+        """`room` counts the executions that may still be read; `settled`: all must have ended."""
+        room[0] -= 1
+        if room[0] < 0:
+            raise UnknownPastError(f"it has more than {MOST_EXECUTIONS} sub-workflows")
+        if settled and not state.over:
+            raise NotYetError(f"the end of {state.execution_id} is not stored yet")
+        program = await self.program(state.template_id, state.template_version)
+        children: dict[str, tuple[Ran, ...]] = {}
+        if depth < MAX_DEPTH:
+            for key, ids in (await self._called(state, program)).items():
+                children[key] = tuple(
+                    [
+                        await self._ran(child, depth + 1, room, settled=settled)
+                        for child in [await self._executions.get(one) for one in ids]
+                        if child is not None
+                    ]
+                )
+        return Ran(program, state, children, await self._captured(state.execution_id))
+
+    async def _called(self, state: ExecutionState, program: Program) -> Mapping[str, Sequence[str]]:
+        """The sub-workflows of each call, oldest first. Those of earlier attempts only the history
+        knows."""
+        calls = {
+            key: step
+            for key, step in state.steps.items()
+            if step.child and not step.kept_from and program.step(base(key)).step.workflow
+        }
+        found = {key: [step.child] for key, step in calls.items() if step.child}
+        again = {key for key, step in calls.items() if step.attempt > 1 or step.rounds}
+        if again:
+            async for key, child in self._calls_of(state.execution_id):
+                if key in again and child not in found[key]:
+                    found[key].insert(-1, child)
+        return found
+
+    async def _calls_of(self, execution_id: str) -> AsyncIterator[tuple[str, str]]:
+        after = 0
+        while page := await self._executions.history(
+            execution_id, after_seq=after, limit=HISTORY_PAGE
+        ):
+            for entry in page:
+                for event in entry.events:
+                    if isinstance(event, StepCalled):
+                        yield event.step, event.child
+            after = page[-1].seq
+
+    async def _captured(self, execution_id: str) -> Mapping[str, Sequence[Snapshot]]:
+        found: dict[str, list[Snapshot]] = {}
+        manifests = await self._captures.of_execution(execution_id)
+        for one in sorted(manifests, key=lambda m: (m.attempt, m.at_ms, m.agent)):
+            snapshot = Snapshot(one.agent, one.output, one.restorable)
+            found.setdefault(one.step, []).append(snapshot)
+        return found
+
+    async def _state(self, execution_id: str) -> ExecutionState:
+        state = await self._executions.get(execution_id)
+        if state is None:
+            raise NotYetError(f"{execution_id} is not stored yet")
+        return state

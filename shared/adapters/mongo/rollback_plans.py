@@ -1,0 +1,39 @@
+"""Plans of rollbacks in MongoDB: one document of JSON text each, inserted once."""
+
+from __future__ import annotations
+
+from pymongo import ASCENDING
+from pymongo.errors import DuplicateKeyError
+
+from shared.adapters.mongo.connection import Mongo
+from shared.rollback.items import Plan
+
+
+class MongoPlanStore:
+    """The collection `rollback_plans`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._plans = mongo.database["rollback_plans"]
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes. Idempotent."""
+        await self._plans.create_index([("execution_id", ASCENDING)])
+
+    async def put(self, plan: Plan) -> Plan:
+        """Store a plan, unless there is one; gives the one that holds."""
+        document = {
+            "_id": f"{plan.execution_id}.{plan.number}",
+            "execution_id": plan.execution_id,
+            "plan": plan.model_dump_json(by_alias=True),
+        }
+        try:
+            await self._plans.insert_one(document)
+        except DuplicateKeyError:
+            held = await self.get(plan.execution_id, plan.number)
+            return held if held is not None else plan
+        return plan
+
+    async def get(self, execution_id: str, number: int) -> Plan | None:
+        """A plan."""
+        found = await self._plans.find_one({"_id": f"{execution_id}.{number}"})
+        return None if found is None else Plan.model_validate_json(found["plan"])

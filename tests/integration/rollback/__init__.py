@@ -1,0 +1,1 @@
+"""Rollbacks on real servers."""

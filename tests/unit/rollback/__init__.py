@@ -1,0 +1,1 @@
+"""The rollback of an execution: law, plan, runbook."""
