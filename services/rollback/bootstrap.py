@@ -29,7 +29,7 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import close_all, run_service, until_stopped
 from shared.runtime.logging import configure_logging
-from shared.runtime.meters import RollbackMeter, new_registry
+from shared.runtime.meters import ErrorMeter, RollbackMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.settings import load_settings
 from shared.version import VERSION
@@ -59,7 +59,9 @@ async def serve(settings: RollbackSettings, stop: asyncio.Event) -> None:
         closers[:0] = [publisher.close, mongo.close]
         registry = new_registry("rollback", VERSION)
         desk = await _desk(bus, mongo)
-        worker = await _worker(settings, bus, publisher, desk, RollbackMeter(registry))
+        worker = await _worker(
+            settings, bus, publisher, desk, RollbackMeter(registry, ErrorMeter(registry))
+        )
         closers[:0] = [worker.close]
         closers[:0] = [await _endpoints(bus, desk)]
         probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}

@@ -274,8 +274,8 @@ class RollbackMeter:
     """What a rollback service counts: answers to orders of the engine, and items by what became of
     them."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.errors = ErrorMeter(registry)
+    def __init__(self, registry: CollectorRegistry, errors: ErrorMeter) -> None:
+        self.errors = errors
         plans = Labelled(_counter(m.ROLLBACK_PLANS, registry), m.ROLLBACK_PLANS.labels, {})
         items = Labelled(_counter(m.ROLLBACK_ITEMS, registry), m.ROLLBACK_ITEMS.labels, {})
         self._plans, self._items = plans, items

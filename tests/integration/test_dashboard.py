@@ -12,6 +12,7 @@ from shared.runtime import meters
 from shared.runtime.metrics import (
     APPROVAL_EVENTS,
     EXECUTION_ENDS,
+    ROLLBACK_ENDS,
     STEP_OUTCOMES,
     TABLE,
     series_names,
@@ -99,6 +100,7 @@ class BusySystem:
         self.runner = meters.RunnerMeter(registry, self.errors, ["shell", "http"], slots=8)
         self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
         self.validator = meters.ValidatorMeter(registry, self.errors)
+        self.rollback = meters.RollbackMeter(registry, self.errors)
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
@@ -106,7 +108,7 @@ class BusySystem:
         self.backlog.open("running", 2, 30.0)
 
     def work(self) -> None:
-        for event in ("created", *EXECUTION_ENDS):
+        for event in ("created", *EXECUTION_ENDS, *ROLLBACK_ENDS):
             self.coordinator.event(f"execution.{event}")
         for event in APPROVAL_EVENTS:
             self.coordinator.event(f"approval.{event}")
@@ -128,6 +130,8 @@ class BusySystem:
         self.gateway.delivery("delivered")
         self.validator.looked("strict", 0.1)
         self.validator.found("warning")
+        self.rollback.planned(made=True, left=0)
+        self.rollback.accounted(2, 1)
         self.errors.count("nats")
 
 
