@@ -53,6 +53,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     meters.RunnerMeter(registry, errors, ["noop"], slots=4)
     meters.GatewayMeter(registry, ["/x"])
     meters.RollbackMeter(registry, errors)
+    meters.ValidatorMeter(registry, errors)
     shown = {family.name: family for family in registry.collect()}
     for metric in TABLE:
         family = shown[metric.name.removesuffix("_total")]
