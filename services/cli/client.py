@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # each method imports what it answers with: the models take l
     )
     from shared.contracts.api.operating import BulkAnswer, RerunAnswer
     from shared.contracts.api.templates import TemplateStored, TemplateSummary, TemplateView
+    from shared.contracts.api.validation import ValidationReport
     from shared.contracts.collective import Memory, MemoryQuery, Participant, Recalled
     from shared.contracts.delegations import Delegation
     from shared.contracts.events import PublicEvent
@@ -129,6 +130,12 @@ class Gateway:
 
         body = template.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return self.post(_TEMPLATES, TemplateStored, body)
+
+    def validate(self, body: dict[str, Any]) -> ValidationReport:
+        """What would be found of a definition, or of a run."""
+        from shared.contracts.api.validation import ValidationReport
+
+        return self.post("/api/v1/workflows/validate", ValidationReport, body)
 
     # Executions
 

@@ -57,6 +57,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"templates": "List, show, create and export workflow templates."},
     ),
     CommandModule(
+        "services.cli.validating",
+        RUN,
+        {"validate": "Look at a workflow before it runs; 1 if something is wrong."},
+    ),
+    CommandModule(
         "services.cli.workflows",
         RUN,
         {

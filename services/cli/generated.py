@@ -18,6 +18,7 @@ from services.cli import reference as cli_reference
 from shared.commands import reference as command_reference
 from shared.contracts import generate
 from shared.runtime import metrics_reference
+from shared.validation import reference as rule_reference
 
 Files = dict[PurePosixPath, str]
 
@@ -28,8 +29,9 @@ GENERATORS: Final[tuple[Callable[[], Files], ...]] = (
     dashboard.files,
     nats_config.files,
     cli_reference.files,
+    rule_reference.files,
 )
-OWNED: Final = (generate.SCHEMAS, generate.CURRENT)
+OWNED: Final = (generate.SCHEMAS, generate.CURRENT, rule_reference.FOLDER)
 """Folders that hold generated files and nothing else."""
 
 

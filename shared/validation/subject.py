@@ -63,6 +63,10 @@ class Subject:
         """The same, knowing the templates that it calls."""
         return replace(self, called=called)
 
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Subject:
+        """The same, about a run with these parameters."""
+        return replace(self, parameters=parameters)
+
     @property
     def category(self) -> str:
         """The template's category, as far as it can be read."""

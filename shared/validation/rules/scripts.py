@@ -73,9 +73,20 @@ def _places(use: Use, text: str) -> Iterator[PlaceUse]:
 
 def _is_harmless(subject: Subject, source: str) -> bool:
     template = subject.template
+    if template is None:
+        return False
+    return is_safe(source, _json_type(subject, source), dict(template.parameters))
+
+
+def _json_type(subject: Subject, source: str) -> str | None:
+    """The type of an expression; where the template is no program yet, that of a parameter."""
     compiled = subject.compiled(source)
-    kind = compiled.json_type if compiled is not None else None
-    return template is not None and is_safe(source, kind, dict(template.parameters))
+    if compiled is not None:
+        return compiled.json_type
+    known = subject.template.parameters if subject.template is not None else {}
+    declared = known.get(source.removeprefix("params."))
+    sure = declared is not None and (declared.is_required or declared.default is not None)
+    return declared.type.value if declared is not None and sure else None
 
 
 def _variable(source: str) -> str:
@@ -98,8 +109,7 @@ def _through_env(
     env = use.parameters.get("env", {})
     if not isinstance(env, Mapping):
         return ()
-    compiled = subject.compiled(source)
-    is_text = compiled is not None and compiled.json_type == "string"
+    is_text = _json_type(subject, source) == "string"
     value = f"${{{{ {source if is_text else f'string({source})'} }}}}"
     name = _free(_variable(source), value, env)
     written = {"bare": f'"${name}"', "single": f"'\"${name}\"'"}.get(place.context, f"${{{name}}}")
