@@ -61,13 +61,13 @@ class Stage:
         try:
             if state.running(self.layout) is not None:
                 record = control.wait_ready(self.layout, self._is_running)
-                self._say("The stack already runs.")
+                self.say("The stack already runs.")
                 return record
             with self.console.status("starting NATS, MongoDB, the gateway and three agents …"):
                 record = control.start_detached(self.layout, "safe", agents=AGENTS)
         except StackError as error:
             raise CliError(str(error), ExitCode.NOT_REACHABLE) from None
-        self._say(f"The stack is up at {record.urls['gateway']}.")
+        self.say(f"The stack is up at {record.urls['gateway']}.")
         return record
 
     def wait_for_agents(self, gateway: Gateway) -> None:
@@ -126,7 +126,7 @@ class Stage:
             template_id=template_id, parameters=dict(parameters), labels={"run": "demo"}
         )
         accepted = gateway.execute(request)
-        self._say(f"\n{hv('run')} {template_id}  ({accepted.execution_id})")
+        self.say(f"\n{hv('run')} {template_id}  ({accepted.execution_id})")
         face = QuietFace() if self.as_json else face_for(as_json=False)
         return follow(gateway, accepted.execution_id, face)
 
@@ -134,7 +134,7 @@ class Stage:
         """Store the demo's own workflow, as anybody would, and run it."""
         template = load_file(CUSTOM)
         stored = gateway.store_template(template)
-        self._say(f"\n{hv('templates create')} {CUSTOM.relative_to(REPO_ROOT)}  ({stored.outcome})")
+        self.say(f"\n{hv('templates create')} {CUSTOM.relative_to(REPO_ROOT)}  ({stored.outcome})")
         return self.run(gateway, template.id, {"gateway_url": gateway_url})
 
     def sum_up(
@@ -149,16 +149,16 @@ class Stage:
             for name, value in view.outputs.items():
                 text = _summary(value)
                 self.console.print(Text(f"  {name}: {text}"), soft_wrap=True)
-        self._say("\nLook next:")
+        self.say("\nLook next:")
         for name, value in {**urls(record), **_commands(views)}.items():
             self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
         end = "Both workflows completed." if completed else "Not every workflow completed."
-        self._say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
+        self.say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
 
     def _is_running(self) -> bool:
         return state.running(self.layout) is not None
 
-    def _say(self, sentence: str) -> None:
+    def say(self, sentence: str) -> None:
         self.console.print(Text(sentence), soft_wrap=True)
 
     def _wait_for_responder(
@@ -170,7 +170,7 @@ class Stage:
                 one.name == RESPONDER and one.available for one in gateway.fleet().participants
             )
             if any(ready):
-                self._say(f"{RESPONDER} takes delegated tasks (process {process.pid}).")
+                self.say(f"{RESPONDER} takes delegated tasks (process {process.pid}).")
                 return
             time.sleep(POLL_S)
         raise CliError(f"The responder did not register; see {log}.", ExitCode.FAILED)
