@@ -1,4 +1,4 @@
-"""Executor processes that a test starts with any settings, kills, stops and starts again."""
+"""Processes of services that a test starts with any settings, kills, stops and starts again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ops.stack.processes import Child, tail
 from ops.stack.servers import EmbeddedServers
 
 PATIENCE_S = 60.0
-_RUNS = re.compile(r"executor runs")
 
 
 def _user(settings: dict[str, object]) -> str:
@@ -23,21 +22,33 @@ def _user(settings: dict[str, object]) -> str:
     return "executor" if role == "both" else role
 
 
-class ExecutorProcess:
-    """One executor by name; `start` after an end is a new process of the same name."""
+class ServiceProcess:
+    """One process of a service; `start` after an end is a new process of the same name."""
 
-    def __init__(self, servers: EmbeddedServers, home: Path, name: str, **settings: object) -> None:
-        """`settings` are the executor's own, by name: `agent_slots=1`."""
+    def __init__(
+        self,
+        servers: EmbeddedServers,
+        home: Path,
+        name: str,
+        *,
+        service: str,
+        user: str,
+        runs: str,
+        **settings: object,
+    ) -> None:
+        """`settings` are the service's own, by name: `agent_slots=1`. `runs` is what it says when
+        it is ready."""
         self.name = name
         self.log = home / f"{name}.log"
+        self._module = f"services.{service}"
+        self._runs = re.compile(runs)
         self._env = {
             **os.environ,
             "PYTHONPATH": str(REPO_ROOT),
-            "HIVE_NATS_URL": servers.nats_url(_user(settings)),
+            "HIVE_NATS_URL": servers.nats_url(user),
             "HIVE_MONGO_URL": servers.mongo_url,
             "HIVE_HOME": str(home),
             "HIVE_DURABILITY": "relaxed",
-            "HIVE_AGENT_NAME": name,
         }
         for key, value in settings.items():
             self._env[key if key.isupper() else f"HIVE_{key.upper()}"] = str(value)
@@ -57,7 +68,7 @@ class ExecutorProcess:
     async def start(self) -> None:
         """Start it, and wait until it says that it runs."""
         before = self._times_ran()
-        argv = [sys.executable, "-m", "services.executor"]
+        argv = [sys.executable, "-m", self._module]
         self._child = await asyncio.to_thread(Child, argv, self._env, self.log)
         async with asyncio.timeout(PATIENCE_S):
             while self._times_ran() == before:
@@ -98,4 +109,36 @@ class ExecutorProcess:
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     def _times_ran(self) -> int:
-        return len(_RUNS.findall(self.text()))
+        return len(self._runs.findall(self.text()))
+
+
+class ExecutorProcess(ServiceProcess):
+    """One executor by name."""
+
+    def __init__(self, servers: EmbeddedServers, home: Path, name: str, **settings: object) -> None:
+        """`settings` are the executor's own, by name: `agent_slots=1`."""
+        super().__init__(
+            servers,
+            home,
+            name,
+            service="executor",
+            user=_user(settings),
+            runs="executor runs",
+            agent_name=name,
+            **settings,
+        )
+
+
+class RollbackProcess(ServiceProcess):
+    """One rollback service."""
+
+    def __init__(self, servers: EmbeddedServers, home: Path, **settings: object) -> None:
+        super().__init__(
+            servers,
+            home,
+            "rollback",
+            service="rollback",
+            user="rollback",
+            runs="rollback service runs",
+            **settings,
+        )
