@@ -122,7 +122,7 @@ class ExecutorSettings(BaseSettings):
     )
     capture_keep_days: float = Field(
         30.0,
-        ge=0,
+        ge=1,
         le=36_500,
         description="Days after the end of an execution what was kept before its steps is removed; "
         "earlier, if the execution itself is deleted.",

@@ -104,6 +104,12 @@ class Deed:
         return any(one.restores and one.agent == self.agent for one in self._snapshots)
 
     @property
+    def kept_nothing(self) -> bool:
+        """Whether something was to be kept before it, and no attempt at it, on whichever agent, got
+        so far: then none has begun to change anything."""
+        return self.compiled.captures and not self._snapshots
+
+    @property
     def _snapshots(self) -> Sequence[Snapshot]:
         return self.ran.captured.get(self.step_key, ())
 

@@ -7,6 +7,8 @@ The law:
 * What has no way back remains. So does what cannot be rendered: a step whose outcome is unknown has
   no output.
 * Steps without effects are left out, unless the author wrote how to undo them.
+* A step whose agent was lost before it had kept what was there has changed nothing: what is kept is
+  durable before a step begins.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from shared.workflow.way_back import RollbackAction, Strategy
 
 RESTORE: Final = "restore"
 """The command that puts back what was captured."""
+KEPT_AT_LEAST_MS: Final = 12 * 3_600_000
+"""For so long after its end what was captured in an execution is there."""
 MAX_BYTES: Final = 6 * 1024 * 1024
 """Largest values of all items together, as JSON: they travel in one message."""
 
@@ -48,7 +52,7 @@ class Wish:
 
 def make_plan(ran: Ran, wish: Wish, effects: Effects, at_ms: int) -> Plan:
     """The plan of a rollback. Raises `PlanError` where what was asked for cannot be."""
-    planner = _Planner(ran, wish, effects)
+    planner = _Planner(ran, wish, effects, at_ms)
     planner.sort()
     order = order_of(planner.groups)
     items, undoings = planner.items(order)
@@ -83,8 +87,9 @@ def changes_something(ran: Ran, effects: Effects) -> Callable[[str], bool]:
 class _Planner:
     """Sorts the deeds of one execution."""
 
-    def __init__(self, ran: Ran, wish: Wish, effects: Effects) -> None:
+    def __init__(self, ran: Ran, wish: Wish, effects: Effects, at_ms: int) -> None:
         self._ran = ran
+        self._at_ms = at_ms
         self._wish = wish
         self._effects = effects
         self._scope: frozenset[str] | None = None
@@ -143,10 +148,17 @@ class _Planner:
             return f"it does not belong to {where}" if not self.to else f"it was done by {where}"
         if deed.key in self._wish.undone:
             return "it is undone already"
+        if self._never_began(deed):
+            return "its agent ended before it had kept what was there, and so before it began"
         step = deed.compiled.step
         if step.rollback is None and not deed.restores and not self._changes(deed):
             return "it changes nothing"
         return ""
+
+    def _never_began(self, deed: Deed) -> bool:
+        """What was kept is removed some day: of what is long past its absence tells nothing."""
+        ended_ms = deed.ran.state.ended_at_ms or self._at_ms
+        return not deed.certain and deed.kept_nothing and self._at_ms - ended_ms < KEPT_AT_LEAST_MS
 
     def _changes(self, deed: Deed) -> bool:
         compiled = deed.compiled

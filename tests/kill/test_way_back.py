@@ -23,6 +23,7 @@ from tests.integration.executor.processes import ExecutorProcess, RollbackProces
 from tests.integration.gateway_world import open_world
 from tests.kill.way_back import (
     AGENTS,
+    CHECKPOINT,
     STEPS,
     Ground,
     Service,
@@ -110,8 +111,10 @@ async def _over(client: httpx.AsyncClient, run: Run) -> dict[str, Any]:
 
 def _expected(run: Run, rollback: dict[str, Any]) -> dict[str, Any]:
     """With a checkpoint what lies before it stays; else nothing does."""
+    if run.strategy != "checkpoint":
+        return dict(run.before)
     to = rollback["summary"]["to"]
-    kept = STEPS[: STEPS.index(to)] if run.strategy == "checkpoint" else ()
+    kept = STEPS[: STEPS.index("start" if to == CHECKPOINT else to)]
     return after(run.before, frozenset(kept))
 
 

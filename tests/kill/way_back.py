@@ -21,6 +21,8 @@ AGENTS: Final = ("alpha", "beta", "gamma")
 STEPS: Final = ("write", "put", "start", "remove", "chmod", "append")
 BINARY: Final = bytes(range(256)) * 3
 DIED_MIDWAY: Final = "fail_at"
+CHECKPOINT: Final = "halfway"
+"""The point before the step `start`."""
 
 
 class Service:
@@ -174,7 +176,7 @@ def template(strategy: str) -> dict[str, Any]:
         "steps": _chained(
             _file("write", "alpha", operation="write", content="after\n"),
             _http("put", "beta", "things", "after", _put_back()),
-            _http("start", "gamma", "workers", "", _stop_worker(), checkpoint="halfway"),
+            _http("start", "gamma", "workers", "", _stop_worker(), checkpoint=CHECKPOINT),
             _file("remove", "gamma", operation="delete"),
             _file("chmod", "beta", operation="permissions", mode="0400"),
             _append(),

@@ -159,6 +159,7 @@ class Stage:
         return state.running(self.layout) is not None
 
     def say(self, sentence: str) -> None:
+        """Print a sentence."""
         self.console.print(Text(sentence), soft_wrap=True)
 
     def _wait_for_responder(

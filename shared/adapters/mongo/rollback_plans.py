@@ -20,18 +20,21 @@ class MongoPlanStore:
         await self._plans.create_index([("execution_id", ASCENDING)])
 
     async def put(self, plan: Plan) -> Plan:
-        """Store a plan, unless there is one; gives the one that holds."""
+        """Store a plan, unless there is one; gives the one that holds, as it is read: what was
+        not written in a template and what was written as its default are not told apart."""
+        text = plan.model_dump_json(by_alias=True)
         document = {
             "_id": f"{plan.execution_id}.{plan.number}",
             "execution_id": plan.execution_id,
-            "plan": plan.model_dump_json(by_alias=True),
+            "plan": text,
         }
         try:
             await self._plans.insert_one(document)
         except DuplicateKeyError:
             held = await self.get(plan.execution_id, plan.number)
-            return held if held is not None else plan
-        return plan
+            if held is not None:
+                return held
+        return Plan.model_validate_json(text)
 
     async def get(self, execution_id: str, number: int) -> Plan | None:
         """A plan."""

@@ -8,9 +8,10 @@ import pytest
 
 from shared.rollback.checkpoints import PlanError
 from shared.rollback.past import Snapshot
+from shared.rollback.planning import Wish, make_plan
 from shared.workflow import events as ev
 from shared.workflow.messages import ChildEnded
-from tests.unit.rollback.undoing import Undo, keys, plan_of, ran, undone_by
+from tests.unit.rollback.undoing import AT_MS, Undo, effects, keys, plan_of, ran, undone_by
 from tests.unit.workflow.fleet_runs import fleet
 from tests.unit.workflow.scenario import Run, step
 
@@ -82,6 +83,22 @@ class TestWhatIsUndone:
         (item,) = plan_of(run).items
         assert (item.certain, item.agent) == (False, "a1")
         assert "lost midway" in item.notes[0]
+
+    def test_what_was_lost_before_anything_was_kept_was_never_done(self) -> None:
+        """A step begins after what is there was kept: where nothing was, it changed nothing. That
+        holds for all attempts, and while what was kept is certainly there."""
+        run = Run(undone_by("a", capture={"command": "look"}))
+        run.request()
+        run.start("a")
+        run.lose("a")
+        plan = plan_of(run)
+        assert plan.items == ()
+        assert plan.complete
+        assert "before it had kept" in plan.spared[0].reason
+        elsewhere = ran(run, captured={"a": [Snapshot("a2", {"n": 1})]})
+        assert keys(plan_of(elsewhere)) == ["a"]
+        long_ago = make_plan(ran(run), Wish(), effects, AT_MS + 86_400_000)
+        assert keys(long_ago) == ["a"]
 
     def test_what_an_agent_refused_was_never_done(self) -> None:
         """A failure before anything began is no reason to undo."""
