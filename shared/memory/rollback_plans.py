@@ -17,7 +17,8 @@ class MemoryPlanStore:
         """Store a plan, unless there is one."""
         await self._faults.before(Action.WRITE, "")
         held = self._plans.setdefault(
-            (plan.execution_id, plan.number), plan.model_dump_json(by_alias=True)
+            (plan.execution_id, plan.number),
+            plan.model_dump_json(by_alias=True, exclude_unset=True),
         )
         await self._faults.after(Action.WRITE, "")
         return Plan.model_validate_json(held)

@@ -113,7 +113,7 @@ def _expected(run: Run, rollback: dict[str, Any]) -> dict[str, Any]:
     """With a checkpoint what lies before it stays; else nothing does."""
     if run.strategy != "checkpoint":
         return dict(run.before)
-    to = rollback["summary"]["to"]
+    to = rollback["plan"]["to"]
     kept = STEPS[: STEPS.index("start" if to == CHECKPOINT else to)]
     return after(run.before, frozenset(kept))
 

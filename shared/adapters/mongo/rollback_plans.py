@@ -20,9 +20,9 @@ class MongoPlanStore:
         await self._plans.create_index([("execution_id", ASCENDING)])
 
     async def put(self, plan: Plan) -> Plan:
-        """Store a plan, unless there is one; gives the one that holds, as it is read: what was
-        not written in a template and what was written as its default are not told apart."""
-        text = plan.model_dump_json(by_alias=True)
+        """Store a plan, unless there is one; gives the one that holds, as it is read. What was not
+        written in its template stays so: that is part of a template's hash."""
+        text = plan.model_dump_json(by_alias=True, exclude_unset=True)
         document = {
             "_id": f"{plan.execution_id}.{plan.number}",
             "execution_id": plan.execution_id,

@@ -43,10 +43,12 @@ async def test_a_plan_is_what_is_read_of_it(store: PlanStore) -> None:
     held = await store.put(plan)
     found = await store.get(plan.execution_id, plan.number)
     assert found == held == plan
+    assert plan.template is not None
     assert held.template is not None
     assert found is not None
     assert found.template is not None
     assert content_hash(held.template) == content_hash(found.template)
+    assert content_hash(held.template) == content_hash(plan.template)
 
 
 async def test_the_first_plan_holds(store: PlanStore) -> None:
