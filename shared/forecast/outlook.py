@@ -13,6 +13,8 @@ from typing import Final
 
 from shared.commands.spec import CommandSpec, Effects
 from shared.contracts.forecasts import FailurePoint, Undo
+from shared.validation.rules.ways_back import only_reads
+from shared.validation.subject import Use
 from shared.workflow.definition import Step
 from shared.workflow.program import Program
 
@@ -31,13 +33,17 @@ def way_back_of(step: Step, commands: Mapping[str, CommandSpec]) -> Undo | None:
     effects = spec.effects_of(step.parameters) if spec is not None else Effects.IRREVERSIBLE
     if step.rollback is not None:
         return Undo(step=step.id, how="compensated", reason=f"by {step.rollback.command}")
-    if effects is Effects.NONE:
+    use = Use("", "step", step, step.command, step.parameters, step.timeout_s)
+    if effects is Effects.NONE or only_reads(use):
         return None
     if step.irreversible:
         return Undo(step=step.id, how="irreversible", reason=step.irreversible)
     if spec is not None and spec.captures:
         return Undo(step=step.id, how="captured", reason=f"{step.command} keeps what it changes")
-    return Undo(step=step.id, how="unprotected", reason="it has no rollback, and keeps nothing")
+    why = (
+        "nothing uses what it captures" if step.capture else "it has no rollback, and keeps nothing"
+    )
+    return Undo(step=step.id, how="unprotected", reason=why)
 
 
 def point_of(program: Program, failed: str, probability: float, ways: Ways) -> FailurePoint:

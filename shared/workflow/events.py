@@ -63,6 +63,7 @@ from shared.workflow.operator_events import (
     StepMarkVoided,
     StepPlanned,
 )
+from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.slot_events import (
     SlotAsked,
     SlotDenied,
@@ -153,6 +154,7 @@ class ExecutionCreated(Event):
     trigger: Cause = Cause()
     breakpoints: tuple[str, ...] = ()
     rerun: RerunOf | None = None
+    verdict: RiskVerdict | None = None
 
 
 class ExecutionStarted(Event):
@@ -250,9 +252,8 @@ class NotificationRaised(Event):
 
 
 class Requirement(BaseModel):
-    """What an agent must have to be given a task: all of `capabilities`, one of
-    `any_capabilities`. With `agent` it is that one and no other; `placement` chooses among several.
-    """
+    """What an agent must have to be given a task: all of `capabilities`, one of `any_capabilities`.
+    With `agent` it is that one and no other; `placement` chooses among several."""
 
     model_config = ConfigDict(frozen=True)
 

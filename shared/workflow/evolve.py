@@ -69,6 +69,7 @@ def create(execution_id: str, event: ev.ExecutionCreated, at_ms: int) -> Executi
         trigger=event.trigger,
         breakpoints=event.breakpoints,
         rerun=event.rerun,
+        verdict=event.verdict,
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )

@@ -25,6 +25,7 @@ from shared.workflow.kept_approvals import keep_approval
 from shared.workflow.machines.approval import ApprovalStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Actor
+from shared.workflow.risk_verdict import asked_of
 from shared.workflow.state import ExecutionState
 from shared.workflow.trusted import renewed
 from shared.workflow.turn import Turn
@@ -40,9 +41,11 @@ _BEFORE_AN_ATTEMPT: Final = (StepStatus.PENDING, StepStatus.RETRYING)
 
 
 def workflow_rule(turn: Turn) -> Approval | None:
-    """What must be approved before anything starts, if anything."""
+    """What must be approved before anything starts, if anything: as the template says, and as the
+    risk of this run does."""
     policies = turn.program.template.policies
-    return policies.approval or (SIMPLE if policies.approval_required else None)
+    own = policies.approval or (SIMPLE if policies.approval_required else None)
+    return asked_of(own, turn.state.verdict)
 
 
 def ask(

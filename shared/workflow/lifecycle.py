@@ -73,6 +73,7 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
             timeout_s=_shorter(template.policies.timeout_s, request.timeout_s),
             breakpoints=tuple(sorted(set(request.pause_before))),
             rerun=_origin(request.rerun),
+            verdict=request.verdict,
         ),
     )
     if request.rerun is not None:

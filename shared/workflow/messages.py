@@ -19,6 +19,7 @@ from shared.workflow.operator_messages import (
     MarkRequested,
     RunNowRequested,
 )
+from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.undo_messages import RollbackEnded, RollbackWanted
 
 __all__ = [
@@ -96,6 +97,9 @@ class ExecutionRequested(Message):
     trigger: Cause = Cause()
     pause_before: tuple[str, ...] = ()
     rerun: Rerun | None = None
+    verdict: RiskVerdict | None = Field(
+        None, description="What was found beforehand, and whether people must approve it for that."
+    )
 
 
 class AttemptMessage(Message):

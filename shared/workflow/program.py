@@ -44,6 +44,7 @@ from shared.workflow.graph import Graph
 from shared.workflow.late import mentions_secrets, secret_variables
 from shared.workflow.outputs import FLEET_OUTPUT, INSTANCES_OUTPUT, engine_output
 from shared.workflow.parameters import schema_problems
+from shared.workflow.risk_gate import GATE_SCOPE, NO_RULES, Rules
 from shared.workflow.selecting import AGENT_VARIABLES
 from shared.workflow.way_back_program import NO_WAY_BACK, WayBack, compile_way_back
 
@@ -111,6 +112,7 @@ class Program:
     steps: Mapping[str, CompiledStep]
     outputs: Rendered
     concurrency: Rendered | None = None
+    risk_gate: Rules = NO_RULES
 
     def step(self, key: str) -> CompiledStep:
         """The program of a step, or of the step that `key` is an instance of."""
@@ -170,6 +172,7 @@ class _Compiler:
         everything = self._filled_in(used, self._inputs)
         outputs = self.rendered("outputs", template.outputs, everything)
         self._triggers()
+        gate = self._risk_gate()
         return Program(
             template=template,
             graph=self._graph,
@@ -178,6 +181,7 @@ class _Compiler:
             concurrency=self._key(
                 "policies/concurrency", template.policies.concurrency, self._base
             ),
+            risk_gate=Rules("template", template.policies.validation.gate, gate),
         )
 
     def _step(self, path: str, step: Step) -> CompiledStep:
@@ -296,6 +300,12 @@ class _Compiler:
         for index, trigger in enumerate(self._template.triggers):
             if trigger.condition is not None:
                 self.condition(f"triggers/{index}/condition", trigger.condition, scope)
+
+    def _risk_gate(self) -> tuple[Compiled, ...]:
+        at = "policies/validation/gate"
+        rules = enumerate(self._template.policies.validation.gate)
+        compiled = (self.condition(f"{at}/{i}/when", rule.when, GATE_SCOPE) for i, rule in rules)
+        return tuple(one for one in compiled if one is not None)
 
     def rendered(self, path: str, value: Any, scope: Scope) -> Rendered | None:
         """A value with expressions in it; each text with a problem is named by its own path."""

@@ -20,6 +20,7 @@ from shared.workflow.machines.step import STEP_ENDED, StepStatus
 from shared.workflow.message_base import AttemptRecord, Mark
 from shared.workflow.messages import ENGINE, Actor, Cause, Failure, Instance, Parent, Signal
 from shared.workflow.operator_events import RerunOf
+from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.way_back import Strategy
 
 __all__ = [
@@ -196,6 +197,7 @@ class ExecutionState(BaseModel):
     breakpoints: tuple[str, ...] = ()
     rerun: RerunOf | None = None
     rollback: Rollback | None = None
+    verdict: RiskVerdict | None = None
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0

@@ -25,7 +25,7 @@ def shell(name: str, *depends_on: str, **others: Any) -> dict[str, Any]:
     return {
         "id": name,
         "command": "shell",
-        "parameters": {"script": "true"},
+        "parameters": {"script": "systemctl restart x"},
         "depends_on": list(depends_on),
         **others,
     }

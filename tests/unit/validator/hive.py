@@ -123,7 +123,12 @@ def template(*steps: dict[str, Any], **others: Any) -> Template:
 
 def shell(name: str = "a", **others: Any) -> dict[str, Any]:
     """A step that runs a script."""
-    return {"id": name, "command": "shell", "parameters": {"script": "true"}, **others}
+    return {
+        "id": name,
+        "command": "shell",
+        "parameters": {"script": "systemctl restart x"},
+        **others,
+    }
 
 
 def codes(findings: list[Finding]) -> list[str]:
