@@ -20,6 +20,7 @@ class BenchName(StrEnum):
     ENGINE = "engine"
     CURVE = "curve"
     FAULTS = "faults"
+    CAPTURES = "captures"
 
 
 class Variant(StrEnum):
@@ -58,8 +59,9 @@ def bench(
     """Measure on this machine, on a stack of its own, and print the figures.
 
     engine: how fast workflows run. curve: what a step costs with ever more executions under way and
-    stored. faults: on a cluster under load, how long each kind of fault
-    holds it up, and that nothing is lost or doubled; exit code 1 if anything is.
+    stored. captures: what it costs a step that what it changes is kept before it. faults: on a
+    cluster under load, how long each kind of fault holds it up, and that nothing is lost or
+    doubled; exit code 1 if anything is.
     """
     if name is BenchName.FAULTS:
         raise typer.Exit(_faults(minutes, seed, json_file))
@@ -71,6 +73,9 @@ def bench(
         return
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
+    if name is BenchName.CAPTURES:
+        _captures(chosen, json_file, progress)
+        return
     figures = engine_bench.run(chosen, engine_bench.Sizes(sequential=workflows), progress)
     Console().print(report.table(f"hv bench {name.value}", figures))
     _write(json_file, figures, progress)
@@ -85,6 +90,15 @@ def _curve(
     figures = curve_bench.run(kind, curve_bench.Extent(stored, running), progress)
     Console().print(report.rows(f"hv bench curve, {kind}", figures))
     _write(json_file, {kind: figures}, progress)
+
+
+def _captures(chosen: tuple[Durability, ...], json_file: Path | None, progress: Console) -> None:
+    from services.cli.bench import captures_bench, report
+
+    load = captures_bench.Load()
+    figures = {str(kind): captures_bench.run(kind, load, progress) for kind in chosen}
+    Console().print(report.table("hv bench captures", figures))
+    _write(json_file, figures, progress)
 
 
 def _write(json_file: Path | None, figures: object, progress: Console) -> None:

@@ -116,7 +116,7 @@ class NatsCaptures:
         count = -(-len(data) // PART_BYTES) or 1
         parts = [data[i * PART_BYTES : (i + 1) * PART_BYTES] for i in range(count)]
         with _outages():
-            if await self._is_there(f"{place}.{count}.{count - 1}"):
+            if count > 1 and await self._is_there(f"{place}.{count}.{count - 1}"):
                 return
             for first in range(0, count - 1, PARTS_AT_ONCE):
                 numbers = range(first, min(first + PARTS_AT_ONCE, count - 1))

@@ -292,6 +292,24 @@ class TestContents:
             with pytest.raises(SealError):
                 opening.open(data, size)
 
+    @pytest.mark.parametrize(
+        ("content", "most"),
+        [
+            (b"", 40),
+            (b"setting = value\n" * 20_000, 20_000),
+            (os.urandom(300_000), 300_100),
+            (os.urandom(100_000) + b"x" * 300_000, 450_000),
+        ],
+    )
+    def test_takes_little_room(self, content: bytes, most: int) -> None:
+        """Text gets smaller, what cannot get smaller hardly larger; all come back, and are sealed
+        the same way every time."""
+        sealer = ContentSealer(KEY)
+        sealed = sealer.seal(content)
+        assert len(sealed) <= most
+        assert sealer.open(sealed, len(content)) == content
+        assert ContentSealer(KEY).seal(content) == sealed
+
     async def test_of_another_key_is_told(self, world: CapturesWorld) -> None:
         """An agent whose sealing key was changed says so, and changes nothing."""
         path = _file(world)
