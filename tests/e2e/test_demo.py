@@ -1,10 +1,13 @@
-"""`./hv demo`: both workflows complete on real agents, and what it prints is what is stored."""
+"""`./hv demo`: what it promises happens on real agents, and what it prints is what is stored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.hv_process import Hv
+
+FIRST = ("incident_response", "fleet_report")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -19,12 +22,18 @@ def test_demo(tmp_path: Path) -> None:
     try:
         demo = hv("demo")
         assert demo.code == 0, demo.out + demo.err
-        assert "Both workflows completed." in demo.out
+        assert (
+            "Two workflows completed, a rollout was undone, and its correction completed."
+            in demo.out
+        )
         assert "hv down" in demo.out
         _check_stored(hv, demo.out)
         again = hv("demo", "--json").json()
         assert again["completed"]
-        assert {one["status"] for one in again["executions"]} == {"completed"}
+        statuses = [one["status"] for one in again["executions"]]
+        assert statuses == ["completed", "completed", "rolled_back", "completed"]
+        assert again["restored"]
+        _check_rollback(again["rollback"], again["executions"][2])
     finally:
         down = hv("down")
     assert down.code == 0
@@ -33,8 +42,11 @@ def test_demo(tmp_path: Path) -> None:
 
 def _check_stored(hv: Hv, printed: str) -> None:
     executions = hv("executions", "--json").json()
-    assert {one["template_id"] for one in executions} == {"incident_response", "fleet_report"}
+    found = {one["template_id"].partition("rollback.")[0] for one in executions}
+    assert found == {*FIRST, "config_rollout", "config_host", ""}
     for one in executions:
+        if one["template_id"] not in FIRST:
+            continue
         assert one["id"] in printed
         view = hv("show", one["id"], "--json").json()
         steps = {step["id"]: step for step in view["steps"]}
@@ -74,3 +86,16 @@ def _check_incident(
     assert started_at_ms <= delegation["created_at_ms"]
     (memory,) = hv("recall", "database answers slowly", "--category", "incident", "--json").json()
     assert memory["memory"]["id"] == outputs["memory_id"]
+
+
+def _check_rollback(rollback: dict[str, Any], execution: dict[str, Any]) -> None:
+    """The two hosts that were touched were undone, the last one first; the third never began."""
+    assert rollback["summary"]["execution_id"] == execution["id"]
+    assert rollback["summary"]["status"] == "rolled_back"
+    items = [(item["key"], item["agent"], item["command"]) for item in rollback["plan"]["items"]]
+    assert items == [
+        ("roll_out[1]/install", "ops-1", "restore"),
+        ("roll_out[0]/install", "db-1", "restore"),
+    ]
+    steps = {step["id"]: step["status"] for step in execution["steps"]}
+    assert steps["roll_out[2]"] == "skipped"

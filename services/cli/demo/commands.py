@@ -10,6 +10,7 @@ from ops.stack.layout import Layout
 from services.cli import rendering
 from services.cli.client import Gateway
 from services.cli.connection import find_connection
+from services.cli.demo import rollout
 from services.cli.demo.stage import Stage, urls
 from services.cli.options import AsJson
 from services.cli.outcome import ExitCode, print_json, told
@@ -22,9 +23,10 @@ def register(app: typer.Typer) -> None:
 
 @told
 def demo(as_json: AsJson = False) -> None:
-    """Bring the stack up with three agents and run two real workflows on them.
+    """Bring the stack up with three agents and run real workflows on them.
 
-    Exit code 0 only when both completed. The stack stays up; `hv down` stops it.
+    Two complete; a rollout goes wrong and is undone, and its correction completes. Exit code 0 only
+    when all of that is so. The stack stays up; `hv down` stops it.
     """
     layout = Layout.from_environment()
     stage = Stage(layout, rendering.console(stderr=as_json), as_json=as_json)
@@ -36,10 +38,15 @@ def demo(as_json: AsJson = False) -> None:
                 stage.run(gateway, "incident_response", _incident()),
                 stage.run_custom(gateway, record.urls["gateway"]),
             ]
-    completed = all(view.status == "completed" for view in views)
+        act = rollout.play(stage, gateway)
+    completed = all(view.status == "completed" for view in views) and act.as_promised
+    views += [act.wrong, act.corrected]
     if as_json:
         executions = [view.model_dump(mode="json") for view in views]
-        print_json({"completed": completed, "urls": urls(record), "executions": executions})
+        undone = {"rollback": act.rollback.model_dump(mode="json"), "restored": act.restored}
+        print_json(
+            {"completed": completed, "urls": urls(record), "executions": executions, **undone}
+        )
     else:
         stage.sum_up(views, record, completed=completed)
     raise typer.Exit(int(ExitCode.DONE if completed else ExitCode.FAILED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 ARROW: Final = "──▶"
-MOST_WORDS: Final = 44
+MOST_WORDS: Final = 24
+PUT_BACK: Final = "the rollout stopped; what it had touched was put back, byte for byte"
+NOT_PUT_BACK: Final = "the rollout stopped, and something is not what it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,9 @@ class Row:
     same: bool
 
 
-def picture(rows: Iterable[Row]) -> RenderableType:
+def picture(rows: Sequence[Row]) -> RenderableType:
     """Before, the rollout, and now, side by side; digests are those of the disks."""
+    restored = all(row.same for row in rows)
     table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
     for heading in ("", "", "before", "", "the rollout", "", "now"):
         table.add_column(heading, no_wrap=True)
@@ -38,7 +41,7 @@ def picture(rows: Iterable[Row]) -> RenderableType:
         table.add_row(*_cells(row))
     return Panel(
         table,
-        title="the rollout stopped, and what it had touched was put back",
+        title=PUT_BACK if restored else NOT_PUT_BACK,
         title_align="left",
         box=box.ROUNDED,
         expand=False,
@@ -64,12 +67,13 @@ def _what_happened(row: Row) -> Text:
         return Text("never begun", style="dim")
     if row.status == "completed":
         return Text("✓ installed, healthy", style="green")
-    words = row.error if len(row.error) <= MOST_WORDS else row.error[: MOST_WORDS - 1] + "…"
-    return Text(f"✗ {words}", style="red")
+    words = row.error.partition(" from ")[0]
+    short = words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 1] + "…"
+    return Text(f"✗ ill: {short}", style="red")
 
 
 def _how_it_is(row: Row, *, touched: bool) -> Text:
     if not row.same:
         return Text(f"{row.after}  ✗ not what it was", style="bold red")
-    words = "✓ put back, byte for byte" if touched else "as it was"
+    words = "✓ put back" if touched else "as it was"
     return Text(f"{row.after}  {words}", style="green" if touched else "dim")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops.stack.layout import REPO_ROOT
+from services.cli import rendering
 from services.cli.advice import hv
 from services.cli.client import Gateway
 from services.cli.demo.picture import Row, picture
@@ -73,7 +74,7 @@ def play(stage: Stage, gateway: Gateway) -> Act:
         targets = gateway.get(f"/api/v1/workflows/executions/{wrong.id}/targets", ExecutionTargets)
         if not stage.as_json:
             stage.console.print(picture(_rows(targets, before, after)))
-        stage.say(f"The rollback: {hv(f'rollbacks {rollback.summary.id}')}")
+        stage.say(_told(rollback))
         content = configuration("2, corrected", ENOUGH)
         corrected = stage.run(gateway, ROLLOUT, _parameters(sites, content))
         healthy = all(_health(site)["healthy"] for site in sites)
@@ -89,7 +90,7 @@ def _parameters(sites: Sequence[Site], content: str) -> dict[str, Any]:
 def _undone(gateway: Gateway, execution_id: str) -> RollbackView:
     """The rollback that began by itself, once it is over."""
     deadline = time.monotonic() + UNDONE_WITHIN_S
-    path = f"/api/v1/workflows/rollbacks/rb_{execution_id}"
+    path = f"/api/v1/rollbacks/{execution_id}"
     while time.monotonic() < deadline:
         try:
             found = gateway.get(path, RollbackView)
@@ -104,6 +105,15 @@ def _undone(gateway: Gateway, execution_id: str) -> RollbackView:
         f"The rollback of {execution_id} is not over after {UNDONE_WITHIN_S:.0f} s; "
         f"`{hv(f'why {execution_id}')}` tells what it waits for.",
         ExitCode.FAILED,
+    )
+
+
+def _told(rollback: RollbackView) -> str:
+    summary = rollback.summary
+    took = rendering.duration(summary.ended_at_ms - summary.requested_at_ms)
+    return (
+        f"Undone by itself in {took}, by an execution of its own: {len(rollback.undone)} of "
+        f"{summary.items} items ({hv(f'rollbacks show {summary.id}')})."
     )
 
 

@@ -39,7 +39,7 @@ class Print:
         return cls(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mode & 0o7777)
 
     def __str__(self) -> str:
-        return f"{self.sha256[:8]} {self.mode:04o}"
+        return f"{self.sha256[:6]} {self.mode:04o}"
 
 
 @dataclass(frozen=True, slots=True)

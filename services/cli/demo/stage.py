@@ -41,6 +41,8 @@ ROLES: Final = frozenset({"web", "db", "ops"})
 RESPONDER: Final = "diagnostician"
 CUSTOM: Final = REPO_ROOT / "shared" / "templates" / "demo" / "fleet_report.yaml"
 
+AS_PROMISED: Final = "Two workflows completed, a rollout was undone, and its correction completed."
+
 AGENTS_WITHIN_S: Final = 30.0
 RESPONDER_WITHIN_S: Final = 30.0
 STOP_WITHIN_S: Final = 10.0
@@ -152,7 +154,7 @@ class Stage:
         self.say("\nLook next:")
         for name, value in {**urls(record), **_commands(views)}.items():
             self.console.print(Text(f"  {name:<12}{value}"), soft_wrap=True)
-        end = "Both workflows completed." if completed else "Not every workflow completed."
+        end = AS_PROMISED if completed else "Not everything went as it should."
         self.say(f"\n{end}\nThe stack stays up in the background; stop it with: {hv('down')}")
 
     def _is_running(self) -> bool:
