@@ -8,6 +8,8 @@ The law:
 * A manifest is durable before the attempt that it precedes changes anything, and names only
   contents that are durable already. So whatever an attempt did, its manifest can be found by key,
   also where the agent died in the middle of it (outcome `lost`).
+* One without items says that an attempt was about to begin and had nothing to keep. None at all,
+  where the task asked for one: no attempt on that agent has begun.
 * Contents leave the agent compressed and encrypted, never in clear (`shared.ports.captures`).
 
 Times are epoch milliseconds; checksums are SHA-256 of the content in clear, in hex.

@@ -8,7 +8,9 @@ The law:
 * What the command keeps by itself follows from its parameters (`Capturing`). So does what the
   command of the author's `capture` keeps; that is run, and what it returns is kept as well.
 * The manifest that was stated first counts; an attempt that finds one goes on at once.
-* Where nothing is to be kept, nothing is asked and nothing is stored.
+* A step whose command can tell what it changes states a manifest, even where there is nothing to
+  keep: as long as there is none, no attempt on that agent has begun. A step without effects asks
+  nothing and states nothing.
 """
 
 from __future__ import annotations
@@ -174,9 +176,7 @@ class Taker:
         found = {one.item.path: one for path in paths for one in finder.find(path)}
         return list(found.values())
 
-    async def _state(self, manifest: Manifest) -> Captured | None:
-        if not manifest.items:
-            return None
+    async def _state(self, manifest: Manifest) -> Captured:
         held = await self.kept.state(manifest)
         if held != manifest:
             return self._found(held)

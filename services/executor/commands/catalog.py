@@ -7,7 +7,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from services.executor.commands.base import Command
+from services.executor.commands.base import Capturing, Command
 from services.executor.commands.broadcast import BroadcastCommand
 from services.executor.commands.delegate import DelegateCommand
 from services.executor.commands.file import FileCommand
@@ -72,7 +72,10 @@ class CommandCatalog(Mapping[str, Command]):
         usable: list[Command] = []
         for third in loaded:
             model = getattr(third.handler, "parameters", None)
-            if isinstance(model, type) and issubclass(model, BaseModel):
+            if third.spec.captures and not isinstance(third.handler, Capturing):
+                message = "says what it captures, and has no 'changes' that tells it"
+                problems.append(RegistryProblem(third.origin, message))
+            elif isinstance(model, type) and issubclass(model, BaseModel):
                 # The loader has checked `spec` and `run`; what remains is this model.
                 usable.append(cast("Command", third.handler))
             else:

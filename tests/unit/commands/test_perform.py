@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.executor.commands.base import (
+    Capturing,
     CommandContext,
     Completed,
     Deferred,
@@ -57,6 +58,7 @@ def test_every_specification_has_a_command() -> None:
     assert list(CATALOG) == list(CATALOG.registry)
     for name, command in CATALOG.items():
         assert command.spec is CATALOG.registry[name]
+        assert isinstance(command, Capturing) == bool(command.spec.captures)
 
 
 async def test_noop(stage: Stage) -> None:
@@ -147,3 +149,20 @@ def test_third_party_command_runs_or_is_reported(
     assert "acme-scripted" in catalog.registry
     (problem,) = catalog.registry.problems
     assert "'parameters'" in problem.message
+
+
+def test_a_third_party_that_captures_says_what_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What claims to be captured and cannot tell what it changes is no command: a step of it would
+    run without what it is about to change being kept."""
+    (tmp_path / "acme_captures.py").write_text(
+        "from tests.unit.commands.test_perform import Scripted\n"
+        "bad = Scripted(None)\n"
+        "bad.spec = bad.spec.model_copy(update={'captures': ('files',)})\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalog = CommandCatalog.installed(entries=[EntryPoint("bad", "acme_captures:bad", GROUP)])
+    assert "acme-scripted" not in catalog
+    (problem,) = catalog.registry.problems
+    assert "'changes'" in problem.message

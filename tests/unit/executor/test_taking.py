@@ -40,7 +40,6 @@ def _file(world: CapturesWorld, name: str = "f", content: bytes = b"was") -> Pat
         ("shell", {"script": "true"}),
         ("file", {"operation": "read", "path": "{root}/f"}),
         ("file", {"operation": "stat", "path": "{root}/f"}),
-        ("file", {"operation": "write", "path": "own", "content": "x"}),
         ("http", {"url": "http://x.example", "method": "POST"}),
         ("keep-files", {"paths": ["{root}/f"]}),
         ("hv-sync", {"operation": "status"}),
@@ -49,8 +48,7 @@ def _file(world: CapturesWorld, name: str = "f", content: bytes = b"was") -> Pat
 async def test_where_nothing_is_to_be_kept(
     world: CapturesWorld, command: str, parameters: dict[str, Any]
 ) -> None:
-    """What changes nothing, cannot tell what it changes, or works in the attempt's own directory
-    keeps nothing, and states nothing."""
+    """What changes nothing, or cannot tell what it changes, keeps nothing and states nothing."""
     _file(world)
     given = {
         k: v.replace("{root}", str(world.root)) if isinstance(v, str) else v
@@ -60,6 +58,16 @@ async def test_where_nothing_is_to_be_kept(
         given = {"paths": [str(world.root / "f")]}
     assert await world.take(command, given) is None
     assert await world.store.of_execution("ex_1") == []
+
+
+async def test_that_it_began_is_stated(world: CapturesWorld) -> None:
+    """A step that changes something, but nothing that outlives it, states that it was about to
+    begin: a step that was lost without that has never begun."""
+    write = {"operation": "write", "path": "own", "content": "x"}
+    assert await world.take("file", write) == Captured(agent="a1", attempt=1)
+    assert (await world.manifest()).items == ()
+    assert not (await world.manifest()).restorable
+    assert (await world.restore())["total"] == 0
 
 
 async def test_it_tells_how_much(world: CapturesWorld) -> None:
