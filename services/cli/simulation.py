@@ -24,6 +24,9 @@ def sim(
     mutation: Annotated[
         str, typer.Option(help="Break the engine in this way; 'list' says which there are.")
     ] = "",
+    rollbacks: Annotated[
+        bool, typer.Option("--rollbacks", help="Worlds whose executions are rolled back.")
+    ] = False,
     first: Annotated[bool, typer.Option("--first", help="Stop at the first failure.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
@@ -39,7 +42,7 @@ def sim(
     command = [sys.executable, "-m", MODULE, "--seeds", str(seeds), "--start", str(start)]
     if mutation:
         command += ["--mutation", mutation]
-    command += ["--first"] * first + ["--json"] * as_json
+    command += ["--rollbacks"] * rollbacks + ["--first"] * first + ["--json"] * as_json
     done = subprocess.run(command, cwd=REPO_ROOT, env=_environment(), check=False)
     raise typer.Exit(done.returncode)
 

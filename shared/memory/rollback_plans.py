@@ -16,10 +16,7 @@ class MemoryPlanStore:
     async def put(self, plan: Plan) -> Plan:
         """Store a plan, unless there is one."""
         await self._faults.before(Action.WRITE, "")
-        held = self._plans.setdefault(
-            (plan.execution_id, plan.number),
-            plan.model_dump_json(by_alias=True, exclude_unset=True),
-        )
+        held = self._plans.setdefault((plan.execution_id, plan.number), plan.as_text())
         await self._faults.after(Action.WRITE, "")
         return Plan.model_validate_json(held)
 

@@ -53,11 +53,19 @@ class MemoryTaskFeed:
     """Takes from every pool of one agent, as many tasks as it has free slots."""
 
     def __init__(
-        self, bus: MemoryBus, agent: str, capabilities: Sequence[str], *, slots: int
+        self,
+        bus: MemoryBus,
+        agent: str,
+        capabilities: Sequence[str],
+        *,
+        slots: int,
+        pools: Sequence[str] = (),
     ) -> None:
+        """The pools are those of the agent, unless others are named."""
         self._bus = bus
         self._pools = frozenset(
-            (
+            pools
+            or (
                 subjects.pool_any(),
                 *(subjects.pool_capability(c) for c in capabilities),
                 subjects.pool_host(agent),

@@ -100,6 +100,11 @@ class Plan(Part):
     template: Template | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    def as_text(self) -> str:
+        """As JSON text from which the same plan is read, with the same template: what its parts
+        did not say they do not say afterwards."""
+        return self.model_dump_json(by_alias=True, exclude_unset=True)
+
     @property
     def complete(self) -> bool:
         """True when all that is to be undone can be."""

@@ -6,6 +6,7 @@ A deed is what one step, or one instance of a loop or fleet, did on an agent. Th
   tells the two apart. What never began on an agent was not.
 * What a re-run kept is a deed of the execution in which it was run, and is undone with that one.
 * What a person marked as completed was done, by whomever.
+* What had begun to wait has run until then.
 * A call is not a deed; what its sub-workflow did is, also what an earlier attempt of it did.
 """
 
@@ -142,6 +143,7 @@ def _of_step(
     certain = _done(step)
     if certain is None:
         return
+    agent = step.agent or step.ran_on
     deed = Deed(
         key=path + key,
         group=group,
@@ -149,7 +151,7 @@ def _of_step(
         units=units,
         ran=ran,
         step_key=key,
-        agent=step.agent,
+        agent=agent,
         certain=certain,
         began_ms=step.begun_at_ms or step.started_at_ms or step.scheduled_at_ms,
         ended_ms=step.ended_at_ms,
@@ -157,7 +159,7 @@ def _of_step(
     yield deed
     if deed.compiled.step.rollback is None:
         for one in ran.captured.get(key, ()):
-            if one.restores and one.agent != step.agent:
+            if one.restores and one.agent != agent:
                 elsewhere = f"{deed.key}@{one.agent}"
                 yield replace(deed, key=elsewhere, agent=one.agent, certain=False)
 
@@ -184,8 +186,8 @@ def _done(step: StepState) -> bool | None:
         return True
     if step.status is StepStatus.COMPLETED:
         return True
-    begun = step.status in _UNDER_WAY or any(_may_have(one) for one in step.attempts)
-    return False if begun else None
+    begun = step.status in _UNDER_WAY or step.leg > 0
+    return False if begun or any(_may_have(one) for one in step.attempts) else None
 
 
 def _may_have(attempt: AttemptRecord) -> bool:

@@ -162,7 +162,10 @@ def deferred(turn: Turn, report: msg.AttemptDeferred) -> None:
             captured=report.captured,
         )
     )
-    if step.woken == report.token:
+    if _is_drained(turn, report.step):
+        reason = _stop_reason(turn)
+        turn.emit(ev.StepCancelled(step=report.step, attempt=report.attempt, reason=reason))
+    elif step.woken == report.token:
         schedule_attempt(turn, report.step, report.attempt, report.leg + 1)
     elif report.wake_at_ms is not None:
         turn.set_timer(f"wake-{report.step}", report.wake_at_ms)
@@ -289,6 +292,12 @@ def _start(turn: Turn, report: msg.AttemptMessage) -> None:
         )
     )
     turn.clear_timer(f"place-{report.step}")
+
+
+def _is_drained(turn: Turn, step_id: str) -> bool:
+    """True when what runs may finish, and nothing may begin to wait."""
+    stop = turn.state.stop
+    return stop is not None and stop.drain and stops(turn, step_id)
 
 
 def _stop_reason(turn: Turn) -> str:

@@ -257,6 +257,7 @@ def _step_started(before: StepState, event: ev.StepStarted, at_ms: int) -> Chang
         "agent": event.agent,
         "started_at_ms": began_ms,
         "begun_at_ms": before.begun_at_ms or at_ms,
+        "ran_on": event.agent,
         "fence": event.fence,
     }
 

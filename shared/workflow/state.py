@@ -43,11 +43,11 @@ class StepState(BaseModel):
     often the leg was offered again. `token` names what it waits or waited for; `woken` what
     happened before it began to wait. `dead`: its branch was not taken. `taken`: the steps that it
     sent to. `child`: the execution that it called. `rounds`: how often an `until` loop completed.
-    `begun_at_ms` is when its first attempt began. `fence` is the fencing token of the leg
-    that was started last. `mark` is what a person said became of it, and `hurried` that one wanted
-    its wait over. `kept_from` is the execution in which it was run, where this one kept it; `plan`
-    what it makes use of when it runs again. `captured` tells what was kept before its last
-    attempt; of a lost one only the store of captures knows.
+    `begun_at_ms` is when its first attempt began, `ran_on` the agent on which a leg of it began
+    last, and `fence` the fencing token of that. `mark` is what a person said became of it, and
+    `hurried` that one wanted its wait over. `kept_from` is the execution in which it was run, where
+    this one kept it; `plan` what it makes use of when it runs again. `captured` tells what was kept
+    before its last attempt; of a lost one only the store of captures knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +59,7 @@ class StepState(BaseModel):
     fence: int = 0
     agent: str = ""
     begun_at_ms: int = 0
+    ran_on: str = ""
     scheduled_at_ms: int = 0
     started_at_ms: int = 0
     ended_at_ms: int = 0

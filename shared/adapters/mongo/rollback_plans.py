@@ -22,7 +22,7 @@ class MongoPlanStore:
     async def put(self, plan: Plan) -> Plan:
         """Store a plan, unless there is one; gives the one that holds, as it is read. What was not
         written in its template stays so: that is part of a template's hash."""
-        text = plan.model_dump_json(by_alias=True, exclude_unset=True)
+        text = plan.as_text()
         document = {
             "_id": f"{plan.execution_id}.{plan.number}",
             "execution_id": plan.execution_id,

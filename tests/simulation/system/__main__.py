@@ -11,7 +11,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from tests.simulation.system.mutations import MUTATIONS, mutated
-from tests.simulation.system.world import Outcome, play
+from tests.simulation.system.undo_mutations import UNDO_MUTATIONS
+from tests.simulation.system.undo_world import UndoWorld
+from tests.simulation.system.world import Outcome, World, play
 
 SHOWN: Final = 5
 """Violations of one world, and worlds that failed, that are printed."""
@@ -22,13 +24,14 @@ def main(arguments: list[str]) -> int:
     """Run the worlds; 0 if nothing was violated, 1 if something was, 2 if asked for nonsense."""
     asked = _parser().parse_args(arguments)
     if asked.mutation == "list":
-        for name, make in MUTATIONS.items():
+        for name, make in {**MUTATIONS, **UNDO_MUTATIONS}.items():
             print(f"{name}: {' '.join((make.__doc__ or '').split())}")
         return 0
-    if asked.mutation is not None and asked.mutation not in MUTATIONS:
-        print(f"no mutation {asked.mutation!r}; there are: {', '.join(MUTATIONS)}", file=sys.stderr)
+    known = UNDO_MUTATIONS if asked.rollbacks else MUTATIONS
+    if asked.mutation is not None and asked.mutation not in known:
+        print(f"no mutation {asked.mutation!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    with mutated(asked.mutation):
+    with mutated(asked.mutation, known):
         summary = _run(asked)
     if asked.json:
         print(json.dumps(summary, indent=2))
@@ -42,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=200, help="How many worlds.")
     parser.add_argument("--start", type=int, default=0, help="The first seed.")
     parser.add_argument("--mutation", help="Break the engine in this way.")
+    parser.add_argument("--rollbacks", action="store_true", help="Worlds that are rolled back.")
     parser.add_argument("--first", action="store_true", help="Stop at the first failure.")
     parser.add_argument("--json", action="store_true", help="Print JSON and nothing else.")
     return parser
@@ -67,8 +71,7 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
         "took_s": round(time.monotonic() - began, 1),
         "traces": _digest(outcomes),
         "failed": [
-            {**asdict(outcome), "reproduce": _reproduce(outcome.seed, asked.mutation)}
-            for outcome in failed
+            {**asdict(outcome), "reproduce": _reproduce(outcome.seed, asked)} for outcome in failed
         ],
     }
 
@@ -77,7 +80,7 @@ def _worlds(asked: argparse.Namespace) -> Iterator[Outcome]:
     told = time.monotonic()
     failed = 0
     for number in range(asked.seeds):
-        outcome = play(asked.start + number)
+        outcome = play(asked.start + number, UndoWorld if asked.rollbacks else World)
         failed += bool(outcome.violations)
         yield outcome
         if time.monotonic() - told > PROGRESS_S and not asked.json:
@@ -92,8 +95,10 @@ def _digest(outcomes: list[Outcome]) -> str:
     return hashlib.sha256("".join(o.trace for o in outcomes).encode()).hexdigest()[:16]
 
 
-def _reproduce(seed: int, mutation: str | None) -> str:
-    return f"./hv sim --seeds 1 --start {seed}" + (f" --mutation {mutation}" if mutation else "")
+def _reproduce(seed: int, asked: argparse.Namespace) -> str:
+    kind = " --rollbacks" if asked.rollbacks else ""
+    mutation = f" --mutation {asked.mutation}" if asked.mutation else ""
+    return f"./hv sim --seeds 1 --start {seed}{kind}{mutation}"
 
 
 def _tell(summary: dict[str, Any]) -> None:

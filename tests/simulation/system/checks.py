@@ -14,6 +14,7 @@ from shared.workflow.binding import base
 from shared.workflow.definition import OnLost
 from shared.workflow.gate_folds import gate_of
 from shared.workflow.gate_state import WORKFLOW_GATE
+from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.program import Program
 from shared.workflow.replay import HistoryEntry, apply, fold, redecide
@@ -215,8 +216,11 @@ def _answered(
 
 def _kept(before: ExecutionState, after: ExecutionState) -> Iterator[str]:
     """What is recorded stays as it is."""
-    if before.ended and (after.status, after.outputs) != (before.status, before.outputs):
+    held = after.status is ExecutionStatus.ROLLING_BACK
+    if before.ended and not held and after.status is not before.status:
         yield "its end changed"
+    if before.ended and after.outputs != before.outputs:
+        yield "its outputs changed"
     for name, step in before.steps.items():
         now = after.steps[name]
         if now.attempts[: len(step.attempts)] != step.attempts:

@@ -5,7 +5,7 @@ A simulation that passes all of them would prove nothing: each must be caught by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final, cast
 from unittest.mock import patch
@@ -39,11 +39,13 @@ MUTATIONS: Final[dict[str, Callable[[], Patch]]] = {}
 
 
 @contextmanager
-def mutated(name: str | None) -> Iterator[None]:
+def mutated(
+    name: str | None, known: Mapping[str, Callable[[], Patch]] | None = None
+) -> Iterator[None]:
     """The production code with this defect; without a name as it is. Raises `KeyError`."""
     with ExitStack() as stack:
         if name is not None:
-            stack.enter_context(MUTATIONS[name]())
+            stack.enter_context((MUTATIONS if known is None else known)[name]())
         yield
 
 

@@ -17,7 +17,7 @@ from shared.memory.faults import Action, OutageError
 from shared.memory.journal import MemoryJournalReader
 from shared.memory.tasks import MemoryTaskDelivery, MemoryTaskFeed, MemoryTaskPools
 from shared.ports.journal import Taken
-from shared.workflow.messages import JOURNAL_MESSAGE, JournalMessage
+from shared.workflow.messages import Message
 from tests.simulation.system.processes import Process, current
 
 CLAIM_S: Final = 5.0
@@ -69,9 +69,9 @@ class Journal:
         self._bus = bus
         self._network = network
 
-    async def append(self, execution_id: str, message: JournalMessage, message_id: str) -> bool:
+    async def append(self, execution_id: str, message: Message, message_id: str) -> bool:
         """Store a message; its own first copy, found on a second try, is no other one."""
-        payload = JOURNAL_MESSAGE.dump_json(message)
+        payload = message.model_dump_json().encode()
         mine = False
         await asyncio.sleep(self._network.delay_s())
         while True:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.system.mutations import MUTATIONS
+from tests.simulation.system.undo_mutations import UNDO_MUTATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 SEEDS = int(os.environ.get("HIVE_SIM_SEEDS", "200"))
@@ -21,6 +22,11 @@ FEW, MANY = 60, 500
 FAILED_ONCE = (767, 8_391, 14_880)
 """Where the engine dropped a state in use; where a key that had been idle said something by an old
 name; where a world was looked at before its end."""
+
+
+UNDO_FAILED_ONCE = (1, 132, 192)
+"""Where a plan that was read again had another template; where what had begun to wait was not
+undone; where a step that was drained began to wait."""
 
 
 def sim(*arguments: str) -> dict[str, Any]:
@@ -46,6 +52,27 @@ def test_nothing_is_violated() -> None:
     assert said["failed"] == [], f"{len(said['failed'])} worlds failed: {shown}"
     assert said["crashes"] > SEEDS / 2
     assert said["starts"] > SEEDS
+
+
+def test_what_is_rolled_back_is_as_before() -> None:
+    """In every world whose executions are rolled back, with crashes amid everything, what is said
+    to be undone is, in the right order, and after a complete rollback nothing is left."""
+    said = sim("--rollbacks", "--seeds", str(SEEDS))
+    shown = [(f["reproduce"], f["violations"][:3]) for f in said["failed"][:3]]
+    assert said["failed"] == [], f"{len(said['failed'])} worlds failed: {shown}"
+    assert said["crashes"] > SEEDS / 2
+
+
+@pytest.mark.parametrize("name", sorted(UNDO_MUTATIONS))
+def test_a_broken_rollback_is_seen(name: str) -> None:
+    """Each defect of rollbacks is caught within a few seeds."""
+    assert sim("--rollbacks", "--mutation", name, "--seeds", str(FEW), "--first")["failed"]
+
+
+@pytest.mark.parametrize("seed", UNDO_FAILED_ONCE)
+def test_what_was_not_undone_once_is(seed: int) -> None:
+    """A world of rollbacks that was violated by an earlier version."""
+    assert sim("--rollbacks", "--seeds", "1", "--start", str(seed))["failed"] == []
 
 
 @pytest.mark.parametrize("seed", FAILED_ONCE)

@@ -11,7 +11,7 @@ import contextlib
 import random
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Final
 import structlog
 from cryptography.fernet import Fernet
 
+from services.executor.commands.base import Command
 from services.executor.commands.catalog import CommandCatalog
 from services.executor.commands.running_records import RunningRecords
 from services.executor.coordinator.actors import Actors
@@ -28,6 +29,7 @@ from services.executor.coordinator.concurrency_keys import ConcurrencyKeys
 from services.executor.coordinator.coordinator import Coordinator
 from services.executor.coordinator.orphans import Orphans
 from services.executor.coordinator.programs import Programs
+from services.executor.coordinator.rollbacks import Rollbacks
 from services.executor.placement import LiveAgents
 from services.executor.policy import Policy
 from services.executor.runner.attempt import Workbench
@@ -35,7 +37,7 @@ from services.executor.runner.runner import Runner
 from services.executor.secrets.vault import Vault
 from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import LogChunk
-from shared.memory.actors import MemoryAutomationStore, MemoryKeyStateStore
+from shared.memory.actors import MemoryAutomationStore, MemoryKeyStateStore, MemoryRollbackStore
 from shared.memory.agents import MemoryAgentDirectory
 from shared.memory.captures import MemoryCaptures
 from shared.memory.leases import MemoryLeases
@@ -150,18 +152,19 @@ class World:
         self.network = Network(self._rng)
         self.captures = MemoryCaptures()
         self.ledger = Ledger(self.clock, self._rng)
-        self._catalog = CommandCatalog(commands(self.ledger))
+        self._catalog = CommandCatalog(self._commands())
         templates = MemoryTemplateStore()
         self._templates = templates
         self._programs = _Programs(templates, COMMANDS)
         self._automations = MemoryAutomationStore(self.weather)
         self._keys = MemoryKeyStateStore(self.weather)
+        self.rollbacks = MemoryRollbackStore(self.weather)
         self._schedule: Schedule | None = None
         self._processes: dict[str, Process] = {}
         self._is_calm = False
         self.violations: list[str] = []
         self._outside = Process("outside", crashes=False)
-        self.people = People(self._rng, self.store, Journal(self.bus, self.network), self.ledger)
+        self.people = self._everybody()
         self._storm = Storm(
             self._rng,
             self.weather,
@@ -183,6 +186,7 @@ class World:
             self._schedule.make()
         keepers = [self._keep(name, self._mind) for name in COORDINATORS]
         keepers += [self._keep(name, self._agent) for name in AGENTS]
+        keepers += [self._keep(name, main) for name, main in self._others().items()]
         running = [self._loop.create_task(keeper) for keeper in keepers]
         asking = [
             self._outside.spawn(self.people.ask_for(f"x{number}", names[number % TEMPLATES]))
@@ -199,6 +203,24 @@ class World:
             task.cancel()
         for process in [*self._processes.values(), self._outside]:
             process.kill()
+
+    # What kinds of worlds differ in
+
+    def _commands(self) -> Sequence[Command]:
+        """What agents can do."""
+        return commands(self.ledger)
+
+    def _everybody(self) -> People:
+        """Who asks, answers and meddles."""
+        return People(self._rng, self.store, Journal(self.bus, self.network), self.ledger)
+
+    def _others(self) -> Mapping[str, Callable[[str], Awaitable[None]]]:
+        """Processes beside coordinators and agents."""
+        return {}
+
+    def _undone(self, records: Sequence[Record]) -> Iterator[str]:
+        """Whatever else is wrong with how a world ended."""
+        yield from ()
 
     # Processes
 
@@ -237,6 +259,7 @@ class World:
             actors=Actors(
                 Automations(self._automations, self._templates, effects, _meters()[0]),
                 ConcurrencyKeys(self._keys, effects),
+                Rollbacks(self.rollbacks, effects),
             ),
             partitions=PARTITIONS,
         )
@@ -360,8 +383,12 @@ class World:
 
     def _has_ended(self) -> bool:
         newest = self.store.newest
-        done = all(stored.state.ended for stored in newest.values())
+        done = all(stored.state.ended for stored in newest.values()) and self._is_over()
         return done and set(self.people.roots) <= newest.keys()
+
+    def _is_over(self) -> bool:
+        """Whether nothing else is under way."""
+        return True
 
     def _is_acknowledged(self) -> bool:
         """An acknowledgement may be lost for good: the next one would cover it."""
@@ -399,6 +426,7 @@ class World:
         if self._schedule is not None:
             states = [stored.state for stored in self.store.newest.values()]
             found += await check_schedule(self._automations, states)
+        found += self._undone(records)
         return Outcome(
             seed=seed,
             violations=found,
@@ -439,13 +467,13 @@ async def _as_coroutine(work: Awaitable[None]) -> None:
     await work
 
 
-async def _live(seed: int, home: Path, complaints: Complaints) -> Outcome:
-    world = World(seed, home)
+async def _live(kind: type[World], seed: int, home: Path, complaints: Complaints) -> Outcome:
+    world = kind(seed, home)
     await world.run()
     return await world.outcome(seed, complaints.kept)
 
 
-def play(seed: int) -> Outcome:
+def play(seed: int, kind: type[World] = World) -> Outcome:
     """Run one world."""
     complaints = Complaints()
     structlog.configure(
@@ -455,7 +483,7 @@ def play(seed: int) -> Outcome:
     )
     with tempfile.TemporaryDirectory() as home:
         try:
-            return run_idly(_live(seed, Path(home), complaints))
+            return run_idly(_live(kind, seed, Path(home), complaints))
         except Exception:
             broke = f"the world broke: {traceback.format_exc(limit=-6)}"
             return Outcome(seed, [broke, *complaints.kept], "", 0, 0, 0, 0, 0.0)

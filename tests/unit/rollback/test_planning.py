@@ -427,3 +427,15 @@ class TestStrategies:
         assert template.policies.approval is not None
         assert (template.policies.approval.quorum, template.policies.timeout_s) == (2, 60)
         assert not template.policies.rollback_enabled
+
+
+def test_what_had_begun_to_wait_has_run_until_then() -> None:
+    """A step that was cancelled before its second leg did what it did in the first one."""
+    run = Run(undone_by("a"))
+    run.request()
+    run.start("a", "a7")
+    run.defer("a")
+    run.wake("a")
+    run.cancel()
+    (item,) = plan_of(run).items
+    assert (item.agent, item.certain) == ("a7", False)

@@ -275,3 +275,13 @@ def given(_item: Any) -> Run:
     )
     run.program = compile_template(run.template)
     return run
+
+
+def test_what_is_drained_does_not_begin_to_wait() -> None:
+    """What runs may finish; what would wait for something outside is cancelled instead."""
+    run = Run(step("a"))
+    run.request()
+    run.start("a")
+    wanted(run)
+    assert run.defer("a") == ["step.deferred", "step.cancelled", "execution.cancelled"]
+    assert run.step("a").attempts[-1].agent == "a1"
