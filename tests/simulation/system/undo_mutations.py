@@ -45,7 +45,7 @@ def _all_undone_at_once() -> Patch:
 @_mutation
 def _a_completed_step_left_out() -> Patch:
     """What completed last is not undone."""
-    original = planning.deeds
+    original = past.deeds
 
     def all_but_one(ran: Any, *rest: Any) -> Iterator[Deed]:
         found = list(original(ran, *rest))

@@ -308,7 +308,7 @@ def _not_again(
     state: RollbackState, plans: Sequence[Plan], known: Mapping[str, Record]
 ) -> Iterator[str]:
     """What one rollback undid no later one undoes."""
-    runs = {one.number: one.run for one in (*state.rounds, state)}
+    runs = {one.number: one.run for one in state.rounds} | {state.number: state.run}
     done: set[str] = set()
     for plan in sorted(plans, key=lambda one: one.number):
         twice = done & {item.key for item in plan.items}
