@@ -151,6 +151,7 @@ def _json_places(text: str) -> Iterator[tuple[str, Place]]:
     lines = _LineCounter(text)
     stack: list[tuple[str, int]] = []  # the path of each open map or list, and the next index
     key, path, expects_key = "", "", False
+    yield "", lines.place(len(text) - len(text.lstrip()))
     for match in _JSON_TOKEN.finditer(text):
         part = match.group()
         if part in "}]":

@@ -132,7 +132,7 @@ def _checkpoints(subject: Subject) -> Iterator[Found]:
 
 def _contradictions(subject: Subject) -> Iterator[Found]:
     for problem in subject.with_code("value_error"):
-        if "meaning of its own" not in problem.message:
+        if isinstance(subject.value(problem.path), dict):
             yield _found(problem)
 
 
@@ -147,6 +147,10 @@ def _values(subject: Subject) -> Iterator[Found]:
     if subject.template is None:
         for problem in subject.problems:
             if problem.code not in _KNOWN and not _is_type(problem):
+                yield _found(problem)
+        for problem in subject.with_code("value_error"):
+            own = "meaning of its own" in problem.message
+            if not own and not isinstance(subject.value(problem.path), dict):
                 yield _found(problem)
 
 

@@ -122,7 +122,7 @@ def _closed(subject: Subject, sender: str, field: str, why: dict[str, str]) -> b
 
 def _lonely_groups(subject: Subject) -> Iterator[Found]:
     members: dict[str, list[str]] = {}
-    for path, step in subject.steps:
+    for path, step in subject.steps if subject.program is not None else ():
         if step.parallel_group:
             members.setdefault(step.parallel_group, []).append(path)
     for group, paths in members.items():
