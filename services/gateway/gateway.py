@@ -36,6 +36,7 @@ from services.gateway.operations.templates import TemplateOperations
 from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
+from services.gateway.risk import RiskGate, load_gate
 from services.gateway.settings import GatewaySettings
 from services.gateway.validation_rules import load_rules
 from services.gateway.webhooks.service import Webhooks
@@ -83,7 +84,8 @@ class Gateway:
     def of(cls, parts: Parts, settings: GatewaySettings) -> Gateway:
         """Put the operations together."""
         hub = EventHub(parts.events)
-        validating = Validating(parts, load_rules(settings.validation_rules))
+        gate = RiskGate(load_gate(settings.risk_gate))
+        validating = Validating(parts, load_rules(settings.validation_rules), gate)
         templates = TemplateOperations(parts, validating)
         executions = ExecutionOperations(parts, templates, validating, hub)
         programs = GatewayPrograms(parts.templates, parts.commands)

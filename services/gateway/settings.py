@@ -72,6 +72,9 @@ class GatewaySettings(BaseSettings):
     validation_rules: Path | None = Field(
         None, description="File that sets rules of validation by category of templates, as YAML."
     )
+    risk_gate: Path | None = Field(
+        None, description="File with rules of the risk gate that hold for every run, as YAML."
+    )
 
     webhook_allow_private: bool = Field(
         False, description="Let webhooks point to private, loopback and link-local addresses."

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.workflow import messages as msg
 from shared.workflow.gate_events import ApprovalRefused
 from shared.workflow.replay import HistoryEntry
+from shared.workflow.risk_verdict import RiskVerdict
 
 Role = Literal["suggested", "started", "approved", "changed"]
 
@@ -23,8 +24,9 @@ class Deed(BaseModel):
     """Something that somebody did to an execution; times in epoch milliseconds.
 
     `what` is the type of the message, `approved` or `rejected`; `detail` is the reason or comment
-    that was given. `parent` is the step of another execution that started this one, `cause` the
-    schedule, rule or alert that did. `counted` is false for an answer to a gate that did not count.
+    that was given, and of a start what was found beforehand. `parent` is the step of another
+    execution that started this one, `cause` the schedule, rule or alert that did. `counted` is
+    false for an answer to a gate that did not count.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +60,20 @@ def _begun(entry: HistoryEntry, request: msg.ExecutionRequested) -> Iterator[Dee
         yield _deed(entry, "suggested", request.type, request.suggested_by)
     started = _deed(entry, "started", request.type, request.requested_by)
     cause = request.trigger if request.trigger != msg.Cause() else None
-    yield started.model_copy(update={"parent": request.parent, "cause": cause})
+    words = {"detail": _looked_at(request.verdict)} if request.verdict is not None else {}
+    yield started.model_copy(update={"parent": request.parent, "cause": cause, **words})
+
+
+def _looked_at(verdict: RiskVerdict) -> str:
+    """What was found beforehand, in words."""
+    found = f"{verdict.errors} errors and {verdict.warnings} warnings"
+    words = f"looked at on level {verdict.level}: {found}"
+    if verdict.failure is not None:
+        words += f", {verdict.failure:.0%} predicted to fail"
+    if verdict.decision == "approve":
+        why = verdict.reason or f"`{verdict.rule}`"
+        words += f"; must be approved for a rule of the {verdict.by}: {why}"
+    return words
 
 
 def _answer(entry: HistoryEntry, answer: msg.ApprovalMessage) -> Deed:

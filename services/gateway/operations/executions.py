@@ -92,7 +92,7 @@ class ExecutionOperations:
         template = stored.template
         message = _requested(stored, request, principal)
         if known is None:
-            await self._validating.before_run(stored, message.parameters, principal)
+            message = await self._validated(stored, message, principal)
         execution_id = known.execution_id if known else self._parts.ids.execution_id()
         if key is not None and known is None:
             now_ms = self._parts.clock.now_ms()
@@ -101,6 +101,8 @@ class ExecutionOperations:
             if kept != first:  # another request under this key was quicker: as if it came before
                 return await self.execute(request, principal, idempotency_key)
         if known is None or await self._parts.executions.get(execution_id) is None:
+            if known is not None:  # the first request was cut off: nobody has looked at it yet
+                message = await self._validated(stored, message, principal)
             await append(self._parts.journal, execution_id, message, f"req.{execution_id}")
         return ExecutionAccepted(
             execution_id=execution_id,
@@ -108,6 +110,13 @@ class ExecutionOperations:
             template_version=template.version,
             replayed=known is not None,
         )
+
+    async def _validated(
+        self, stored: StoredTemplate, message: ExecutionRequested, principal: Principal
+    ) -> ExecutionRequested:
+        """The request with what was found of it beforehand. Raises 422 and 503."""
+        found = await self._validating.before_run(stored, message.parameters, principal)
+        return message.model_copy(update={"verdict": found})
 
     async def get(self, execution_id: str) -> ExecutionView:
         """One execution. Raises 404."""

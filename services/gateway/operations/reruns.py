@@ -115,13 +115,14 @@ class Reruns:
                 f"Execution {state.execution_id} cannot be run again so: {why_not}."
             )
         parameters, dropped = _parameters(state, stored.template, body.parameters)
-        await self._validating.before_run(stored, parameters, principal)
+        verdict = await self._validating.before_run(stored, parameters, principal)
         approvals = kept_approvals(past, program, parameters, principal.actor)
         sorting = sort_steps(past, program, parameters, wish, approvals)
         asked = _Asked(principal.actor, body.reason, body.whole_children)
         children = await self._children(past, program, sorting, wish, asked, 1)
         rerun = rerun_of(past, sorting, children, approvals, by=principal.actor, reason=body.reason)
         message = _requested(state, stored, body, principal, parameters, rerun)
+        message = message.model_copy(update={"verdict": verdict})
         _check_size(message, state.execution_id)
         return _Plan(message, sorting, children, approvals, dropped)
 

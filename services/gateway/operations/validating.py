@@ -4,6 +4,7 @@
   never changes. Of a run only what follows from its parameters is left to look at.
 * What only the live system can tell (`strict`, `paranoid`) the validator service is asked. Where
   none answers the request fails with 503: a level is never quietly lowered.
+* Of a run the risk gate then decides: it goes, people must approve it, or it is refused.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any, Final
 from services.gateway import problems
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
+from services.gateway.risk import RiskGate
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.validation import ValidateBody, ValidationReport
+from shared.contracts.forecasts import Forecast
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 from shared.ports.templates import StoredTemplate
 from shared.ports.validator import ValidatorAwayError
@@ -35,6 +38,7 @@ from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
 from shared.workflow.expressions import Rendered
 from shared.workflow.parameters import prepare_parameters
+from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.validation_policy import Level
 
 MOST_CALLED: Final = 200
@@ -55,9 +59,10 @@ class _Known:
 class Validating:
     """Raises 404 for a template that is not there, 422 for a run that is refused, 503."""
 
-    def __init__(self, parts: Parts, config: ValidationConfig) -> None:
+    def __init__(self, parts: Parts, config: ValidationConfig, gate: RiskGate) -> None:
         self._parts = parts
         self._config = config
+        self._gate = gate
         self._kept: OrderedDict[tuple[str, str, Level], _Known] = OrderedDict()
 
     async def report(
@@ -98,19 +103,22 @@ class Validating:
 
     async def before_run(
         self, stored: StoredTemplate, parameters: Mapping[str, Any], principal: Principal
-    ) -> Report:
-        """What is found of a run at the level of the template's policy. Raises 422 when that keeps
-        it from running. `parameters` are complete."""
+    ) -> RiskVerdict | None:
+        """Look at a run at the level of the template's policy. Raises 422 when what is found, or
+        the risk gate, keeps it from running; gives what is to be kept with it, and whether people
+        must approve it. `parameters` are complete."""
         level = stored.template.policies.validation.level
         known, report = await self._static(stored, level, parameters)
         refuse_if_failed(stored.template, report)
+        forecast: Forecast | None = None
         if _is_live(level):
             live = await self._look(
                 stored.template, level, dict(parameters), principal, stored.created_by
             )
+            forecast = live.forecast
             report = resettled(known.subject, report, live.findings)
             refuse_if_failed(stored.template, report)
-        return report
+        return self._gate.verdict(known.subject, report, forecast)
 
     async def before_automation(
         self, stored: StoredTemplate, parameters: Mapping[str, Any]
@@ -118,8 +126,9 @@ class Validating:
         """The same for runs that come later, by a schedule or an event: the static rules. What the
         live system says now need not hold then."""
         level = stored.template.policies.validation.level
-        _, report = await self._static(stored, level, parameters)
+        known, report = await self._static(stored, level, parameters)
         refuse_if_failed(stored.template, report)
+        self._gate.of_automation(known.subject, report)
 
     async def _static(
         self, stored: StoredTemplate, level: Level, parameters: Mapping[str, Any]

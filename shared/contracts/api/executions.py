@@ -10,6 +10,7 @@ from shared.contracts.events import PublicEvent
 from shared.workflow.captured import Captured
 from shared.workflow.messages import Actor, Cause, Failure, Parent
 from shared.workflow.names import Slug
+from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.state import AttemptRecord, Pause
 
 MAX_LABELS = 32
@@ -147,6 +148,9 @@ class ExecutionView(BaseModel):
     breakpoints: tuple[str, ...] = ()
     pause: Pause | None = None
     rerun: RerunView | None = None
+    verdict: RiskVerdict | None = Field(
+        None, description="What was found before it started, if it was looked at for that."
+    )
     awaits_approval: tuple[str, ...] = Field((), description="The gates that are open.")
     waits_for_slots: tuple[str, ...] = Field(
         (), description="The concurrency keys of which it, or a step of it, waits for a slot."
