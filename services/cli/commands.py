@@ -213,6 +213,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"sim": "Run the production engine in simulated worlds, by seeds."},
     ),
     CommandModule(
+        "services.cli.evaluation",
+        DEVELOP,
+        {"eval": "Measure how good the models are, on data of yours."},
+    ),
+    CommandModule(
         "services.cli.bench.commands",
         DEVELOP,
         {"bench": "Measure on this machine, on a stack of its own."},

@@ -16,6 +16,9 @@ LOCKS: tuple[tuple[str, str], ...] = (
     ("requirements.in", "requirements.lock"),
     ("requirements-dev.in", "requirements-dev.lock"),
 )
+WITHOUT_DEPENDENCIES: tuple[str, str] = ("requirements-text.in", "requirements-text.lock")
+"""A wheel of which only the data are used."""
+
 _COMPILE = (
     "uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--universal",
     "--no-strip-extras",
@@ -130,9 +133,11 @@ def check(
 
 def lock() -> None:
     """Compile requirements*.in to requirements*.lock, keeping versions that still fit."""
-    for source, target in LOCKS:
+    for source, target in (*LOCKS, WITHOUT_DEPENDENCIES):
         command = [*_COMPILE, source, "--output-file", target]
-        if target != LOCKS[0][1]:
+        if (source, target) == WITHOUT_DEPENDENCIES:
+            command.append("--no-deps")
+        elif target != LOCKS[0][1]:
             command += ["--constraints", LOCKS[0][1]]
         code = _run_module(*command)
         if code:

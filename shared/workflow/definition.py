@@ -17,11 +17,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -42,6 +43,11 @@ MAX_PARAMETERS: Final = 100
 MAX_TEXT: Final = 4_000
 GENERATED: Final = "rollback."
 """Ids of templates that are made for rollbacks begin so; authors' own do not."""
+
+MAX_SITUATIONS: Final = 200
+
+Situation = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+"""A text that a template is the answer to: an alert, a ticket, a question, a sentence."""
 
 _NUMBER: Final = r"(?:0|[1-9][0-9]*)"
 _PRE: Final = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -262,6 +268,11 @@ class Template(Model):
     outputs: dict[Identifier, Any] = Field(default_factory=dict)
     policies: Policies = Field(default_factory=Policies)
     triggers: tuple[Trigger, ...] = ()
+    situations: tuple[Situation, ...] = Field(
+        (),
+        max_length=MAX_SITUATIONS,
+        description="Texts that this template is the answer to, as those in need would write them.",
+    )
     prerequisites: tuple[str, ...] = ()
     estimated_duration_s: float | None = Field(None, ge=0)
 

@@ -1,0 +1,1 @@
+"""Models that wheels ship: the only place that looks for their files."""

@@ -1,0 +1,196 @@
+"""Texts to templates: the model that says which workflow a text asks for, or that none fits.
+
+The law:
+
+* Everything it knows of a template before use stands in the template. What asks for nothing is a
+  class of its own, of general texts; a template is named only where it is likelier than that.
+* Evidence of all kinds goes into one linear model, which is made from the texts that templates
+  bring along, and made anew (from where it stands) with each text that somebody has labelled.
+* A confidence is a probability. One number, the sharpness, scales all of them; it follows how often
+  the model was right before it was told.
+* The same templates and the same labels in the same order give the same answers.
+
+It is not safe for use by several threads while it learns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from shared.ports.embedder import Embedder
+from shared.suggest import nothing, softmax
+from shared.suggest.bm25 import Bm25
+from shared.suggest.encoder import Array
+from shared.suggest.evidence import Evidence, Reader
+from shared.suggest.neighbours import FEATURES, Neighbours
+from shared.suggest.situations import Profile, profile
+from shared.workflow.definition import Template
+
+LEARNED_WEIGHS: Final = 3.0
+"""What a labelled text weighs against a situation: it is how people here really write."""
+
+MOST_LEARNED: Final = 2_000
+"""Labelled texts kept; beyond it the oldest are forgotten at the next start."""
+
+_FIRST_SHARPNESS: Final = 1.0
+_SHARPNESS_LEARNS: Final = 0.02
+_SHARPEST: Final = 3.0
+
+_WORK: Final = 3e8
+"""Multiplications that learning one text may take, give or take."""
+
+_MOST_STEPS: Final = 20
+
+
+@dataclass(frozen=True)
+class Match:
+    """A template that a text may ask for."""
+
+    template: str
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a text asks for: every template with its probability, and that of nothing."""
+
+    matches: tuple[Match, ...]
+    """The likeliest first."""
+    nothing: float
+    """The probability that no template fits."""
+
+    @property
+    def best(self) -> Match | None:
+        """The template that is likelier than any other and than nothing, if there is one."""
+        first = self.matches[0] if self.matches else None
+        return first if first is not None and first.confidence > self.nothing else None
+
+    @property
+    def confidence(self) -> float:
+        """Of what is answered: of the best match, or of nothing."""
+        return self.nothing if self.best is None else self.best.confidence
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A text of which somebody said what it asks for; `None` is nothing."""
+
+    text: str
+    template: str | None
+
+
+class Matcher:
+    """The model over the templates of an installation."""
+
+    def __init__(
+        self,
+        templates: Iterable[Template],
+        embedder: Embedder | None = None,
+        learned: Sequence[Labelled] = (),
+    ) -> None:
+        """Made from templates and what was learned before; labels of gone templates are left out.
+
+        Takes a few seconds with an encoder: every example is read once.
+        """
+        self.profiles: list[Profile] = [profile(template) for template in templates]
+        self._class = {one.id: index for index, one in enumerate(self.profiles)}
+        self._none = len(self.profiles)
+        known = [one for one in learned if one.template is None or one.template in self._class]
+        self._learned = list(known[-MOST_LEARNED:])
+        given = [(text, c) for c, one in enumerate(self.profiles) for text in one.examples]
+        given += [(text, self._none) for text in nothing.TEXTS]
+        taught = [(one.text, self._class_of(one.template)) for one in self._learned]
+        self._reader = Reader(embedder, [text for text, _ in given])
+        self._bm25 = Bm25([one.fields for one in self.profiles])
+        self._texts = [text for text, _ in (*given, *taught)]
+        self._sharpness = _FIRST_SHARPNESS
+        read = [self._reader.read(text) for text in self._texts]
+        classes = np.array([cls for _, cls in (*given, *taught)])
+        self._evidence = np.stack([one.vector for one in read])
+        self._classes = classes
+        self._words_fit = np.stack(
+            [
+                self._bm25_of(one, int(cls) if index < len(given) else None)
+                for index, (one, cls) in enumerate(zip(read, classes, strict=True))
+            ]
+        )
+        self._importance = np.array(
+            [1.0] * len(given) + [LEARNED_WEIGHS] * len(taught), dtype=np.float32
+        )
+        likeness = np.stack([one.likeness for one in read])
+        self._neighbours = Neighbours(likeness, classes, self._none + 1)
+        start = softmax.nothing_learned(self._reader.dimensions, self._none + 1, FEATURES + 1)
+        self._weights = softmax.descend(start, self._examples(), softmax.FIRST_STEPS)
+
+    @property
+    def learned(self) -> tuple[Labelled, ...]:
+        """What it has been taught, the oldest first: enough to make it again."""
+        return tuple(self._learned)
+
+    def match(self, text: str) -> Answer:
+        """What a text asks for."""
+        return self._answer(self._scores(self._reader.read(text)))
+
+    def learn(self, text: str, template: str | None) -> Answer:
+        """Learns what a text asks for, and says what it would have answered before.
+
+        Raises `KeyError` if there is no such template.
+        """
+        cls = self._class_of(template)
+        read = self._reader.read(text)
+        scores = self._scores(read)
+        answer = self._answer(scores)
+        self._sharpen(scores, cls)
+        self._texts.append(text)
+        self._learned.append(Labelled(text, template))
+        self._evidence = np.concatenate([self._evidence, read.vector[None, :]])
+        self._classes = np.append(self._classes, cls)
+        self._words_fit = np.concatenate([self._words_fit, self._bm25_of(read, None)[None, :]])
+        self._importance = np.append(self._importance, np.float32(LEARNED_WEIGHS))
+        self._neighbours.add(read.likeness, cls)
+        work = self._evidence.size * (self._none + 1) * 2
+        steps = max(2, min(_MOST_STEPS, int(_WORK / work)))
+        self._weights = softmax.descend(self._weights, self._examples(), steps)
+        return answer
+
+    def _class_of(self, template: str | None) -> int:
+        return self._none if template is None else self._class[template]
+
+    def _examples(self) -> softmax.Examples:
+        fit = np.concatenate([self._neighbours.of_examples(), self._words_fit[..., None]], axis=2)
+        return softmax.Examples(self._evidence, fit, self._classes, self._importance)
+
+    def _bm25_of(self, read: Evidence, own: int | None) -> Array:
+        """How a text's words fit each template, and nothing: `(k,)`."""
+        own = own if own != self._none else None
+        return np.append(self._bm25.scores(read.counts, own), np.float32(0))
+
+    def _fit(self, read: Evidence) -> Array:
+        near = self._neighbours.of(read.likeness)
+        return np.concatenate([near, self._bm25_of(read, None)[:, None]], axis=1)
+
+    def _scores(self, read: Evidence) -> Array:
+        scores: Array = self._weights.scores(read.vector[None, :], self._fit(read)[None, ...])[0]
+        return scores
+
+    def _answer(self, scores: Array) -> Answer:
+        chances = softmax.probabilities(scores * np.float32(self._sharpness))
+        order = np.argsort(-chances[: self._none], kind="stable")
+        found = [(self.profiles[i], float(chances[i])) for i in order]
+        return Answer(
+            tuple(Match(one.id, one.name, chance) for one, chance in found),
+            float(chances[self._none]),
+        )
+
+    def _sharpen(self, scores: Array, cls: int) -> None:
+        """One step down the log loss of this text, along the sharpness alone."""
+        chances = softmax.probabilities(scores * np.float32(self._sharpness))
+        slope = float(scores[cls] - chances @ scores)
+        change = math.exp(_SHARPNESS_LEARNS * max(-5.0, min(5.0, slope * self._sharpness)))
+        self._sharpness = max(1 / _SHARPEST, min(_SHARPEST, self._sharpness * change))
