@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from shared.suggest.encoder import Array
+from shared.suggest.softmax import Classes
 
 KEPT: Final = 4
 
@@ -22,7 +23,7 @@ FEATURES: Final = 2
 class Neighbours:
     """The examples of all classes, and for each of them its likest of every class."""
 
-    def __init__(self, likeness: Array, classes: Array, count: int) -> None:
+    def __init__(self, likeness: Array, classes: Classes, count: int) -> None:
         """`likeness` are unit vectors `(n, d)`, `classes` `(n,)` below `count`."""
         self._vectors = likeness
         self._classes = classes.astype(int)

@@ -13,11 +13,15 @@ The law:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.suggest.encoder import Array
+
+Classes = NDArray[np.integer[Any]]
+"""Whole numbers, each the place of a class."""
 
 PRIOR: Final = 2e-4
 """Strength of the Gaussian prior, against the mean loss of an example."""
@@ -32,7 +36,7 @@ class Examples:
 
     evidence: Array  # (n, d)
     fit: Array  # (n, k, g)
-    classes: Array  # (n,), whole numbers below k
+    classes: Classes  # (n,), below k
     weights: Array  # (n,)
 
 

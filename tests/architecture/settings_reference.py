@@ -49,6 +49,8 @@ TAIL = """
 | `HIVE_LOG_FORMAT` | `console` | `json` for machines |
 | `HIVE_DEBUG` | none | any value: a defect of `hv` shows its traceback |
 | `HIVE_PYTHON` | the first that fits on `PATH` | the Python that `./hv` makes its `.venv` with |
+| `HIVE_TEXT_MODEL` | the installed wheel | a folder with the [text model](../suggestion.md), or \
+`off` to do without |
 
 An agent also looks for secrets in `CREDENTIALS_DIRECTORY`, which systemd sets for a service with
 credentials. Programs that `shell` starts find their attempt's fencing token in
