@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.mongo.archiving import MongoArchiving
 from shared.adapters.nats.captures import NatsCaptures
 from shared.contracts.captures import Manifest, OutputItem
+from shared.ports.captures import DAY_MS
 from shared.workflow.captured import Captured
 from shared.workflow.identity import time_sorted_id
 from shared.workflow.state import ExecutionState
@@ -21,7 +23,6 @@ from tests.integration.executor.world import World, shell
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 TOKEN = f"token{secrets.token_hex(12)}"
-HOUR_MS = 3_600_000
 
 
 async def _agent(world: World, name: str = "one", **settings: Any) -> None:
@@ -265,8 +266,8 @@ async def test_nothing_is_stored_in_clear(world: World) -> None:
     assert marks[1] in large.read_text(encoding="utf-8")
 
 
-async def test_it_goes_after_its_time(world: World) -> None:
-    """Housekeeping removes what was kept for an execution that ended long enough ago."""
+async def test_it_goes_with_its_execution(world: World) -> None:
+    """Housekeeping removes what was kept for an execution that is deleted for good."""
     await _agent(world)
     path = _file(world, "old")
     step = {
@@ -275,11 +276,14 @@ async def test_it_goes_after_its_time(world: World) -> None:
         "parameters": {"operation": "delete", "path": str(path)},
     }
     template = await world.template("old", [_on("one", step)])
-    made_ms = round(time.time() * 1000) - 2 * HOUR_MS
+    made_ms = round(time.time() * 1000) - 2 * DAY_MS
     execution = await world.request(template, time_sorted_id("ex", made_ms, secrets.randbits(80)))
     await world.ended(execution)
     assert await _manifest(world, execution, "a") is not None
-    await world.executor("keeper", role="coordinator", capture_keep_days=0, retention_every_s=0.2)
+    archiving = MongoArchiving(world.mongo)
+    await archiving.finish(await archiving.copy([execution], made_ms))
+    assert await archiving.delete([execution]) == 1
+    await world.executor("keeper", role="coordinator", capture_keep_days=1, retention_every_s=0.2)
     await world.executors["mind"].kill()
 
     async def gone() -> bool:
