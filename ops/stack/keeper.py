@@ -52,12 +52,13 @@ class Service:
         self.child = Child(self.spec.argv, self._env, self.log)
 
     def is_ready(self) -> bool:
-        """Tell whether its health URL answers 200, or without one whether it has stayed up for a
-        moment.
+        """Tell whether its health URL answers 200, and those of its guests; without any whether it
+        has stayed up for a moment.
         """
-        if self.spec.health_url is None:
+        urls = self.spec.health_urls
+        if not urls:
             return bool(self.child and self.child.running and self.child.age_s > _SETTLED_AFTER_S)
-        return answers_ok(self.spec.health_url)
+        return all(map(answers_ok, urls))
 
 
 class Keeper:

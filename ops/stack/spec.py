@@ -1,5 +1,6 @@
 """The table of services that the supervisor runs, and what each is told through its environment."""
 
+import json
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ from ops.stack.layout import REPO_ROOT
 GATEWAY_PORT = 8902
 GATEWAY_PORT_VARIABLE = "HIVE_GATEWAY_PORT"
 READY_PATH = "/health/ready"
+TOGETHER_VARIABLE = "HIVE_TOGETHER"
 MAX_EXECUTORS = 64
 _AGENT = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9_-]{0,62})(?::(?P<labels>[^:]*)(?::(?P<caps>[^:]*))?)?"
@@ -58,6 +60,8 @@ class ServiceSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     health_port: int | None = None
     port_variable: str | None = None
+    guests: tuple["ServiceSpec", ...] = ()
+    """Other services in the same process: a process for each would cost 60 MiB more each."""
 
     @property
     def health_url(self) -> str | None:
@@ -65,6 +69,18 @@ class ServiceSpec:
         return (
             f"http://{ports.LOOPBACK}:{self.health_port}{READY_PATH}" if self.health_port else None
         )
+
+    @property
+    def health_urls(self) -> tuple[str, ...]:
+        """Those of the service and of its guests."""
+        urls = (one.health_url for one in (self, *self.guests))
+        return tuple(url for url in urls if url is not None)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports of the service and of its guests, by name."""
+        known = ((one.name, one.health_port) for one in (self, *self.guests))
+        return {name: port for name, port in known if port is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +92,9 @@ class ServerUrls:
 
 
 def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[ServiceSpec, ...]:
-    """Return the gateway, a validator, a rollback service and one executor per agent; without
-    agents `executors` of them, named `agent-1` and so on. Raises `StackError` for a count, a name
-    or a port that cannot be.
+    """Return the gateway, with the validator and the rollback service in its process, and one
+    executor per agent; without agents `executors` of them, named `agent-1` and so on. Raises
+    `StackError` for a count, a name or a port that cannot be.
     """
     if not 0 <= executors <= MAX_EXECUTORS or len(agents) > MAX_EXECUTORS:
         count = len(agents) or executors
@@ -87,11 +103,12 @@ def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[Serv
     if len({agent.name for agent in named}) < len(named):
         raise StackError("Two agents have the same name; names must be unique.")
     taken = {gateway_port()}
-    specs = [_gateway()]
-    for make in (_validator, _rollback):
+    guests = []
+    for name in ("validator", "rollback"):
         port = ports.pick(avoid=taken)
         taken.add(port)
-        specs.append(make(port))
+        guests.append(_guest(name, port))
+    specs = [_gateway(tuple(guests))]
     for number, agent in enumerate(named, 1):
         port = ports.pick(avoid=taken)
         taken.add(port)
@@ -137,36 +154,30 @@ def environment(spec: ServiceSpec, urls: ServerUrls, home: str, durability: str)
         "PYTHONPATH": path,
         "PYTHONUNBUFFERED": "1",
     }
-    return {**os.environ, **told, **spec.env}
+    own = {one.name: {"HIVE_NATS_URL": urls.nats[one.nats_user], **one.env} for one in spec.guests}
+    together = {TOGETHER_VARIABLE: json.dumps(own)} if own else {}
+    return {**os.environ, **told, **spec.env, **together}
 
 
-def _gateway() -> ServiceSpec:
+def _gateway(guests: tuple[ServiceSpec, ...]) -> ServiceSpec:
     port = gateway_port()
     return ServiceSpec(
         name="gateway",
-        argv=_module("services.gateway"),
+        argv=(*_module("services.together"), "gateway", *(guest.name for guest in guests)),
         nats_user="gateway",
         env={GATEWAY_PORT_VARIABLE: str(port)},
         health_port=port,
         port_variable=GATEWAY_PORT_VARIABLE,
+        guests=guests,
     )
 
 
-def _validator(port: int) -> ServiceSpec:
+def _guest(name: str, port: int) -> ServiceSpec:
+    """A service that a machine needs one of, in the gateway's process."""
     return ServiceSpec(
-        name="validator",
-        argv=_module("services.validator"),
-        nats_user="validator",
-        env={"HIVE_METRICS_PORT": str(port)},
-        health_port=port,
-    )
-
-
-def _rollback(port: int) -> ServiceSpec:
-    return ServiceSpec(
-        name="rollback",
-        argv=_module("services.rollback"),
-        nats_user="rollback",
+        name=name,
+        argv=_module(f"services.{name}"),
+        nats_user=name,
         env={"HIVE_METRICS_PORT": str(port)},
         health_port=port,
     )

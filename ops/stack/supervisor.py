@@ -120,8 +120,7 @@ class Supervisor:
     def _remember(self, urls: ServerUrls) -> None:
         self.record.urls = {"nats": urls.nats["gateway"], "mongo": urls.mongo}
         for service in self._specs:
-            if service.health_port:
-                self.record.ports[service.name] = service.health_port
+            self.record.ports.update(service.ports)
         if "gateway" in self.record.ports:
             self.record.urls["gateway"] = f"http://127.0.0.1:{self.record.ports['gateway']}"
 

@@ -61,7 +61,7 @@ from shared.ports.events import EventSink
 from shared.ports.journal import Journal
 from shared.runtime.clock import SystemClock, TimeSortedIds
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import close_all, run_service
+from shared.runtime.lifecycle import Service, close_all, run_service
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.settings import load_settings
@@ -74,9 +74,14 @@ Closer = Callable[[], Awaitable[None]]
 
 def main() -> None:
     """Run the gateway until it is told to stop."""
+    run_service(service())
+
+
+def service() -> Service:
+    """The service, with its settings read from the environment as it is now."""
     settings = load_settings(GatewaySettings)
     configure_logging("gateway", form=settings.log_format, level=settings.log_level)
-    run_service(lambda stop: serve(settings, stop))
+    return lambda stop: serve(settings, stop)
 
 
 async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:

@@ -25,8 +25,8 @@ import structlog
 from shared.runtime.lifecycle import Service, run_service
 
 VARIABLE: Final = "HIVE_TOGETHER"
-HOSTED: Final = ("rollback", "validator")
-"""The services that can be hosted: light ones, of which one machine needs one each."""
+HOSTED: Final = ("gateway", "rollback", "validator")
+"""The services that can be hosted: those of which one machine needs one each."""
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def prepared(name: str, own: Mapping[str, str]) -> Service:
     """A service whose settings are read from the environment and what is its own in it."""
     with _environment(own):
-        service: Service = import_module(f"services.{name}.bootstrap").prepare()
+        service: Service = import_module(f"services.{name}.bootstrap").service()
     return service
 
 

@@ -26,7 +26,7 @@ from shared.commands.registry import CommandRegistry
 from shared.contracts import rpc
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import close_all, run_service, until_stopped
+from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
 from shared.runtime.logging import configure_logging
 from shared.runtime.meters import ErrorMeter, ValidatorMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
@@ -42,9 +42,14 @@ Closer = Callable[[], Awaitable[None]]
 
 def main() -> None:
     """Run one validator process until it is told to stop."""
+    run_service(service())
+
+
+def service() -> Service:
+    """The service, with its settings read from the environment as it is now."""
     settings = load_settings(ValidatorSettings)
     configure_logging(SERVICE, form=settings.log_format, level=settings.log_level)
-    run_service(lambda stop: serve(settings, stop))
+    return lambda stop: serve(settings, stop)
 
 
 async def serve(settings: ValidatorSettings, stop: asyncio.Event) -> None:

@@ -36,6 +36,15 @@ This page is drawn from the code; `./hv test` fails when it is out of date.
 """
 
 TAIL = """
+## Several services in one process
+
+`python -m services.together gateway rollback validator` serves those it is told; each reads the
+variables above.
+
+| variable | default | what |
+|---|---|---|
+| `HIVE_TOGETHER` | none | What is one service's own: `{"rollback": {"HIVE_NATS_URL": "…"}}`. |
+
 ## For `hv` itself
 
 | variable | default | what |

@@ -1,0 +1,1 @@
+"""Tests of several services in one process."""
