@@ -30,10 +30,11 @@ from shared.contracts.api.schedules import (
 from shared.contracts.api.targets import ExecutionTargets, TargetsPreview
 from shared.contracts.api.templates import TemplatePage, TemplateStored
 from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView
+from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
 from shared.mcp import arguments as a
-from shared.mcp import schedules, triggers
+from shared.mcp import schedules, triggers, validation
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.waiting import Report, wait_for_end
 
@@ -244,6 +245,16 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         TemplateStored,
         _create,
         idempotent=True,
+    ),
+    Tool(
+        "workflow_validate",
+        "Validate a workflow",
+        "Looks at a definition, or at a run of a stored template, before anything is stored or "
+        "run: what is wrong, where, why it matters, and a JSON Patch where a machine can mend it.",
+        validation.ValidateWorkflow,
+        ValidationReport,
+        validation.validate,
+        reads_only=True,
     ),
     Tool(
         "workflow_execute",

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOOLS = {
     "workflow_list",
     "workflow_create",
+    "workflow_validate",
     "workflow_execute",
     "workflow_status",
     "workflow_explain",
@@ -275,10 +276,12 @@ READS = {
     "trigger_test",
     "task_list",
     "memory_recall",
+    "workflow_validate",
 }
 AGENTS = {"task_accept", "task_complete", "memory_remember"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_create": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},
+    "workflow_validate": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},
     "workflow_execute": {"template_id": "no_such_template"},
     "workflow_status": {"execution_id": "ex_none"},
     "workflow_cancel": {"execution_id": "ex_none"},

@@ -114,4 +114,30 @@ def test_values_have_places() -> None:
     assert document.place("steps/0/when") == (3, 5)
     assert document.place("steps/1/when") == (4, 5)
     assert document.place("elsewhere") == (1, 1)
-    assert parse("{}").place("a") == (0, 0)
+
+
+def test_values_of_json_have_places() -> None:
+    """As in YAML: that of the key, and in a list that of the value."""
+    document = parse('{"steps": [\n  {"id": "a", "depends_on": ["x", {"y": []}]},\n 3], "z": {}}')
+    assert document.place("steps") == (1, 2)
+    assert document.place("steps/0") == (2, 3)
+    assert document.place("steps/0/id") == (2, 4)
+    assert document.place("steps/0/depends_on/1/y") == (2, 36)
+    assert document.place("steps/1") == (3, 2)
+    assert document.place("z") == (3, 6)
+    assert document.place("elsewhere") == (1, 1)
+
+
+def test_a_part_of_a_text_has_a_place() -> None:
+    """In a block as it is written, and in a text on one line; else that of the whole."""
+    document = parse(
+        'a:\n  script: |\n    rm x\n\n    echo $Y\n  quoted: "abc def"\n  plain: foo bar\n'
+        '  folded: >-\n    one\n    two\n  escaped: "a\\tb"\n  number: 5\n'
+    )
+    assert document.inside("a/script", 11) == (5, 10)
+    assert document.inside("a/quoted", 4) == (6, 16)
+    assert document.inside("a/plain", 4) == (7, 14)
+    assert document.inside("a/folded", 4) == document.place("a/folded")
+    assert document.inside("a/escaped", 2) == document.place("a/escaped")
+    assert document.inside("a/number", 0) == document.place("a/number")
+    assert document.inside("a/nothing/0", 0) == document.place("a")

@@ -19,6 +19,8 @@ from shared.workflow.expressions import (
     Rendered,
     Scope,
     cel_type,
+    names_in,
+    sources_in,
 )
 
 SCOPE = Scope(
@@ -350,3 +352,45 @@ def test_text_without_places_stays(text: str) -> None:
     """Any text that opens no place is rendered as it is."""
     if "${{" not in text:
         assert Rendered(text, SCOPE).render({}) == text
+
+
+def test_names_and_sources_are_told() -> None:
+    """What an expression mentions, in order and once each; what a text holds as expressions."""
+    source = "params.text == 'params.no' && steps . a . output.b > size(params.text) // c"
+    assert names_in(source) == ("params.text", "steps.a.output.b", "size")
+    assert sources_in("a ${{ params.text }} b ${{x}}") == ["params.text", "x"]
+    assert sources_in("nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("params.text", "string"),
+        ("params.count + 1", "integer"),
+        ("params.share", "number"),
+        ("params.count > 1", "boolean"),
+        ("params.items", "array"),
+        ("{'a': 1}", "object"),
+        ("params.any", None),
+    ],
+)
+def test_the_type_of_a_result_is_told(source: str, kind: str | None) -> None:
+    """As JSON Schema names it, where it is certain."""
+    assert Compiled(source, SCOPE).json_type == kind
+
+
+def test_expressions_of_a_value_are_told() -> None:
+    """All of them, and which ones make a value by themselves, with their places."""
+    scope = SCOPE.plus({"secrets.t": cel.Type.STRING})
+    value = {
+        "a": ["${{ params.count }}", 5],
+        "b": "x ${{ params.text }}",
+        "c": {"d": "${{ secrets.t }}"},
+    }
+    rendered = Rendered(value, scope)
+    assert [one.source for one in rendered.expressions] == [
+        "params.count",
+        "params.text",
+        "secrets.t",
+    ]
+    assert [(place, one.source) for place, one in rendered.wholes] == [(("a", 0), "params.count")]
