@@ -108,7 +108,7 @@ class SyncedBundles:
                 self._save(version.bundle, Ledger(applied=version, paths=tuple(sorted(ours))))
         except FileError as error:
             held |= self._look(version)
-            place = version.files[0].path
+            place = version.files[0].path if version.files else version.bundle
             held[place] = HeldFile(path=place, state="failed", problem=error.failed.message)
         return self._held(version, held)
 

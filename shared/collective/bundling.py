@@ -81,6 +81,14 @@ def restored(bundle: Bundle, *, made_by: str, version: int | None) -> Bundle:
     return bundle.model_copy(update={"current": wanted, "changed_by": made_by})
 
 
+def withdrawn(name: str, bundle: Bundle | None, *, made_by: str, at_ms: int) -> Bundle:
+    """The bundle with a version without files current: agents remove what they have of it. Raises
+    `NotFoundError`."""
+    if bundle is None:
+        raise NotFoundError(f"there is no bundle {name}")
+    return next_version(name, bundle, (), made_by=made_by, at_ms=at_ms)
+
+
 def dropped_contents(before: Bundle, after: Bundle) -> set[str]:
     """Checksums of contents that no kept version has any more."""
     return _checksums(before) - _checksums(after)

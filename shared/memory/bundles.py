@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.collective.bundling import described, dropped_contents, next_version, restored
+from shared.collective.bundling import (
+    described,
+    dropped_contents,
+    next_version,
+    restored,
+    withdrawn,
+)
 from shared.contracts.sync import Bundle, BundleVersion, SyncFile
 from shared.ports.bundles import NewFile
 from shared.ports.collective import NotFoundError
@@ -40,6 +46,15 @@ class MemoryBundles:
             raise NotFoundError(f"there is no bundle {name}")
         self._bundles[name] = restored(bundle, made_by=made_by, version=version)
         return _current(self._bundles[name])
+
+    async def withdraw(self, name: str, *, made_by: str, at_ms: int) -> BundleVersion:
+        """Make a version without files current."""
+        before = self._bundles.get(name)
+        after = withdrawn(name, before, made_by=made_by, at_ms=at_ms)
+        self._bundles[name] = after
+        for checksum in dropped_contents(before, after) if before is not None else ():
+            del self._contents[name, checksum]
+        return _current(after)
 
     async def get(self, name: str) -> Bundle | None:
         """A bundle with its versions."""

@@ -40,6 +40,14 @@ class Bundles(Protocol):
         """
         ...
 
+    async def withdraw(self, name: str, *, made_by: str, at_ms: int) -> BundleVersion:
+        """Make a version without files current, so that agents remove what they have; gives the
+        current one if it has none. Its earlier versions stay restorable.
+
+        Raises `NotFoundError` when there is no such bundle.
+        """
+        ...
+
     async def get(self, name: str) -> Bundle | None:
         """A bundle with its versions."""
         ...

@@ -17,7 +17,7 @@ from services.executor.commands.base import (
     StopProof,
 )
 from services.executor.commands.containment import FileError
-from services.executor.commands.hive_access import with_hive
+from services.executor.commands.hive_access import ask_agents, origin_of, with_hive
 from services.executor.commands.interruption import Interruption, interrupted
 from services.executor.commands.sync import SyncCommand
 from shared.commands.hive_sync import SyncOperation, SyncParameters
@@ -28,9 +28,12 @@ from shared.commands.kept import (
     RestoreOutput,
     RestoreParameters,
 )
+from shared.contracts import control
 from shared.contracts.captures import BundleItem, FileItem, Manifest, OwnPath
 from shared.ports.hive import HivePort
 
+AGENTS_S = 30.0
+"""How long agents may take to remove the files of a bundle that was not there before."""
 PROBLEMS_NAMED = 5
 """Most paths that a failure's message names; all are in its output."""
 
@@ -145,27 +148,47 @@ class Restoring:
     async def _sync(self, item: BundleItem) -> RestoredBundle:
         """Make the version current again, and have its agents fetch it."""
         seen = await self._compare(item)
+        if item.version is None and seen.current is None:
+            return seen
         if item.version is None:
-            if seen.restored:
-                return seen
-            problem = "it was not there before, and hv-sync removes no bundle"
-            return seen.model_copy(update={"problem": problem})
-        params = SyncParameters(
-            operation=SyncOperation.RESTORE,
-            bundle=item.bundle,
-            version=item.version,
-            agents=list(item.agents) or None,
-        )
-        outcome = await SyncCommand().run(params, self._context)
+            outcome = await with_hive(self._context, lambda hive: self._withdraw(hive, item))
+        else:
+            params = SyncParameters(
+                operation=SyncOperation.RESTORE,
+                bundle=item.bundle,
+                version=item.version,
+                agents=list(item.agents) or None,
+            )
+            outcome = await SyncCommand().run(params, self._context)
         if isinstance(outcome, Completed):
             return seen.model_copy(update={"restored": True})
         problem = outcome.message if isinstance(outcome, Failed) else "it was interrupted"
         return seen.model_copy(update={"restored": False, "problem": problem})
 
+    async def _withdraw(self, hive: HivePort, item: BundleItem) -> Outcome:
+        """Have its agents remove what was not there before."""
+        made_by, now_ms = origin_of(self._context).key(), hive.clock.now_ms()
+        version = await hive.bundles.withdraw(item.bundle, made_by=made_by, at_ms=now_ms)
+        order = control.SyncOrder(versions=(version,), apply=True, rewrite=False)
+        named = list(item.agents) or None
+        answers = await ask_agents(hive, control.SYNC, order, named, AGENTS_S)
+        lacking = [*answers.silent, *answers.errors]
+        lacking += [
+            name
+            for name, report in answers.answers.items()
+            if any(held.version != version.version for held in report.bundles)
+        ]
+        if not lacking:
+            return Completed({})
+        message = f"its files are not removed on: {', '.join(sorted(lacking))}"
+        return Failed("not_in_sync", message, retryable=True)
+
     async def _current(self, item: BundleItem) -> int | None:
         async def ask(hive: HivePort) -> Outcome:
             bundle = await hive.bundles.get(item.bundle)
-            return Completed({"current": bundle.current if bundle is not None else None})
+            version = bundle.version(bundle.current) if bundle is not None else None
+            there = version is not None and (version.files or item.version == version.version)
+            return Completed({"current": version.version if version and there else None})
 
         outcome = await with_hive(self._context, ask)
         return outcome.output.get("current") if isinstance(outcome, Completed) else None

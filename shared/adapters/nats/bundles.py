@@ -28,7 +28,13 @@ from nats.js.object_store import ObjectStore
 
 from shared.adapters.nats.buckets import read_all
 from shared.adapters.nats.connection import Bus
-from shared.collective.bundling import described, dropped_contents, next_version, restored
+from shared.collective.bundling import (
+    described,
+    dropped_contents,
+    next_version,
+    restored,
+    withdrawn,
+)
 from shared.contracts.sync import Bundle, BundleVersion, SyncFile
 from shared.ports.bundles import NewFile
 from shared.ports.collective import (
@@ -96,6 +102,16 @@ class NatsBundles:
 
         with _outages():
             _, after = await self._change(name, change)
+        return _current(after)
+
+    async def withdraw(self, name: str, *, made_by: str, at_ms: int) -> BundleVersion:
+        """Make a version without files current."""
+        with _outages():
+            before, after = await self._change(
+                name, lambda b: withdrawn(name, b, made_by=made_by, at_ms=at_ms)
+            )
+            if before is not None:
+                await self._drop(name, dropped_contents(before, after))
         return _current(after)
 
     async def get(self, name: str) -> Bundle | None:

@@ -70,6 +70,18 @@ class TestBundles:
         assert kept is not None
         assert [v.version for v in kept.versions] == [1, 2, 3, 4]
 
+    async def test_is_withdrawn(self, bundles: Bundles, name: str) -> None:
+        """A bundle without files is a version like any other: made once, and left by restoring."""
+        with pytest.raises(NotFoundError, match="no bundle"):
+            await bundles.withdraw(name, made_by="w", at_ms=1)
+        await bundles.push(name, [A], made_by="p1", at_ms=1)
+        gone = await bundles.withdraw(name, made_by="w", at_ms=2)
+        assert (gone.version, gone.files, gone.previous) == (2, (), 1)
+        assert await bundles.withdraw(name, made_by="x", at_ms=3) == gone
+        back = await bundles.restore(name, made_by="r")
+        assert back.version == 1
+        assert await bundles.read(name, back.files[0]) == A.data
+
     async def test_says_what_cannot_be_restored(self, bundles: Bundles, name: str) -> None:
         """No bundle, no earlier version, no such version: each is said."""
         with pytest.raises(NotFoundError, match="no bundle"):

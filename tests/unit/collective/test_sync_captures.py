@@ -51,7 +51,7 @@ async def test_the_version_before_is_current_again(hive: LittleHive) -> None:
 
 
 async def test_a_bundle_that_was_not_there(hive: LittleHive) -> None:
-    """It cannot be removed; that is said. Never pushed, there is nothing to do."""
+    """The agents that have it remove its files. Never pushed, there is nothing to do."""
     await hive.join("a")
     await _take(hive, pushing("one", agents=["a"]))
     manifest = await hive.taker.kept.find("ex_1", "step", "a")
@@ -59,10 +59,30 @@ async def test_a_bundle_that_was_not_there(hive: LittleHive) -> None:
     assert manifest.items == (BundleItem(bundle="web", version=None, agents=("a",)),)
     assert isinstance(await hive.run("restore", RESTORE), Completed)
     await hive.run("hv-sync", pushing("one"))
+    assert await on_disk(hive, "a") == "one"
+    for _ in range(2):
+        restored = await hive.run("restore", RESTORE, attempt=2)
+        assert isinstance(restored, Completed)
+        assert not (hive.folder / "a" / "sync/web/etc/app.conf").exists()
+    compared = await hive.run("restore", {**RESTORE, "operation": "compare"})
+    assert isinstance(compared, Completed)
+    assert compared.output["bundles"][0]["restored"]
+    await hive.run("hv-sync", pushing("two"), attempt=3)
+    assert await on_disk(hive, "a") == "two"
+
+
+async def test_an_agent_that_keeps_the_files_is_told(hive: LittleHive) -> None:
+    """A bundle is not gone before every agent that it was for has removed it."""
+    await hive.join("a")
+    await _take(hive, pushing("one", agents=["a"]))
+    await hive.run("hv-sync", pushing("one", agents=["a"]))
+    edited = hive.folder / "a" / "sync/web/etc/app.conf"
+    edited.unlink()
+    edited.mkdir()
     failed = await hive.run("restore", RESTORE)
     assert isinstance(failed, Failed)
     assert failed.code == "restore_incomplete"
-    assert "removes no bundle" in failed.output["bundles"][0]["problem"]
+    assert "not removed on: a" in failed.output["bundles"][0]["problem"]
 
 
 async def test_a_version_that_is_not_kept_any_more(hive: LittleHive) -> None:
