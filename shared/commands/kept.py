@@ -70,8 +70,8 @@ class RestoreParameters(BaseModel):
 
     - `put_back` makes every path what it was: content, mode, owner (where the agent's user may give
       files away), symbolic links; what was not there is removed. Each file is replaced atomically,
-      and all are compared afterwards. Synchronized bundles go back to the version that was current; agents
-      remove what they have of one that was not there.
+      and all are compared afterwards. Synchronized bundles go back to the version that was current;
+      agents remove what they have of one that was not there.
     - `compare` says what differs, and changes nothing.
 
     What is as it was already is not touched, so it may run again. Directories that a step made are
