@@ -34,7 +34,7 @@ from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
 from shared.mcp import arguments as a
-from shared.mcp import schedules, triggers, validation
+from shared.mcp import rollbacks, schedules, triggers, validation
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.waiting import Report, wait_for_end
 
@@ -319,6 +319,17 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         a.RerunExecution,
         RerunAnswer,
         _rerun,
+        destructive=True,
+    ),
+    Tool(
+        "workflow_rollback",
+        "Roll an execution back",
+        "Undoes what an execution did, by an execution of its own. By default it only previews "
+        "what would be undone, in which order, and what would remain; `points` lists checkpoints. "
+        "`request` does it, `status` tells how it stands, `runbook` what people do by hand.",
+        rollbacks.RollBack,
+        rollbacks.RolledBack,
+        rollbacks.roll_back,
         destructive=True,
     ),
     Tool(

@@ -12,8 +12,10 @@ from shared.workflow import messages as msg
 from shared.workflow.captured import Captured
 from shared.workflow.messages import ChildEnded, Parent, RollbackEnded, RollbackWanted
 from shared.workflow.program import compile_template
+from shared.workflow.rerunning import Past, sort_steps, why_not_rerun
 from tests.simulation.checked import Transition
 from tests.unit.workflow.fleet_runs import fleet
+from tests.unit.workflow.reruns import FAILED
 from tests.unit.workflow.scenario import Run, step, template
 
 UNDO = {"command": "noop", "parameters": {"undo": True}}
@@ -285,3 +287,32 @@ def test_what_is_drained_does_not_begin_to_wait() -> None:
     wanted(run)
     assert run.defer("a") == ["step.deferred", "step.cancelled", "execution.cancelled"]
     assert run.step("a").attempts[-1].agent == "a1"
+
+
+class TestAgain:
+    def test_what_was_undone_runs_again(self) -> None:
+        """After a rollback to a checkpoint a re-run keeps what was not undone."""
+        run = Run(step("a"), step("b", "a"), step("c"))
+        run.request()
+        for name in ("a", "b", "c"):
+            run.succeed(name)
+        wanted(run, strategy="checkpoint", to="b")
+        over(run, undone=("b",))
+        sorting = sort_steps(Past(run.program, run.state), run.program, {}, FAILED, ())
+        assert (sorting.kept, sorting.again) == (("a", "c"), {"b": "what it did was undone"})
+
+    def test_the_run_of_a_rollback_is_not_run_again(self) -> None:
+        """Another rollback is asked for instead."""
+        run = given(run_item)
+        run.request(work=[run_item])
+        state = run.state.model_copy(update={"template_id": "rollback.x1"})
+        why = why_not_rerun(Past(run.program, state), run.program, FAILED)
+        assert why == "it is a rollback: roll the execution back once more instead"
+
+    def test_one_that_is_being_cancelled_is_drained_as_it_is(self) -> None:
+        """What is cancelled already comes to its end by itself."""
+        run = Run(step("a"))
+        run.request()
+        run.start("a")
+        run.cancel()
+        assert wanted(run) == ["execution.rollback_requested"]

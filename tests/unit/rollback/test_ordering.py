@@ -1,0 +1,92 @@
+"""The order in which deeds are undone, over random executions."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.rollback.ordering import depends, order_of
+from shared.rollback.past import Deed, deeds
+from tests.unit.rollback.undoing import Undo, keys, plan_of, ran, undone_by
+from tests.unit.workflow.scenario import Run
+
+
+@st.composite
+def executions(draw: st.DrawFn) -> Run:
+    """An execution of up to seven steps with random dependencies, whose steps start and end in a
+    random order that the dependencies allow."""
+    count = draw(st.integers(1, 7))
+    names = [f"s{n}" for n in range(count)]
+    steps = [
+        undone_by(name, *draw(st.sets(st.sampled_from(names[:n]), max_size=2)) if n else ())
+        for n, name in enumerate(names)
+    ]
+    run = Run(*steps)
+    run.request()
+    while run.status == "running":
+        ready = [k for k, s in run.statuses.items() if s in ("scheduled", "running")]
+        name = draw(st.sampled_from(ready))
+        if run.statuses[name] == "scheduled":
+            run.start(name)
+        else:
+            run.finish(name)
+    return run
+
+
+def _by_key(run: Run) -> dict[str, Deed]:
+    return {deed.key: deed for deed in deeds(ran(run))}
+
+
+@settings(max_examples=150, deadline=None)
+@given(executions())
+def test_it_is_the_reverse_and_as_parallel(run: Run) -> None:
+    """What depended on something, or began after it, is undone in an earlier round; what overlapped
+    with all of a chain is not held back by it; nothing waits for itself."""
+    found = _by_key(run)
+    order = order_of({key: [deed] for key, deed in found.items()})
+    for one, deed in found.items():
+        for other, earlier in found.items():
+            if depends(deed, earlier) or earlier.ended_ms <= deed.began_ms:
+                assert order.rounds[one] < order.rounds[other]
+    first = [key for key, number in order.rounds.items() if number == 1]
+    last_began = max(deed.began_ms for deed in found.values())
+    assert {key for key, deed in found.items() if deed.ended_ms > last_began} == set(first)
+
+
+@settings(max_examples=100, deadline=None)
+@given(executions(), st.data())
+def test_all_of_it_is_undone_whatever_the_pace(run: Run, data: st.DataObject) -> None:
+    """Whichever of the items that are offered ends first, all are undone, each once, and each after
+    all that came after it."""
+    plan = plan_of(run)
+    undo, done = Undo(plan), list[str]()
+    while undo.offered:
+        key = data.draw(st.sampled_from(sorted(undo.offered)))
+        undo.succeed(key)
+        done.append(key)
+    assert undo.run.status == "completed"
+    assert sorted(done) == sorted(keys(plan)) == sorted(run.statuses)
+    found = _by_key(run)
+    for position, key in enumerate(done):
+        for later in done[position + 1 :]:
+            assert not depends(found[later], found[key])
+            assert found[key].ended_ms > found[later].began_ms
+
+
+@settings(max_examples=100, deadline=None)
+@given(executions(), st.data())
+def test_a_failure_holds_back_what_it_depended_on_only(run: Run, data: st.DataObject) -> None:
+    """When one item fails, exactly what it depended on by the graph is left out."""
+    plan = plan_of(run)
+    broken = data.draw(st.sampled_from(keys(plan)))
+    undo, done = Undo(plan), set[str]()
+    while undo.offered:
+        key = data.draw(st.sampled_from(sorted(undo.offered)))
+        if key == broken:
+            undo.fail(key)
+        else:
+            undo.succeed(key)
+            done.add(key)
+    found = _by_key(run)
+    held = {key for key in found if depends(found[broken], found[key])}
+    assert done == set(found) - held - {broken}
