@@ -21,6 +21,11 @@ from shared.mcp.waiting import Report
 
 EXECUTIONS: Final = "/api/v1/workflows/executions"
 ROLLBACKS: Final = "/api/v1/rollbacks"
+DESCRIPTION: Final = (
+    "Undoes what an execution did, by an execution of its own. By default it only previews what "
+    "would be undone, in which order, and what would remain; `points` lists checkpoints. `request` "
+    "does it, `status` tells how it stands, `runbook` what people do by hand."
+)
 
 
 class RollBack(RollbackBody):

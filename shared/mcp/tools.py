@@ -324,9 +324,7 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
     Tool(
         "workflow_rollback",
         "Roll an execution back",
-        "Undoes what an execution did, by an execution of its own. By default it only previews "
-        "what would be undone, in which order, and what would remain; `points` lists checkpoints. "
-        "`request` does it, `status` tells how it stands, `runbook` what people do by hand.",
+        rollbacks.DESCRIPTION,
         rollbacks.RollBack,
         rollbacks.RolledBack,
         rollbacks.roll_back,
