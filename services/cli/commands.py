@@ -35,7 +35,7 @@ MODULES: Final[tuple[CommandModule, ...]] = (
     CommandModule(
         "services.cli.demo.commands",
         STACK,
-        {"demo": "Bring the stack up with three agents, run two workflows."},
+        {"demo": "Bring the stack up with three agents, run real workflows."},
     ),
     CommandModule(
         "services.cli.stack",
@@ -90,6 +90,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
             "run-now": "End the wait of a step: a retry delay, an offer, a wait.",
             "rerun": "Run an ended execution again, from a step or what failed.",
         },
+    ),
+    CommandModule(
+        "services.cli.captures",
+        RUN,
+        {"captures": "Compare what was kept before a step, or put it back."},
     ),
     CommandModule(
         "services.cli.rollbacks",

@@ -64,7 +64,8 @@ def _item(item: Item, tick: Tick | None, hide: Hide) -> str:
     if not item.certain:
         lines.append("  It is not certain that it did anything: look first.")
     lines += [f"  Note: {note}." for note in item.notes]
-    lines.append(_block(item.command, hide(item.parameters)))
+    where = {"agent": item.agent} if item.how == "restore" else {}
+    lines.append(_block(item.command, hide({**item.parameters, **where})))
     if item.check is not None:
         lines.append(_check(item.check, hide))
     if tick is not None:

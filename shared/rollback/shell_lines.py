@@ -94,6 +94,14 @@ def _write(path: str, parameters: Parameters) -> str:
     return f"printf %s {shlex.quote(content)} | base64 -d > {path}"
 
 
+def _restore(parameters: Parameters) -> str:
+    """From anywhere: what was kept is with the hive, and only its agent can read it."""
+    operation = "compare" if parameters.get("operation") == "compare" else "put-back"
+    words = ["hv", "captures", operation, parameters["execution_id"], parameters["step"]]
+    agent = parameters.get("agent")
+    return shlex.join([*map(str, words), *(["--agent", str(agent)] if agent else [])])
+
+
 def _end(text: str) -> str:
     """A word to end a here-document, which is no line of the text."""
     word = "END"
@@ -106,4 +114,5 @@ _LINES: Final[Mapping[str, Callable[[Parameters], str | None]]] = {
     "shell": _shell,
     "http": _http,
     "file": _file,
+    "restore": _restore,
 }

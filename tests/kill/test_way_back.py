@@ -8,19 +8,29 @@ coordinator, too) and the rollback service are killed with -9 and come back.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from ops.stack.layout import REPO_ROOT
 from ops.stack.servers import embedded_servers
-from tests.integration.executor.processes import ExecutorProcess, RollbackProcess, ServiceProcess
-from tests.integration.gateway_world import open_world
+from tests.integration.executor.processes import (
+    ExecutorProcess,
+    GatewayProcess,
+    RollbackProcess,
+    ServiceProcess,
+)
 from tests.kill.way_back import (
     AGENTS,
     CHECKPOINT,
@@ -36,6 +46,8 @@ pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(400)]
 
 STRATEGIES: Final = ("immediate", "graceful", "checkpoint")
 KILLS: Final = 8
+BLOCK: Final = re.compile(r"^  ```sh\n(.*?)^  ```$", re.MULTILINE | re.DOTALL)
+ITEM: Final = re.compile(r"^- \[ \] \*\*(\d+)\.", re.MULTILINE)
 PATIENCE_S: Final = 240.0
 
 
@@ -50,26 +62,41 @@ class Run:
     execution_id: str = ""
 
 
+@dataclass
+class World:
+    """Three agents, a rollback service and a gateway, and a client of that."""
+
+    client: httpx.AsyncClient
+    gateway: GatewayProcess
+    processes: list[ServiceProcess]
+
+
 @asynccontextmanager
-async def running_world(
-    home: Path,
-) -> AsyncIterator[tuple[httpx.AsyncClient, list[ServiceProcess]]]:
-    """Three agents, a rollback service, and a client of a gateway."""
+async def running_world(home: Path) -> AsyncIterator[World]:
+    """All of it on servers of its own, each a process."""
     with embedded_servers(home / "servers", durability="relaxed") as servers:
-        agents = [ExecutorProcess(servers, home, name, agent_slots=16) for name in AGENTS]
-        processes: list[ServiceProcess] = [*agents, RollbackProcess(servers, home)]
-        async with open_world(servers.nats_url("gateway"), servers.mongo_url, home) as world:
-            try:
-                await asyncio.gather(*(process.start() for process in processes))
-                yield world.client, processes
-            finally:
-                for process in processes:
-                    await process.stop()
+        gateway = GatewayProcess(servers, home)
+        processes: list[ServiceProcess] = [
+            *(ExecutorProcess(servers, home, name, agent_slots=16) for name in AGENTS),
+            RollbackProcess(servers, home),
+        ]
+        try:
+            await gateway.start()
+            await asyncio.gather(*(process.start() for process in processes))
+            key = (home / "admin.key").read_text(encoding="utf-8").strip()
+            headers = {"Authorization": f"Bearer {key}"}
+            async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as client:
+                yield World(client, gateway, processes)
+        finally:
+            for process in [*processes, gateway]:
+                await process.stop()
 
 
-async def _begin(client: httpx.AsyncClient, home: Path, service: Service) -> list[Run]:
+async def _begin(
+    client: httpx.AsyncClient, home: Path, service: Service, strategies: tuple[str, ...]
+) -> list[Run]:
     runs = []
-    for strategy in STRATEGIES:
+    for strategy in strategies:
         made = await client.post("/api/v1/workflows/templates", json=template(strategy))
         assert made.status_code in (200, 201), made.text
         for step in STEPS:
@@ -96,12 +123,13 @@ async def _strike(processes: list[ServiceProcess], chance: random.Random) -> Non
         await victim.start()
 
 
-async def _over(client: httpx.AsyncClient, run: Run) -> dict[str, Any]:
-    """The rollback of a run, once it is over."""
+async def _over(client: httpx.AsyncClient, run: Run, status: str = "") -> dict[str, Any]:
+    """The rollback of a run, once it is over, or has this status."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while True:
         found = await client.get(f"/api/v1/rollbacks/{run.execution_id}")
-        if found.status_code == 200 and found.json()["summary"]["over"]:
+        summary = found.json()["summary"] if found.status_code == 200 else {}
+        if summary and (summary["status"] == status if status else summary["over"]):
             view: dict[str, Any] = found.json()
             return view
         late = asyncio.get_running_loop().time() > deadline
@@ -123,11 +151,57 @@ async def test_the_world_is_what_it_was(seed: int, tmp_path: Path) -> None:
     """Whichever step fails, whoever is killed, and with each strategy."""
     chance = random.Random(seed)
     with running_service() as service:
-        async with running_world(tmp_path) as (client, processes):
-            runs = await _begin(client, tmp_path, service)
-            await _strike(processes, chance)
+        async with running_world(tmp_path) as world:
+            runs = await _begin(world.client, tmp_path, service, STRATEGIES)
+            await _strike(world.processes, chance)
             for run in runs:
-                rollback = await _over(client, run)
+                rollback = await _over(world.client, run)
                 said = f"{run.strategy}, fails at {run.fail_at}: {rollback['summary']}"
                 assert rollback["summary"]["status"] == "rolled_back", said
                 assert run.ground.snapshot() == _expected(run, rollback), said
+
+
+async def test_a_person_who_follows_the_runbook_gets_there(tmp_path: Path) -> None:
+    """Every line of it can be pasted into a shell, in order; ticked off, it is rolled back."""
+    with running_service() as service:
+        async with running_world(tmp_path) as world:
+            runs = await _begin(world.client, tmp_path, service, ("manual",))
+            shell = _shell(tmp_path, world.gateway.url)
+            for run in runs:
+                await _over(world.client, run, "awaiting_people")
+                path = f"/api/v1/rollbacks/{run.execution_id}"
+                text = (await world.client.get(f"{path}/runbook")).json()["markdown"]
+                for block in BLOCK.findall(text):
+                    await asyncio.to_thread(_paste, dedent(block), shell)
+                assert run.ground.snapshot() == run.before, text
+                for number in ITEM.findall(text):
+                    ticked = await world.client.post(
+                        f"{path}/items/{number}", json={"verdict": "done", "comment": "pasted"}
+                    )
+                    assert ticked.status_code == 202, ticked.text
+                rollback = await _over(world.client, run)
+                assert rollback["summary"]["status"] == "rolled_back"
+
+
+def _paste(lines: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["sh", "-e", "-c", lines], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{lines}\n{done.stdout}{done.stderr}"
+
+
+def _shell(home: Path, url: str) -> dict[str, str]:
+    """What the shell of a person has: `hv` on the path, and a key."""
+    programs = home / "bin"
+    programs.mkdir()
+    hv = programs / "hv"
+    hv.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m services.cli "$@"\n', encoding="utf-8")
+    hv.chmod(0o755)
+    key = (home / "admin.key").read_text(encoding="utf-8").strip()
+    return {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(REPO_ROOT),
+        "HIVE_URL": url,
+        "HIVE_API_KEY": key,
+    }

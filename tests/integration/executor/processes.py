@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from ops.stack import ports
 from ops.stack.layout import REPO_ROOT
 from ops.stack.processes import Child, tail
 from ops.stack.servers import EmbeddedServers
@@ -142,3 +143,25 @@ class RollbackProcess(ServiceProcess):
             runs="rollback service runs",
             **settings,
         )
+
+
+class GatewayProcess(ServiceProcess):
+    """One gateway on a port of its own."""
+
+    def __init__(self, servers: EmbeddedServers, home: Path, **settings: object) -> None:
+        self.port = ports.pick(avoid=set())
+        super().__init__(
+            servers,
+            home,
+            "gateway",
+            service="gateway",
+            user="gateway",
+            runs="gateway listens",
+            gateway_port=self.port,
+            **settings,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{ports.LOOPBACK}:{self.port}"

@@ -16,7 +16,11 @@ from shared.workflow.program import Program, compile_template
 REGISTRY = CommandRegistry.builtin()
 SIGNATURES = signatures(REGISTRY)
 TEMPLATES = {template.id: template for template in builtin()}
-DEMO = load_file(Path(__file__).parents[3] / "shared/templates/demo/fleet_report.yaml")
+FOLDER = Path(__file__).parents[3] / "shared/templates"
+SHIPPED = tuple(
+    load_file(path) for kind in ("demo", "tools") for path in sorted(FOLDER.glob(f"{kind}/*.yaml"))
+)
+"""Those that come along without being stored at once."""
 
 ORDER: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "incident_response": {
@@ -71,6 +75,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "task_delegation": {"task": "Rotate the certificates."},
     "fleet_report": {},
+    "config_host": {
+        "agent": "web-1",
+        "path": "/srv/site.conf",
+        "content": "[site]",
+        "health_url": "http://127.0.0.1:8080/health",
+    },
+    "config_rollout": {"content": "[site]", "sites": {}},
+    "put_back": {"agent": "web-1", "execution_id": "ex_1", "step": "deploy"},
 }
 
 STATUS = {
@@ -118,8 +130,8 @@ def program(name: str) -> Program:
 
 
 def everything() -> list[Template]:
-    """The built-in templates and the demo's."""
-    return [*TEMPLATES.values(), DEMO]
+    """The built-in templates, the demo's, and those of tools."""
+    return [*TEMPLATES.values(), *SHIPPED]
 
 
 def test_these_six_are_built_in() -> None:
@@ -152,7 +164,7 @@ def test_everything_is_documented(template: Template) -> None:
 def test_the_commands_take_these_parameters(template: Template) -> None:
     """Every step names a command that exists, with parameters that its schema allows."""
     compile_template(template, SIGNATURES)
-    for step in template.steps:
+    for step in (one for one in template.steps if one.command):
         found = REGISTRY.check_parameters(step.command, step.parameters, allow_expressions=True)
         assert found == [], step.id
         if step.rollback is not None:
