@@ -5,7 +5,9 @@
 * Which steps run the core has said, for one run of each kind: two runs are of the same kind where
   every step ends the same way and every condition that is drawn holds in both or in neither.
 * A run in which a step fails for good is followed here up to that moment: what runs then goes on
-  until its attempt has ended, and nothing else begins. Again the core has played one of each kind.
+  until its attempt has ended, and nothing else begins. Again the core has played one of each kind:
+  of the same kind are runs in which the same step fails first, in the same way, and what else is
+  under way then is at the same points.
 """
 
 from __future__ import annotations
@@ -106,8 +108,8 @@ def _sections(program: Program) -> Iterator[tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """A run in which a step fails for good, as it is followed here. `kind` says how every step
-    ended; runs of the same kind end the same way."""
+    """A run in which a step fails for good, as it is followed here. Runs of the same `kind` end the
+    same way."""
 
     kind: tuple[str, ...]
     spans: Mapping[str, Span]
@@ -136,23 +138,26 @@ def failed_run(
     ends = {n: s[-1].ended for n, s in stretches.items() if s[-1].fate is not Fate.SUCCEEDED}
     failed_step = min(ends, key=lambda name: ends[name])
     moment = ends[failed_step]
-    kind: list[str] = []
+    others: set[str] = set()
+    first = ""
     spans: dict[str, Span] = {}
     last, tied = moment, False
     for name in program.graph.order:
         found = stretches.get(name)
         if found is None or found[0].offered > moment:
-            kind.append("never")
             continue
         tied |= _ties(found, moment, name == failed_step)
         if found[0].offered == moment:
-            kind.append("never")
             continue
         how, ended = _cut(found, moment)
-        kind.append(f"first: {how}" if name == failed_step else how)
+        if name == failed_step:
+            first = how
+        else:
+            others.add(how)
         spans[name] = Span(found[0].offered, ended)
         last = max(last, ended)
-    return FailedRun(tuple(kind), spans, last, failed_step, tied)
+    kind = (failed_step, first, *sorted(others))
+    return FailedRun(kind, spans, last, failed_step, tied)
 
 
 def _stretches(

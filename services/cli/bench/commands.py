@@ -21,6 +21,7 @@ class BenchName(StrEnum):
     CURVE = "curve"
     FAULTS = "faults"
     CAPTURES = "captures"
+    FORECAST = "forecast"
 
 
 class Variant(StrEnum):
@@ -59,9 +60,10 @@ def bench(
     """Measure on this machine, on a stack of its own, and print the figures.
 
     engine: how fast workflows run. curve: what a step costs with ever more executions under way and
-    stored. captures: what it costs a step that what it changes is kept before it. faults: on a
-    cluster under load, how long each kind of fault holds it up, and that nothing is lost or
-    doubled; exit code 1 if anything is.
+    stored. captures: what it costs a step that what it changes is kept before it. forecast: how
+    long it takes to foresee a run, and to look at one with 100 agents. faults: on a cluster under
+    load, how long each kind of fault holds it up, and that nothing is lost or doubled; exit code 1
+    if anything is.
     """
     if name is BenchName.FAULTS:
         raise typer.Exit(_faults(minutes, seed, json_file))
@@ -70,6 +72,9 @@ def bench(
     progress = Console(stderr=True)
     if name is BenchName.CURVE:
         _curve(durability, stored, running, json_file, progress)
+        return
+    if name is BenchName.FORECAST:
+        _forecast(json_file, progress)
         return
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
@@ -90,6 +95,14 @@ def _curve(
     figures = curve_bench.run(kind, curve_bench.Extent(stored, running), progress)
     Console().print(report.rows(f"hv bench curve, {kind}", figures))
     _write(json_file, {kind: figures}, progress)
+
+
+def _forecast(json_file: Path | None, progress: Console) -> None:
+    from services.cli.bench import forecast_bench, report
+
+    figures = forecast_bench.run(forecast_bench.Load(), progress)
+    Console().print(report.table("hv bench forecast", figures))
+    _write(json_file, figures, progress)
 
 
 def _captures(chosen: tuple[Durability, ...], json_file: Path | None, progress: Console) -> None:

@@ -26,6 +26,7 @@ class BenchStack:
 
     home: Path
     nats_url: str
+    executor_url: str
     mongo_url: str
     pids: tuple[int, ...]
     pids_by_name: dict[str, int]
@@ -54,6 +55,7 @@ def _describe(home: Path, record: StackRecord, took: float) -> BenchStack:
         nats_url=record.urls["nats.gateway"]
         if "nats.gateway" in record.urls
         else record.urls["nats"],
+        executor_url=record.urls.get("nats.executor", record.urls["nats"]),
         mongo_url=record.urls["mongo"],
         pids=tuple(pids.values()),
         pids_by_name=pids,
