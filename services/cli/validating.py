@@ -7,7 +7,7 @@ paranoid. A template is always looked at by the gateway.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,8 @@ from services.cli.outcome import CliError, ExitCode, print_json, told
 from services.cli.values import parameters_of, read_parameters
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from shared.validation.config import ValidationConfig
     from shared.validation.finding import Finding, Report
     from shared.validation.subject import Subject
@@ -244,7 +246,17 @@ def _tell(
         console = rendering.console()
         for text in findings_text(name, report, source):
             console.print(text, soft_wrap=True)
+        for text in _foreseen(report):
+            console.print(text, soft_wrap=True)
         console.print(summary_text(name, report), soft_wrap=True)
     bad = SEVERITIES[: SEVERITIES.index(fail_on.value) + 1]
     if any(report.of_severity(severity) for severity in bad):
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _foreseen(report: Report) -> Iterator[Text]:
+    """The forecast that came with a report, if one did."""
+    from services.cli.forecast_view import forecast_text
+
+    forecast = getattr(report, "forecast", None)
+    return iter(()) if forecast is None else forecast_text(forecast)

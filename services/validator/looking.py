@@ -16,8 +16,8 @@ from shared.commands.signatures import signatures
 from shared.contracts.forecasts import Forecast
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 from shared.forecast.experience import Experience
-from shared.forecast.forecasting import MAX_DEPTH, Known, World, forecast
 from shared.forecast.history import load_experience
+from shared.forecast.world import MAX_DEPTH, Known, World
 from shared.ports.collective import InvalidRequestError
 from shared.validation.finding import Finding, includes
 from shared.workflow.definition import Template
@@ -97,6 +97,8 @@ def _calls(program: Program) -> Iterator[tuple[str, str]]:
 
 
 def _forecast(picture: Picture, world: World, experience: Experience) -> Forecast:
+    from shared.forecast.forecasting import forecast  # loads numpy, which nothing else needs
+
     question = picture.question
     return forecast(
         picture.program,

@@ -120,3 +120,16 @@ def distribution(values: Sequence[float]) -> Seen:
         return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
     return Seen(len(ordered), tuple(at(level) for level in LEVELS))
+
+
+def share_within(seen: Seen, value: float) -> float:
+    """The share of what was seen that is at most `value`, from 0 to 1."""
+    if not seen.count or value < seen.at[0]:
+        return 0.0
+    for index in range(len(LEVELS) - 1, -1, -1):
+        if value >= seen.at[index]:
+            break
+    if index + 1 == len(LEVELS):
+        return 1.0
+    low, high = seen.at[index], seen.at[index + 1]
+    return LEVELS[index] + (LEVELS[index + 1] - LEVELS[index]) * (value - low) / (high - low)

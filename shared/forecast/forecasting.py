@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
-from shared.commands.spec import CommandSpec
 from shared.contracts.forecasts import (
     CriticalStep,
     FailurePoint,
@@ -26,34 +24,15 @@ from shared.forecast.outlook import point_of, way_back_of
 from shared.forecast.paths import critical
 from shared.forecast.running import Stage
 from shared.forecast.simulating import Runs, simulate
+from shared.forecast.world import MAX_DEPTH, World
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.selecting import LiveAgent, why_unfit
 
 RUNS: Final = 1_000
 CHILD_RUNS: Final = 200
-MAX_DEPTH: Final = 4
-"""Sub-workflows are simulated down to here; deeper ones are assumed."""
 MAX_RISKS: Final = 20
 MAX_POINTS: Final = 50
 """Points of failure that are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A template that may run as a sub-workflow: its program, and what its earlier runs showed."""
-
-    program: Program
-    experience: Experience
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a forecast may know of the world. `agents` are the live ones, None where that is not
-    known; `templates` those that are called, by id and version; `commands` their specifications."""
-
-    commands: Mapping[str, CommandSpec]
-    agents: Sequence[LiveAgent] | None = None
-    templates: Mapping[tuple[str, str], Known] = field(default_factory=dict)
 
 
 def forecast(

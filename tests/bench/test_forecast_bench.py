@@ -1,4 +1,4 @@
-"""The benchmark of forecasts: a short run gives every figure, from looks that found their agents."""
+"""The benchmark of forecasts: a short run gives every figure, and looks find their agents."""
 
 import pytest
 from rich.console import Console

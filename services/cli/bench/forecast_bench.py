@@ -30,7 +30,8 @@ from shared.contracts.control import PRECHECK
 from shared.contracts.prechecks import PrecheckAnswer, PrecheckQuestion
 from shared.contracts.validation import ValidationQuestion
 from shared.forecast.experience import Attempts, Nothing, distribution
-from shared.forecast.forecasting import World, forecast
+from shared.forecast.forecasting import forecast
+from shared.forecast.world import World
 from shared.runtime.clock import SystemClock
 from shared.workflow.definition import Template
 from shared.workflow.program import compile_template

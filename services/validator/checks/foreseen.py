@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
 from services.validator.picture import Picture
-from shared.forecast.experience import LEVELS
+from shared.forecast.experience import share_within
 from shared.validation.rule import Found, Rule
 from shared.validation.rules.foreseen import (
     ASSUMED_FIGURES,
@@ -55,7 +53,7 @@ def too_short_timeouts(picture: Picture) -> Iterator[tuple[Rule, Found]]:
         if attempts is None or attempts.durations_s.count < ENOUGH_ATTEMPTS:
             continue
         took = attempts.durations_s.at
-        within = float(np.interp(step.timeout_s, took, LEVELS)) if step.timeout_s < took[-1] else 1
+        within = share_within(attempts.durations_s, step.timeout_s)
         if 1 - within > MOST_TIMED_OUT:
             yield (
                 TOO_SHORT_TIMEOUT,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.forecast.drawing import Draws
@@ -49,6 +49,7 @@ def worse(models: Models, only: Collection[str] | None = None) -> Models:
 
 
 @pytest.mark.parametrize("branching", [False, True])
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**9))
 def test_times_at_once_are_those_of_the_core(branching: bool, seed: int) -> None:
     """For random templates every run ends the same way, at the same millisecond, through the same

@@ -9,7 +9,8 @@ import pytest
 from shared.contracts.agents import AgentRecord
 from shared.contracts.forecasts import Forecast
 from shared.forecast.experience import UNSEEN, Attempts, Nothing, Seen, Share, distribution
-from shared.forecast.forecasting import Known, World, forecast
+from shared.forecast.forecasting import forecast
+from shared.forecast.world import Known, World
 from shared.workflow.program import Program
 from tests.unit.forecast.templates import REGISTRY, compiled, shell
 

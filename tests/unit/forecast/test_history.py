@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.forecast.experience import LEVELS, UNSEEN, distribution
+from shared.forecast.experience import LEVELS, UNSEEN, distribution, share_within
 from shared.forecast.history import experience_of, load_experience
 from shared.memory.executions import MemoryExecutionQueries
 from shared.workflow.gate_state import GateState
@@ -132,3 +134,16 @@ def test_a_distribution_keeps_its_values() -> None:
     assert found.at[-1] == 4.0
     assert found.at[LEVELS.index(0.5)] == pytest.approx(2.5)
     assert distribution([]) == UNSEEN
+
+
+@given(values=st.lists(st.floats(0, 1e6), min_size=1, max_size=40), value=st.floats(-1, 2e6))
+def test_a_share_is_what_the_distribution_says(values: list[float], value: float) -> None:
+    """From 0 below everything to 1 from the largest on, never falling."""
+    seen = distribution(values)
+    share = share_within(seen, value)
+    assert 0 <= share <= 1
+    assert share_within(seen, max(values)) == 1
+    assert share_within(seen, value + 1) >= share
+    assert share_within(UNSEEN, value) == 0
+    if value < min(values):
+        assert share == 0
