@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from shared.contracts.api.explain import Explanation, Finding
-from shared.explain import system, whole
+from shared.explain import system, undoing, whole
 from shared.explain.pending import pending
 from shared.explain.picture import Picture
 from shared.explain.slots import slots
@@ -23,6 +23,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     system.damaged,
     system.quarantined,
     system.unled,
+    undoing.rollbacks,
     whole.over,
     system.overdue,
     whole.failing,

@@ -19,7 +19,7 @@ def pending(picture: Picture) -> Iterator[Finding]:
     """What each step that has not begun waits for. A gate before it, or a slot that it needs, is
     told by itself, and for the instances of a loop their loop speaks."""
     state, program = picture.state, picture.program
-    if state is None or program is None or state.ended:
+    if state is None or program is None or state.over:
         return
     asked = {name for name, _ in open_gates(state)} | state.slots.keys()
     if "workflow" in asked or waits_to_begin(state):

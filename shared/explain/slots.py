@@ -14,7 +14,7 @@ from shared.workflow.slots import TIMER, WHOLE
 def slots(picture: Picture) -> Iterator[Finding]:
     """Every slot that is waited for, and who has it."""
     state = picture.state
-    if state is None or state.ended:
+    if state is None or state.over:
         return
     for name, slot in state.slots.items():
         if slot.granted:

@@ -27,7 +27,7 @@ ENOUGH_RUNS: Final = 3
 def steps(picture: Picture) -> Iterator[Finding]:
     """What each step that is under way waits for."""
     state = picture.state
-    if state is None or state.ended:
+    if state is None or state.over:
         return
     for name, step in state.steps.items():
         look = BY_STATUS.get(step.status)

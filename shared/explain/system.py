@@ -81,7 +81,7 @@ def behind(picture: Picture) -> Iterator[Finding]:
 def overdue(picture: Picture) -> Iterator[Finding]:
     """A timer was due, and has not fired."""
     state = picture.state
-    if state is None or state.ended:
+    if state is None or state.over:
         return
     late = {n: t for n, t in state.timers.items() if t.due_ms + LATE_MS < picture.now_ms}
     if not late:
@@ -119,4 +119,4 @@ def accepted(picture: Picture) -> Iterator[Finding]:
 
 
 def _has_ended(picture: Picture) -> bool:
-    return picture.state is not None and picture.state.ended
+    return picture.state is not None and picture.state.over

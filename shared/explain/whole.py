@@ -14,6 +14,7 @@ from shared.workflow.machines.step import StepStatus
 from shared.workflow.state import ExecutionState, StepState
 
 _SUCCEEDED = (ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS)
+_WELL = (*_SUCCEEDED, ExecutionStatus.ROLLED_BACK)
 
 
 def over(picture: Picture) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def over(picture: Picture) -> Iterator[Finding]:
     state = picture.state
     if state is None or not state.ended:
         return
-    failed = state.status not in _SUCCEEDED
+    failed = state.status not in _WELL
     step = _culprit(state)
     action = f"hv logs {state.execution_id}" + (f" --step {step}" if step else "")
     yield Finding(
@@ -38,7 +39,7 @@ def over(picture: Picture) -> Iterator[Finding]:
 def failing(picture: Picture) -> Iterator[Finding]:
     """A step failed for good; what runs may still end, and handlers run."""
     state = picture.state
-    if state is None or state.ended or state.stop is None or state.stop.kind != "failure":
+    if state is None or state.over or state.stop is None or state.stop.kind != "failure":
         return
     step, failure = state.stop.step or "", state.stop.failure
     said = f": {failure.code}: {failure.message}" if failure is not None else ""
@@ -98,7 +99,7 @@ def cancelling(picture: Picture) -> Iterator[Finding]:
 def approvals(picture: Picture) -> Iterator[Finding]:
     """Gates that wait for people, and who may answer."""
     state = picture.state
-    if state is None or state.ended:
+    if state is None or state.over:
         return
     for name, gate in open_gates(state):
         yield _gate(picture, state, name, gate)
@@ -155,6 +156,8 @@ def _culprit(state: ExecutionState) -> str:
 def _end(state: ExecutionState, step: str) -> str:
     if state.status in _SUCCEEDED:
         return f"It has ended: {state.status.value}."
+    if state.status is ExecutionStatus.ROLLED_BACK:
+        return "It was rolled back."
     if state.status is ExecutionStatus.CANCELLED:
         return f"It was cancelled: {state.stop.reason if state.stop else ''}"
     failure = state.failure

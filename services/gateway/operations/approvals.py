@@ -132,7 +132,7 @@ class ApprovalOperations:
         """The state and the open gate that is meant: by name, by hash, or because it is alone."""
         state = await self._executions.state(execution_id)
         cannot = f"Execution {execution_id} cannot be {word}"
-        if state.ended:
+        if state.over:
             raise problems.conflict(f"{cannot}: it has ended ({state.status.value}).")
         found = dict(open_gates(state)) if state.stop is None else {}
         if named is not None:

@@ -96,7 +96,7 @@ class Operating:
 
     async def _open(self, execution_id: str) -> tuple[ExecutionState, Program]:
         state = await self._executions.state(execution_id)
-        if state.ended:
+        if state.over:
             raise problems.conflict(
                 f"Execution {execution_id} cannot be changed: it has ended "
                 f"({state.status.value}). `rerun` runs it again, from any step."

@@ -104,7 +104,7 @@ class ExecutionRequests:
     async def _open(self, execution_id: str, word: str) -> ExecutionState:
         """The state of an execution that has not ended."""
         state = await self._executions.state(execution_id)
-        if state.ended:
+        if state.over:
             raise problems.conflict(
                 f"Execution {execution_id} cannot be {word}: it has ended ({state.status.value})."
             )

@@ -85,7 +85,7 @@ class Steering:
 
     async def _open(self, execution_id: str, word: str) -> ExecutionState:
         state = await self._executions.state(execution_id)
-        if state.ended:
+        if state.over:
             raise problems.conflict(
                 f"Execution {execution_id} cannot be {word}: it has ended ({state.status.value})."
             )

@@ -18,6 +18,7 @@ AwaitedKind = Literal[
     "participant",
     "person",
     "pool",
+    "rollback",
     "signal",
     "slot",
     "step",
