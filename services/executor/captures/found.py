@@ -23,6 +23,8 @@ from services.executor.commands.drafts import chunks_of
 from services.executor.policy import Policy
 from shared.contracts.captures import ITEMS_LIMIT, FileItem, Owner, OwnPath
 
+PATHS_BYTES: Final = 1024 * 1024
+"""Most bytes of all paths of one capture, so that its manifest fits into a message."""
 DEPTH_LIMIT: Final = 64
 """Most directories above each other that are kept with what is in them."""
 
@@ -61,6 +63,7 @@ class Finder:
     keep_data: bool = True
     _bytes: int = field(default=0, init=False)
     _items: int = field(default=0, init=False)
+    _path_bytes: int = field(default=0, init=False)
 
     def find(self, changed: ChangedPath) -> list[Found]:
         """What a run may change at this path. Raises `FileError` where the run would fail as well,
@@ -176,6 +179,10 @@ class Finder:
         self._items += 1
         if self._items > ITEMS_LIMIT:
             raise TooLargeError(f"there are more than {ITEMS_LIMIT} paths")
+        named = [item.path, *([item.target] if item.target is not None else [])]
+        self._path_bytes += sum(len(one.to_bytes()) for one in named)
+        if self._path_bytes > PATHS_BYTES:
+            raise TooLargeError(f"the paths have more than {PATHS_BYTES} bytes together")
         return Found(item, data)
 
 

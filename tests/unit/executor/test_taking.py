@@ -146,6 +146,21 @@ async def test_too_many_paths(world: CapturesWorld) -> None:
     assert (taken.code, "1000 paths" in taken.message) == ("capture_too_large", True)
 
 
+async def test_too_long_paths(world: CapturesWorld) -> None:
+    """A manifest fits into a message: the length of all paths together is bounded."""
+    deep = world.root / "d"
+    deep.mkdir()
+    for _ in range(12):
+        deep = deep / ("x" * 200)
+        deep.mkdir()
+    for number in range(600):
+        (deep / f"{number}").symlink_to("y" * 100)
+    taken = await world.keep(world.root / "d")
+    assert isinstance(taken, Failed)
+    assert taken.code == "capture_too_large"
+    assert "paths have more than" in taken.message
+
+
 async def test_what_the_command_would_be_refused(world: CapturesWorld) -> None:
     """A path that the policy forbids fails as the command itself would."""
     taken = await world.take("file", {"operation": "delete", "path": "/etc/hostname"})
