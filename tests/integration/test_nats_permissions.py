@@ -59,7 +59,7 @@ ONLY_RUNNERS = (
     "$O.bundle-contents.C.x",
     "hive.capture.manifest.e1.s.web-1",
     "hive.capture.blob.d1.x.1.0",
-    "$JS.API.STREAM.MSG.GET.CAPTURES",
+    "$JS.API.STREAM.MSG.GET.CAPTURE_BLOBS",
     "$JS.API.DIRECT.GET.CAPTURE_BLOBS",
     "$JS.API.DIRECT.GET.CAPTURE_BLOBS.hive.capture.blob.d1.x.1.0",
     "$JS.API.CONSUMER.DURABLE.CREATE.TASKS.pool-any-_",
@@ -71,6 +71,7 @@ ALL_EXECUTORS = (
     "hive.rpc.claims.3",
     "_INBOX.gateway.x.1",
     "$JS.API.STREAM.INFO.TASKS",
+    "$JS.API.STREAM.MSG.GET.CAPTURES",
     "$JS.API.CONSUMER.MSG.NEXT.TASKS.pool-any-_",
     "$JS.ACK.TASKS.pool-any-_.1.1.1.1.1",
 )

@@ -1,18 +1,20 @@
-"""Reading stored messages in batches without a consumer (batched direct get, nats-server 2.11).
+"""Reading the last message of many subjects without a consumer: nothing is made on the server.
 
-Whoever may ask a stream directly may read it so: nothing is made on the server, and nothing has to
-be cleaned up.
+The law: a batch (batched direct get, nats-server 2.11) may be answered by a replica that lags
+behind. So what there is says the stream's leader, and what the batch lacks of that is asked of the
+leader, one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from shared.adapters.nats.connection import Bus
 
@@ -27,7 +29,7 @@ class BatchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class _Stored:
     """One message as it is stored."""
 
     seq: int
@@ -35,23 +37,26 @@ class Stored:
     data: bytes
 
 
-async def stored_messages(bus: Bus, stream: str, subject: str) -> AsyncGenerator[Stored, None]:
-    """Every message whose subject fits, in order.
+async def last_messages(bus: Bus, stream: str, wanted: str) -> dict[str, bytes]:
+    """The last message of every subject that fits, by subject.
 
     Raises `TimeoutError` when the server does not answer, and `BatchError` when it refuses.
     """
+    found: dict[str, bytes] = {}
     after = 0
-    while True:
-        batch = await _batch(bus, stream, subject, after + 1)
-        for message in batch:
-            yield message
-        if not batch:
-            return
+    while batch := await _batch(bus, stream, wanted, after + 1):
+        found |= {one.subject: one.data for one in batch}
         after = batch[-1].seq
+    missing = set(await subjects_of(bus, stream, wanted)) - found.keys()
+    for subject in sorted(missing):
+        with contextlib.suppress(NotFoundError):  # removed meanwhile
+            message = await bus.jetstream.get_last_msg(stream, subject)
+            found[subject] = message.data or b""
+    return found
 
 
 async def subjects_of(bus: Bus, stream: str, wanted: str) -> list[str]:
-    """Every subject of a stream that fits `wanted` and has messages."""
+    """Every subject of a stream that fits `wanted` and has messages, as its leader says."""
     found: list[str] = []
     while True:
         request = json.dumps({"subjects_filter": wanted, "offset": len(found)}).encode()
@@ -71,10 +76,10 @@ async def _ask(bus: Bus, subject: str, request: bytes) -> dict[str, Any]:
     return answer
 
 
-async def _batch(bus: Bus, stream: str, subject: str, first: int) -> list[Stored]:
+async def _batch(bus: Bus, stream: str, subject: str, first: int) -> list[_Stored]:
     request = {"seq": first, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": subject}
     inbox = bus.client.new_inbox()
-    found: list[Stored] = []
+    found: list[_Stored] = []
     subscription = await bus.client.subscribe(inbox)
     try:
         asked = f"$JS.API.DIRECT.GET.{stream}"
@@ -82,7 +87,7 @@ async def _batch(bus: Bus, stream: str, subject: str, first: int) -> list[Stored
         while (message := await _next(subscription)) is not None:
             headers = message.headers or {}
             found.append(
-                Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
+                _Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
             )
     finally:
         if bus.client.is_connected:

@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
-from shared.adapters.nats.batches import BatchError, stored_messages, subjects_of
+from shared.adapters.nats.batches import BatchError, last_messages, subjects_of
 from shared.adapters.nats.connection import Bus
 from shared.contracts import subjects
 from shared.contracts.captures import Manifest
@@ -129,10 +129,8 @@ class NatsCaptures:
         """A content."""
         place = subjects.capture_blob(name)
         with _outages():
-            parts = {
-                int(part.subject.rpartition(".")[2]): part.data
-                async for part in stored_messages(self._bus, subjects.CAPTURE_BLOBS, f"{place}.>")
-            }
+            found = await last_messages(self._bus, subjects.CAPTURE_BLOBS, f"{place}.>")
+        parts = {int(subject.rpartition(".")[2]): data for subject, data in found.items()}
         data = b"".join(parts[number] for number in sorted(parts))
         if not is_intact(name, data):
             raise BlobNotFoundError(f"captures: the content {name} is not kept, or not whole")
@@ -183,10 +181,8 @@ class NatsCaptures:
     async def _manifests(self, wanted: str) -> list[Manifest]:
         subject = f"hive.capture.manifest.{wanted}"
         with _outages():
-            return [
-                Manifest.model_validate_json(stored.data)
-                async for stored in stored_messages(self._bus, subjects.CAPTURES, subject)
-            ]
+            found = await last_messages(self._bus, subjects.CAPTURES, subject)
+        return [Manifest.model_validate_json(data) for data in found.values()]
 
     async def _past(self, now_ms: int) -> set[str]:
         found = await subjects_of(self._bus, subjects.CAPTURE_BLOBS, "hive.capture.blob.>")
