@@ -31,7 +31,8 @@ _SIGNS: Final = {"done": "✓", "skipped": "↷", "failed": "✗"}
 def plan_lines(plan: PlanView) -> Iterator[str]:
     """A plan, round by round."""
     to = f" to {plan.to}" if plan.to else ""
-    yield f"Rollback {plan.number} of {plan.execution_id}, {plan.strategy}{to}"
+    of = plan.execution_id or "a run that has not begun"
+    yield f"Rollback {plan.number} of {of}, {plan.strategy}{to}"
     if not plan.items:
         yield "  nothing is to be undone"
     for number, items in groupby(plan.items, key=lambda item: item.round):

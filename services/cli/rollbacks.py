@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
     group = listing_group("Rollbacks: how they stand, what remains.", _print_list)
     group.command("list")(list_rollbacks)
     group.command()(show)
+    group.command()(ahead)
     group.command()(points)
     group.command()(runbook)
     group.command()(tick)
@@ -138,6 +139,33 @@ def show(
         print_json(found.model_dump(mode="json"))
     else:
         typer.echo("\n".join(view_lines(found)))
+
+
+@told
+def ahead(
+    template: Annotated[str, typer.Argument(help="A template that is to run.")],
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Of the run; repeatable."),
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a rollback would undo, before the workflow is run."""
+    from services.cli.values import parameters_of
+    from shared.contracts.api.rollbacks import PlanView
+
+    with open_gateway(url, key_file) as gateway:
+        schema = gateway.template(template, version).parameters_schema
+        body = {"version": version, "parameters": parameters_of(parameter or [], schema)}
+        path = f"/api/v1/workflows/templates/{_segment(template)}/rollback/preview"
+        plan = gateway.post(path, PlanView, body)
+    if as_json:
+        print_json(plan.model_dump(mode="json"))
+    else:
+        typer.echo("\n".join(plan_lines(plan)))
 
 
 @told

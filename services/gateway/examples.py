@@ -89,6 +89,7 @@ BODIES: Final[dict[str, Any]] = {
         "to": "measure",
         "reason": "the new limit is wrong",
     },
+    "preview_rollback_ahead": {"parameters": {"limit": 80}},
     "tick_rollback_item": {"verdict": "done", "comment": "the old file is back"},
     "cancel_rollback": {"reason": "the database team does it"},
     "resume_execution": {"reason": "looked at it"},

@@ -120,7 +120,7 @@ class Gateway:
             webhooks=Webhooks.of(parts, settings),
             schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),
-            rollbacks=RollbackOperations(parts, executions),
+            rollbacks=RollbackOperations(parts, executions, templates, programs),
             receivers=receivers,
             rules=RuleOperations(parts, templates, receivers),
             own_events=OwnEvents(

@@ -99,7 +99,7 @@ async def _desk(bus: Bus, mongo: Mongo) -> Desk:
     await plans.ensure_indexes()
     registry = CommandRegistry.installed()
     return Desk(
-        pasts=Pasts(executions, templates, NatsCaptures(bus), signatures(registry)),
+        pasts=Pasts(executions, templates, NatsCaptures(bus), signatures(registry), SystemClock()),
         executions=executions,
         templates=templates,
         plans=plans,

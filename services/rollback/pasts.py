@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from shared.ports.captures import Captures
+from shared.ports.clock import Clock
 from shared.ports.executions import ExecutionQueries
 from shared.ports.templates import TemplateStore
 from shared.rollback.past import Ran, Snapshot
@@ -19,11 +20,13 @@ from shared.workflow.errors import DefinitionError, WorkflowError
 from shared.workflow.events import StepCalled
 from shared.workflow.program import CommandSignature, Program, compile_template
 from shared.workflow.scheduling import MAX_DEPTH
-from shared.workflow.state import ExecutionState
+from shared.workflow.state import ExecutionState, StepState
 from shared.workflow.undo_folds import is_held
 
 MOST_PROGRAMS: Final = 200
 HISTORY_PAGE: Final = 500
+STORED_WITHIN_MS: Final = 10 * 60_000
+"""So long after the end of an execution its sub-workflows may not be stored yet."""
 MOST_EXECUTIONS: Final = 5_000
 """Sub-workflows of one execution, at any depth."""
 
@@ -45,7 +48,9 @@ class Pasts:
         templates: TemplateStore,
         captures: Captures,
         commands: Mapping[str, CommandSignature],
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._executions = executions
         self._templates = templates
         self._captures = captures
@@ -95,14 +100,23 @@ class Pasts:
         children: dict[str, tuple[Ran, ...]] = {}
         if depth < MAX_DEPTH:
             for key, ids in (await self._called(state, program)).items():
+                found = [await self._child(state, one, settled=settled) for one in ids]
+                there = [child for child in found if child is not None]
                 children[key] = tuple(
-                    [
-                        await self._ran(child, depth + 1, room, settled=settled)
-                        for child in [await self._executions.get(one) for one in ids]
-                        if child is not None
-                    ]
+                    [await self._ran(child, depth + 1, room, settled=settled) for child in there]
                 )
         return Ran(program, state, children, await self._captured(state.execution_id))
+
+    async def _child(
+        self, parent: ExecutionState, child_id: str, *, settled: bool
+    ) -> ExecutionState | None:
+        """A sub-workflow. What it did must be known before anything is undone."""
+        child = await self._executions.get(child_id)
+        if child is not None or not settled:
+            return child
+        if self._clock.now_ms() - parent.ended_at_ms < STORED_WITHIN_MS:
+            raise NotYetError(f"sub-workflow {child_id} is not stored yet")
+        raise UnknownPastError(f"what sub-workflow {child_id} did is not stored any more")
 
     async def _called(self, state: ExecutionState, program: Program) -> Mapping[str, Sequence[str]]:
         """The sub-workflows of each call, oldest first. Those of earlier attempts only the history
@@ -110,14 +124,18 @@ class Pasts:
         calls = {
             key: step
             for key, step in state.steps.items()
-            if step.child and not step.kept_from and program.step(base(key)).step.workflow
+            if step.child and not step.kept_from
+            if program.step(base(key)).step.workflow is not None
         }
-        found = {key: [step.child] for key, step in calls.items() if step.child}
+        found: dict[str, list[str]] = {key: [] for key in calls}
         again = {key for key, step in calls.items() if step.attempt > 1 or step.rounds}
         if again:
             async for key, child in self._calls_of(state.execution_id):
-                if key in again and child not in found[key]:
-                    found[key].insert(-1, child)
+                if key in again and child != calls[key].child:
+                    found[key].append(child)
+        for key, step in calls.items():
+            if step.child and not _is_refused(step):
+                found[key].append(step.child)
         return found
 
     async def _calls_of(self, execution_id: str) -> AsyncIterator[tuple[str, str]]:
@@ -144,3 +162,8 @@ class Pasts:
         if state is None:
             raise NotYetError(f"{execution_id} is not stored yet")
         return state
+
+
+def _is_refused(step: StepState) -> bool:
+    """True for a call whose sub-workflow never came to be."""
+    return step.failure is not None and step.failure.code == "child_refused"

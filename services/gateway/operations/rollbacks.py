@@ -5,13 +5,19 @@ As with other requests the check is a courtesy to the caller; the law is in `sha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.gateway import problems
 from services.gateway.operations.appending import append
 from services.gateway.operations.executions import ExecutionOperations, particular
+from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.refusals import refusals
+from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.contracts.api.rollbacks import (
+    AheadBody,
     PlanView,
     PointList,
     RollbackAccepted,
@@ -25,12 +31,16 @@ from shared.contracts.api.rollbacks import (
 )
 from shared.contracts.publishing import masked
 from shared.contracts.rollbacks import PointsQuestion, PreviewQuestion
+from shared.rollback.ahead import plan_ahead
 from shared.rollback.items import Plan
 from shared.rollback.law import why_not_requested, why_not_ticked
 from shared.rollback.messages import ItemTicked, RollbackCancelled, RollbackRequested
 from shared.rollback.runbook import runbook
 from shared.rollback.state import PREFIX, RollbackState, rollback_id
 from shared.workflow.definition import is_generated
+from shared.workflow.errors import ParameterError
+from shared.workflow.parameters import prepare_parameters
+from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
 from shared.workflow.way_back import Strategy
 
@@ -38,9 +48,17 @@ from shared.workflow.way_back import Strategy
 class RollbackOperations:
     """Raises 404 for what is not there, and 409, with the reason, for what cannot be done."""
 
-    def __init__(self, parts: Parts, executions: ExecutionOperations) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        executions: ExecutionOperations,
+        templates: TemplateOperations,
+        programs: GatewayPrograms,
+    ) -> None:
         self._parts = parts
         self._executions = executions
+        self._templates = templates
+        self._programs = programs
 
     async def preview(
         self, execution_id: str, strategy: Strategy | None, to: str, steps: tuple[str, ...] = ()
@@ -59,6 +77,36 @@ class RollbackOperations:
         )
         with refusals():
             return _view(await self._parts.rollbacks.desk.preview(question))
+
+    async def ahead(self, template_id: str, body: AheadBody) -> PlanView:
+        """What a rollback would undo of a complete run that has not begun."""
+        stored = await self._templates.find(template_id, body.version)
+        template = stored.template
+        try:
+            parameters = prepare_parameters(template, body.parameters)
+        except ParameterError as error:
+            raise problems.invalid_parameters(problems.field_problems(error.problems)) from None
+        program = await self._programs.get(template.id, template.version)
+        if program is None:
+            raise problems.conflict(f"Template {template.id}@{template.version} cannot be run.")
+        called: dict[tuple[str, str], Program] = {}
+        await self._collect(program, called)
+        return _view(plan_ahead(program, parameters, called, self._effects))
+
+    async def _collect(self, program: Program, called: dict[tuple[str, str], Program]) -> None:
+        """The programs that a program calls, at any depth."""
+        for step in program.template.every_step:
+            if step.workflow is None:
+                continue
+            key = step.workflow.template, step.workflow.version
+            inner = await self._programs.get(*key)
+            if key not in called and inner is not None:
+                called[key] = inner
+                await self._collect(inner, called)
+
+    def _effects(self, command: str, parameters: Mapping[str, Any]) -> str:
+        known = self._parts.commands
+        return known[command].effects_of(parameters).value if command in known else "irreversible"
 
     async def points(self, execution_id: str) -> PointList:
         """The checkpoints of an execution."""

@@ -10,6 +10,7 @@ from services.gateway.access import Gate, Reader, Runner, note
 from services.gateway.routes.paging import Cursor, Limit, time_and_id
 from shared.contracts.api.executions import ReasonBody
 from shared.contracts.api.rollbacks import (
+    AheadBody,
     PlanView,
     PointList,
     RollbackAccepted,
@@ -49,6 +50,15 @@ async def preview_rollback(
 ) -> PlanView:
     """What a rollback would undo now, in which order, and what would remain. Nothing is run."""
     return await gate.rollbacks.preview(execution_id, strategy, to)
+
+
+@router.post("/workflows/templates/{template_id}/rollback/preview")
+async def preview_rollback_ahead(
+    gate: Gate, _reader: Reader, template_id: str, body: AheadBody | None = None
+) -> PlanView:
+    """What a rollback would undo of a complete run with these parameters, before it begins. What
+    only a run makes known stands as its author wrote it."""
+    return await gate.rollbacks.ahead(template_id, body or AheadBody())
 
 
 @router.get(f"{EXECUTIONS}/rollback-points")

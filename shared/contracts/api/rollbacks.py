@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,15 @@ class RollbackBody(BaseModel):
     to: Checkpoint | None = None
     steps: tuple[StepKey, ...] = Field((), max_length=200)
     reason: str = Field("", max_length=1_000)
+
+
+class AheadBody(BaseModel):
+    """A run that has not begun: of which version (default: the newest), with which parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str | None = Field(None, max_length=200)
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class TickBody(BaseModel):

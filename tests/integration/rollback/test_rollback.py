@@ -302,3 +302,16 @@ async def test_sub_workflows_and_loops_are_undone_with_it(world: RollbackWorld) 
     assert over["summary"]["status"] == "rolled_back", over
     assert [i["key"] for i in over["plan"]["items"]] == ["l[1]", "l[0]", "c/x"]
     assert book.read_text() == ""
+
+
+async def test_it_is_seen_before_the_run(world: RollbackWorld) -> None:
+    """From the template and the parameters alone."""
+    steps = _three(world, "ahead")
+    template = await world.template(*steps, parameters={"p": {"type": "string"}})
+    path = f"/api/v1/workflows/templates/{template}/rollback/preview"
+    plan = (await world.client.post(path, json={"parameters": {"p": "x"}})).json()
+    assert [item["key"] for item in plan["items"]] == ["c", "b", "a"]
+    assert plan["complete"] is True
+    assert (await world.client.post(path, json={})).status_code == 422
+    unknown = "/api/v1/workflows/templates/nowhere/rollback/preview"
+    assert (await world.client.post(unknown, json={})).status_code == 404

@@ -210,7 +210,7 @@ class UndoWorld(World):
         registry = CommandRegistry([command.spec for command in self._commands_known()])
         queries: Any = _Queries(self.store)
         desk = Desk(
-            pasts=Pasts(queries, self._templates, self.captures, signatures(registry)),
+            pasts=Pasts(queries, self._templates, self.captures, signatures(registry), self.clock),
             executions=queries,
             templates=self._templates,
             plans=self.plans,
