@@ -293,14 +293,17 @@ class UndoWorld(World):
         return bool(late) or (step.mark is not None and not ended_s)
 
     def _in_order(self, known: Mapping[str, Record]) -> Iterator[str]:
-        """Nothing is undone while something that depended on it is there, and can be undone."""
+        """Nothing is undone while something that depended on it is there, and can be undone. (A
+        step that joins any of several may have begun without one of them.)"""
         assert self.marks is not None
         for (execution, step), there, _ in self.marks.taken:
             graph = known[execution].program.graph
             for other, name in there:
                 if other != execution or self._unproven((other, name), known):
                     continue
-                if base(step) in graph.ancestors.get(base(name), ()):
+                steps = known[execution].state.steps
+                came_after = steps[step].ended_at_ms <= steps[name].begun_at_ms
+                if came_after and base(step) in graph.ancestors.get(base(name), ()):
                     yield f"{execution} {step} was undone before {name}, which came after it"
 
 
