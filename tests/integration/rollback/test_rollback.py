@@ -315,3 +315,39 @@ async def test_it_is_seen_before_the_run(world: RollbackWorld) -> None:
     assert (await world.client.post(path, json={})).status_code == 422
     unknown = "/api/v1/workflows/templates/nowhere/rollback/preview"
     assert (await world.client.post(unknown, json={})).status_code == 404
+
+
+async def test_files_are_put_back_without_a_word_of_the_author(world: RollbackWorld) -> None:
+    """What an agent kept before it changed files is restored byte for byte: content, mode, and that
+    there was nothing."""
+    there, new, gone = (world.files / name for name in ("there", "new", "gone"))
+    there.write_bytes(b"before \xff\x00 $x\n")
+    there.chmod(0o640)
+    gone.write_text("still here\n")
+    steps: list[dict[str, Any]] = [
+        {"operation": "write", "path": str(there), "content": "after", "mode": "0600"},
+        {"operation": "write", "path": str(new), "content": "new"},
+        {"operation": "delete", "path": str(gone)},
+    ]
+    template = await world.template(
+        *(
+            {
+                "id": f"s{n}",
+                "command": "file",
+                "parameters": parameters,
+                "depends_on": [f"s{n - 1}"] if n else [],
+            }
+            for n, parameters in enumerate(steps)
+        )
+    )
+    execution = await world.run(template)
+    assert execution["status"] == "completed", execution
+    assert (there.read_text(), new.read_text(), gone.exists()) == ("after", "new", False)
+    await world.roll_back(execution["id"])
+    over = await world.rolled_back(execution["id"])
+    assert over["summary"]["status"] == "rolled_back", over
+    assert {item["command"] for item in over["plan"]["items"]} == {"restore"}
+    assert there.read_bytes() == b"before \xff\x00 $x\n"
+    assert there.stat().st_mode & 0o777 == 0o640
+    assert not new.exists()
+    assert gone.read_text() == "still here\n"

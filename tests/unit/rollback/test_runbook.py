@@ -88,8 +88,8 @@ def test_only_some_of_it_and_nothing_that_is_hidden() -> None:
     text = runbook(plan(item(1), secret), None, [2], lambda v: {"argv": ["***"]} if v else v)
     assert "Undo `s1`" not in text
     assert "***" in text
-    other = runbook(plan(item(1, command="restore", parameters={"step": "`````"})))
-    assert "Carry out the command `restore` by hand" in other
+    other = runbook(plan(item(1, command="hv-sync", parameters={"step": "`````"})))
+    assert "Carry out the command `hv-sync` by hand" in other
     assert "``````json" in other
     assert "Fill in the secrets" in runbook(plan(secret))
 
