@@ -24,6 +24,7 @@ from shared.adapters.mongo.connection import Document, Mongo
 from shared.adapters.mongo.execution_queries import raw_entries
 from shared.adapters.mongo.executions import duplicates
 from shared.adapters.mongo.history_ids import history_id
+from shared.adapters.mongo.rollback_remains import MongoRollbackRemains
 from shared.contracts.archive import failure_text
 from shared.workflow.machines.execution import ENDED
 
@@ -42,6 +43,7 @@ class MongoArchiving:
         self._archive = mongo.database["archive"]
         self._bodies = mongo.database["archive_bodies"]
         self._reads = MongoArchive(mongo)
+        self._remains = MongoRollbackRemains(mongo)
 
     async def ensure_indexes(self) -> None:
         """Those of the archive; the live store needs none for this."""
@@ -185,9 +187,11 @@ class MongoArchiving:
         ids = [i for i in execution_ids if i not in live]
         if not ids:
             return 0
+        generated = await self._remains.generated(ids)
         done = await self._archive.delete_many({"_id": {"$in": ids}})
         ranges = [DeleteMany({"_id": {"$gte": f"{i}:", "$lt": f"{i};"}}) for i in ids]
         await self._bodies.bulk_write(ranges)
+        await self._remains.forget(ids, generated)
         return int(done.deleted_count)
 
     async def count(self) -> int:
