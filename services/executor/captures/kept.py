@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.executor.captures.contents import ContentSealer
 from services.executor.captures.found import Found
@@ -18,6 +19,10 @@ from shared.contracts.captures import (
 )
 from shared.ports.captures import CaptureError, Captures, blob_name
 from shared.runtime.sealing import SealError
+
+
+AT_ONCE_BYTES: Final = 32 * 1024
+"""What is no larger is sealed at once: a thread would take longer to begin."""
 
 
 class ContentDamagedError(CaptureError):
@@ -79,7 +84,10 @@ class Kept:
     async def _keep(self, found: Found, inline: _Inline, at_ms: int) -> FileItem:
         if not found.data:
             return found.item
-        sealed = await asyncio.to_thread(self._sealer.seal, found.data)
+        if len(found.data) <= AT_ONCE_BYTES:
+            sealed = self._sealer.seal(found.data)
+        else:
+            sealed = await asyncio.to_thread(self._sealer.seal, found.data)
         if inline.takes(sealed):
             content = Content(inline=base64.b64encode(sealed).decode())
         else:
