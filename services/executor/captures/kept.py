@@ -20,7 +20,6 @@ from shared.contracts.captures import (
 from shared.ports.captures import CaptureError, Captures, blob_name
 from shared.runtime.sealing import SealError
 
-
 AT_ONCE_BYTES: Final = 32 * 1024
 """What is no larger is sealed at once: a thread would take longer to begin."""
 
