@@ -255,7 +255,7 @@ def _uses(path: str, step: Step) -> Iterator[Use]:
 def _texts(path: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from _texts(f"{path}/{key}" if path else str(key), item)
     elif isinstance(value, list | tuple):

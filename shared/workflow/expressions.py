@@ -24,9 +24,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -47,6 +47,14 @@ MAX_BUILD_ITEMS: Final = 2_000
 MAX_RENDERED_BYTES: Final = 1024 * 1024
 """Largest value with filled-in places, as JSON: it becomes part of a task or of the outputs."""
 
+
+MOST_COMPILED: Final = 4_096
+"""Compiled expressions that are kept, those used last."""
+MOST_ENVIRONMENTS: Final = 1_024
+"""Environments that are kept: one for each set of variables."""
+
+Types = tuple[tuple[str, str], ...]
+"""Variables with the names of their types."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _QUOTES: Final = ('"{3}', "'{3}", '"', "'")
@@ -98,11 +106,6 @@ class Scope:
 
     variables: Mapping[str, cel.Type]
 
-    @cached_property
-    def environment(self) -> cel.Env:
-        """The library's environment with these variables, made once."""
-        return cel.NewEnv(variables=dict(self.variables), extensions=[ext_strings.ExtStrings()])
-
     def plus(self, variables: Mapping[str, cel.Type]) -> Scope:
         """This scope with more variables."""
         return Scope({**self.variables, **variables})
@@ -112,6 +115,54 @@ class Scope:
         names = self.variables
         kept = {n: t for n, t in names.items() if not any(p in names for p in _prefixes(n))}
         return Scope(kept)
+
+
+class Expressions:
+    """What was compiled, by source and by the types of the variables that it mentions.
+
+    Only those are declared to the library: many expressions of a template, and of all versions of
+    it, mention the same few, and an environment costs more than all that is compiled in it.
+    """
+
+    def __init__(
+        self, most_compiled: int = MOST_COMPILED, most_environments: int = MOST_ENVIRONMENTS
+    ) -> None:
+        self._most = most_compiled, most_environments
+        self._compiled: OrderedDict[tuple[str, Types], cel.Expression] = OrderedDict()
+        self._environments: OrderedDict[Types, cel.Env] = OrderedDict()
+
+    def compiled(self, source: str, scope: Scope, needs: Iterable[str]) -> cel.Expression:
+        """An expression with these variables of a scope; raises `ExpressionError`."""
+        types = tuple((name, scope.variables[name].name()) for name in needs)
+        found = self._compiled.get((source, types))
+        if found is not None:
+            self._compiled.move_to_end((source, types))
+            return found
+        try:
+            made = self._environment(scope, types).compile(source)
+        except RuntimeError as error:
+            raise ExpressionError(source, _reason(error)) from None
+        return _keep(self._compiled, (source, types), made, self._most[0])
+
+    def _environment(self, scope: Scope, types: Types) -> cel.Env:
+        found = self._environments.get(types)
+        if found is not None:
+            self._environments.move_to_end(types)
+            return found
+        variables = {name: scope.variables[name] for name, _ in types}
+        made = cel.NewEnv(variables=variables, extensions=[ext_strings.ExtStrings()])
+        return _keep(self._environments, types, made, self._most[1])
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, made: Any, most: int) -> Any:
+    """Keep what was made; the one that was used longest ago goes when there are too many."""
+    kept[key] = made
+    if len(kept) > most:
+        kept.popitem(last=False)
+    return made
+
+
+_EXPRESSIONS: Final = Expressions()
 
 
 class Compiled:
@@ -134,10 +185,7 @@ class Compiled:
         self.needs = _needed(code, scope.variables)
         self._is_name = self.source in scope.variables
         self.numeric = frozenset(n for n in self.needs if scope.variables[n] == cel.Type.DOUBLE)
-        try:
-            self._expression = scope.environment.compile(self.source)
-        except RuntimeError as error:
-            raise ExpressionError(self.source, _reason(error)) from None
+        self._expression = _EXPRESSIONS.compiled(self.source, scope, self.needs)
 
     @property
     def uses_secrets(self) -> bool:

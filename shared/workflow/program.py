@@ -428,10 +428,15 @@ def _misplaced(path: str, error: ExpressionError) -> Problem:
 
 def _words(value: Any) -> set[str]:
     """All words in all texts of a value: among them every step that an expression mentions."""
-    if isinstance(value, str):
-        return set(_WORD.findall(value)) if "steps" in value else set()
-    if isinstance(value, Mapping):
-        return set().union(*map(_words, value.values()))
-    if isinstance(value, list | tuple):
-        return set().union(*map(_words, value))
-    return set()
+    found: set[str] = set()
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if "steps" in one:
+                found.update(_WORD.findall(one))
+        elif isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, list | tuple):
+            left.extend(one)
+    return found

@@ -16,6 +16,7 @@ from shared.workflow.expressions import (
     MAX_BUILD_ITEMS,
     MAX_SOURCE,
     Compiled,
+    Expressions,
     Rendered,
     Scope,
     cel_type,
@@ -394,3 +395,17 @@ def test_expressions_of_a_value_are_told() -> None:
         "secrets.t",
     ]
     assert [(place, one.source) for place, one in rendered.wholes] == [(("a", 0), "params.count")]
+
+
+def test_compiled_expressions_are_shared_and_bounded() -> None:
+    """The same source over the same types is compiled once; over other types it is another
+    expression; what was used longest ago is forgotten."""
+    kept = Expressions(most_compiled=2, most_environments=1)
+    other = Scope({"params.count": cel.Type.STRING})
+    first = kept.compiled("params.count", SCOPE, ["params.count"])
+    assert kept.compiled("params.count", SCOPE, ["params.count"]) is first
+    assert kept.compiled("params.count", other, ["params.count"]) is not first
+    assert kept.compiled("params.count", SCOPE, ["params.count"]) is first
+    kept.compiled("params.count + 'a'", other, ["params.count"])
+    kept.compiled("params.text", SCOPE, ["params.text"])
+    assert kept.compiled("params.count", SCOPE, ["params.count"]) is not first
