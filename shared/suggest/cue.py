@@ -8,6 +8,7 @@ where `cased` says so. Words in angle brackets stand for what `WORDS` says.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +34,12 @@ class Cue:
 
     def pattern(self) -> re.Pattern[str]:
         """The compiled pattern."""
-        text = "".join(line.strip() for line in self.alternatives.strip().splitlines())
-        for word, meaning in WORDS.items():
-            text = text.replace(word, meaning)
-        return re.compile(text, 0 if self.cased else re.IGNORECASE)
+        return compiled(self.alternatives, WORDS, self.cased)
+
+
+def compiled(alternatives: str, words: Mapping[str, str], cased: bool) -> re.Pattern[str]:
+    """A pattern that goes over several lines, with the words in angle brackets replaced."""
+    text = "".join(line.strip() for line in alternatives.strip().splitlines())
+    for word, meaning in words.items():
+        text = text.replace(word, meaning)
+    return re.compile(text, 0 if cased else re.IGNORECASE)

@@ -26,6 +26,7 @@ MOST_CHARACTERS: Final = 4_000
 """Of a longer text the beginning counts."""
 
 _MOST_SIGNS: Final = 4
+_REST_OF_WORD: Final = re.compile(r"[\w-]{0,40}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ def signs(text: str) -> list[Sign]:
         for index, match in enumerate(pattern.finditer(text)):
             if index == _MOST_SIGNS:
                 break
-            found.append(Sign(cue.name, " ".join(match.group().split()), match.start()))
+            rest = _REST_OF_WORD.match(text, match.end())
+            end = rest.end() if rest is not None else match.end()
+            shown = " ".join(text[match.start() : end].split())
+            found.append(Sign(cue.name, shown, match.start()))
     return sorted(found, key=lambda sign: sign.start)
 
 

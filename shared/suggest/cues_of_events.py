@@ -41,7 +41,7 @@ OF_EVENTS: Final[tuple[Cue, ...]] = (
     ),
     Cue(
         "exposed",
-        "something secret or private is exposed",
+        "says that something secret or private is exposed",
         r"""
         (?:keys?|passwords?|credentials?|tokens?|secrets?|certificates?|data|accounts?|bucket|
         laptop|dump)\b[^.\n]{0,60}\b(?:leak|expos|public|stolen|commit|compromis|revok|offered|
@@ -133,7 +133,7 @@ OF_EVENTS: Final[tuple[Cue, ...]] = (
     ),
     Cue(
         "helpless",
-        "people cannot work",
+        "says that people cannot work",
         r"""
         (?:nobody|no one|everybody|everyone|users?|customers?|anyone|we|they|
         all)\b[^.\n]{0,30}\b(?:can'?t|cannot|unable|no longer|not able|seeing|complain|report)|
@@ -149,7 +149,7 @@ OF_EVENTS: Final[tuple[Cue, ...]] = (
     ),
     Cue(
         "now",
-        "it happens now",
+        "speaks of right now",
         r"""
         right now|just now|since (?:this|the|\d|noon|yest)|a moment ago|at the moment|
         last (?:night|hour|\d+ min)|this morning|again|still\b|already|currently

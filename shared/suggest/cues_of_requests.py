@@ -117,6 +117,36 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         """,
     ),
     Cue(
+        "define",
+        "says what something is",
+        r"""
+        \b(?:is|are) (?:an?|the|one)\b[^.\n]{0,24}\b(?:way|method|tool|command|protocol|term|
+        process|type|kind|feature|mechanism|technique|concept|utility|standard|format|language|library)\b|
+        \brefers? to\b|allows? (?:you|users|us|one)|(?:is|are|can be) used (?:to|for|by|when)|
+        plays? an? |consists? of|for (?:example|instance)|in other words|also known as|means that
+        """,
+    ),
+    Cue(
+        "heading",
+        "has the heading of a lesson",
+        r"""
+        (?m:^\W*(?:understanding|configuring|installing|using|creating|setting up|getting|managing|
+        troubleshooting|debugging|working with|restoring|building|running|introducing|connecting|
+        mastering|writing|recovering|choosing|migrating|deploying|fixing|solving|testing)\b)|
+        (?m:^\W*(?:table of contents|prerequisites|conclusion|usage|examples?|step \d|overview)\b)
+        """,
+    ),
+    Cue(
+        "remedy",
+        "says what helps in which case",
+        r"""
+        \b(?:if|when|whenever|in case|should)\b[^.\n]{3,90}[,;:.] ?(?:then |just |simply |first )?
+        (?:try|check|run|use|add|set|make|look|delete|clear|restart|install|remove|type|press|open)\b|
+        (?:the )?(?:solution|fix|remedy|workaround|answer) (?:is|was|:|that)|solved (?:it|by)|
+        what (?:helped|it takes|worked)|(?:helped|worked) (?:for|in|\w+ times)|did the trick
+        """,
+    ),
+    Cue(
         "instruct",
         "instructs the reader",
         r"""
@@ -223,7 +253,7 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         r"""
         server|\bhosts?\b|service|database|\bdb\b|network|cluster|\bnodes?\b|\bpods?\b|
         kubernetes|container|docker|\bdisk|\bcpu\b|memory|\bapi\b|\bdns\b|router|switch|storage|
-        backup|deploy|\blogs?\b|queue|broker|cache|kernel|linux|windows|postgres|mysql|redis|
+        backup|deploy|\blogs?\b|queue|broker|cache|kernel|linux|\bwindows\b|postgres|mysql|redis|
         kafka|elasticsearch|nginx|proxy|balancer|certificate|firewall|system|software|version|
         release|monitor|metric|branch|\bgit|repo|cloud|\baws\b|virtual|hypervisor|instance|
         replica|production|staging|environment|application|login|e-?mail|mailbox|account|

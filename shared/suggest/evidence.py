@@ -22,7 +22,7 @@ MOST_CHARACTERS: Final = 20_000
 """Of a longer text only the beginning is looked at."""
 
 CUES_WEIGH: Final = 1.0
-WORDS_WEIGH: Final = 0.5
+WORDS_WEIGH: Final = 1.0
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,11 @@ from shared.suggest import nothing, softmax
 from shared.suggest.bm25 import Bm25
 from shared.suggest.encoder import Array
 from shared.suggest.evidence import Evidence, Reader
+from shared.suggest.explaining import choice_of, explain
 from shared.suggest.neighbours import FEATURES, Neighbours
+from shared.suggest.reasons import MOST, Reasons, Similar
 from shared.suggest.situations import Profile, profile
+from shared.suggest.softmax import Classes
 from shared.workflow.definition import Template
 
 LEARNED_WEIGHS: Final = 3.0
@@ -120,9 +123,9 @@ class Matcher:
                 for index, (one, cls) in enumerate(zip(read, classes, strict=True))
             ]
         )
-        self._importance = np.array(
-            [1.0] * len(given) + [LEARNED_WEIGHS] * len(taught), dtype=np.float32
-        )
+        self._importance = np.concatenate(
+            [_balanced(classes[: len(given)]), np.full(len(taught), LEARNED_WEIGHS)]
+        ).astype(np.float32)
         likeness = np.stack([one.likeness for one in read])
         self._neighbours = Neighbours(likeness, classes, self._none + 1)
         start = softmax.nothing_learned(self._reader.dimensions, self._none + 1, FEATURES + 1)
@@ -159,6 +162,18 @@ class Matcher:
         self._weights = softmax.descend(self._weights, self._examples(), steps)
         return answer
 
+    def explain(self, text: str) -> Reasons:
+        """Why a text is answered as it is."""
+        read = self._reader.read(text)
+        scores = self._scores(read)
+        choice = choice_of(softmax.probabilities(scores * np.float32(self._sharpness)))
+        near = self._neighbours.nearest(read.likeness, choice.cls, MOST)
+        given = len(self._texts) - len(self._learned)
+        similar = [Similar(self._texts[i] if i < given else None, like) for i, like in near]
+        return explain(
+            read, self._fit(read), choice, self._weights, self._reader, self.profiles, similar
+        )
+
     def _class_of(self, template: str | None) -> int:
         return self._none if template is None else self._class[template]
 
@@ -194,3 +209,12 @@ class Matcher:
         slope = float(scores[cls] - chances @ scores)
         change = math.exp(_SHARPNESS_LEARNS * max(-5.0, min(5.0, slope * self._sharpness)))
         self._sharpness = max(1 / _SHARPEST, min(_SHARPEST, self._sharpness * change))
+
+
+def _balanced(classes: Classes) -> Array:
+    """A weight for each example with which every class weighs the same, and the mean is one.
+
+    Otherwise a template of which little is known would seem as rare as its examples are.
+    """
+    counts = np.bincount(classes)
+    return np.asarray(len(classes) / ((counts > 0).sum() * counts[classes]), dtype=np.float32)

@@ -69,4 +69,11 @@ TEXTS: Final = (
     "To be or not to be, that is the question.",
     "It was a long day and everybody was tired.",
     "The garden needs water, it has not rained for weeks.",
+    "Everything is up and running, no known issues.",
+    "A night watchman has been guarding the warehouse for twenty years.",
+    "The hotel has a safe in every room and a guarded car park.",
+    "Snow covered the fields and the children built a snowman.",
+    "The course on pottery starts in March; bring old clothes.",
+    "Please stand back, the doors are closing.",
+    "He shares a flat with two students near the university.",
 )

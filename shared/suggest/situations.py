@@ -6,12 +6,17 @@ description alone, which is little: it is then found where a text speaks of the 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shared.suggest.words import counted
 from shared.workflow.definition import Template
+
+FEW: Final = 8
+"""Situations below which what a template says of itself is used part by part, too."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,24 @@ def profile(template: Template) -> Profile:
         "steps": [f"{step.name} {step.description}" for step in template.every_step],
         "situations": template.situations,
     }
-    about = f"{template.name}. {' '.join(template.description.split())}"
     return Profile(
         id=template.id,
         name=template.name,
         keywords=tuple(dict.fromkeys(keywords)),
         fields={field: _counted(found) for field, found in texts.items()},
-        examples=tuple(dict.fromkeys((*template.situations, about.strip()))),
+        examples=tuple(dict.fromkeys((*template.situations, *_about(template)))),
     )
+
+
+def _about(template: Template) -> list[str]:
+    """Its name and description as one text; where situations are few, also part by part."""
+    description = " ".join(template.description.split())
+    found = [f"{template.name}. {description}".strip()]
+    if len(template.situations) < FEW:
+        found.append(template.name)
+        found.extend(one for one in re.split(r"(?<=[.!?:;]) ", description) if one)
+        found.extend(trigger.description for trigger in template.triggers if trigger.description)
+    return found
 
 
 def _counted(texts: Sequence[str]) -> Counter[str]:

@@ -23,7 +23,7 @@ from shared.suggest.encoder import Array
 Classes = NDArray[np.integer[Any]]
 """Whole numbers, each the place of a class."""
 
-PRIOR: Final = 2e-4
+PRIOR: Final = 1e-4
 """Strength of the Gaussian prior, against the mean loss of an example."""
 
 FIRST_STEPS: Final = 250

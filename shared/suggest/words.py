@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -65,16 +66,16 @@ def spaced(text: str) -> str:
     return re.sub(r"(?<=[a-zA-Z])_+(?=[a-zA-Z])", " ", text)
 
 
+def found(text: str) -> Iterator[str]:
+    """The words of a text as they stand there, in order, without stop words."""
+    for match in islice(_WORD.finditer(spaced(text)), MOST_WORDS):
+        if match.group().lower() not in STOP:
+            yield match.group()
+
+
 def counted(text: str) -> Counter[str]:
     """The stems of a text with how often they come, without stop words."""
-    found: Counter[str] = Counter()
-    for index, match in enumerate(_WORD.finditer(spaced(text))):
-        if index >= MOST_WORDS:
-            break
-        word = match.group().lower()
-        if word not in STOP:
-            found[stem(word)] += 1
-    return found
+    return Counter(stem(word) for word in found(text))
 
 
 def vector(counts: Mapping[str, int], rarity: Mapping[str, float], rarest: float) -> Array:
@@ -82,11 +83,11 @@ def vector(counts: Mapping[str, int], rarity: Mapping[str, float], rarest: float
 
     `rarest` is the weight of a stem that `rarity` lacks.
     """
-    found = np.zeros(PLACES, dtype=np.float32)
+    total = np.zeros(PLACES, dtype=np.float32)
     for word in counts:
-        found[place(word)] += rarity.get(word, rarest)
-    length = float(np.linalg.norm(found))
-    return found / np.float32(length) if length else found
+        total[place(word)] += rarity.get(word, rarest)
+    length = float(np.linalg.norm(total))
+    return total / np.float32(length) if length else total
 
 
 @lru_cache(maxsize=32_768)
