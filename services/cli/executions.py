@@ -207,10 +207,14 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
 
 
 def operated(view: ExecutionView) -> list[str]:
-    """What people did to it: a pause, breakpoints, marks; and which execution it repeats."""
+    """What people did to it: a rollback, a pause, breakpoints, marks; and what it repeats."""
     lines = []
     if view.rerun is not None:
         lines.append(f"runs {view.rerun.execution_id} again{_because(view.rerun.reason)}")
+    if view.rollback is not None:
+        rollback = view.rollback
+        asked = f"rollback {rollback.number} ({rollback.strategy}) by {rollback.by.id}"
+        lines.append(f"{asked}: {rollback.status}{_because(rollback.reason)}")
     if view.pause is not None:
         lines.append(f"paused by {view.pause.by.id}{_because(view.pause.reason)}")
     if view.breakpoints:

@@ -36,6 +36,7 @@ def execution_view(state: ExecutionState, template: Template | None) -> Executio
         breakpoints=state.breakpoints,
         pause=state.pause,
         rerun=_rerun(state),
+        rollback=state.rollback,
         verdict=state.verdict,
         awaits_approval=tuple(name for name, _ in open_gates(state)) if not state.ended else (),
         waits_for_slots=tuple(slot.key for slot in state.slots.values() if not slot.granted),

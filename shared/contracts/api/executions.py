@@ -11,7 +11,7 @@ from shared.workflow.captured import Captured
 from shared.workflow.messages import Actor, Cause, Failure, Parent
 from shared.workflow.names import Slug
 from shared.workflow.risk_verdict import RiskVerdict
-from shared.workflow.state import AttemptRecord, Pause
+from shared.workflow.state import AttemptRecord, Pause, Rollback
 
 MAX_LABELS = 32
 
@@ -148,6 +148,7 @@ class ExecutionView(BaseModel):
     breakpoints: tuple[str, ...] = ()
     pause: Pause | None = None
     rerun: RerunView | None = None
+    rollback: Rollback | None = Field(None, description="How its newest rollback stands.")
     verdict: RiskVerdict | None = Field(
         None, description="What was found before it started, if it was looked at for that."
     )

@@ -13,7 +13,7 @@ from services.cli.workflows import breakpoints_of
 from shared.contracts.api.executions import ExecutionView, MarkView, RerunView, StepView
 from shared.contracts.api.operating import BulkAnswer, BulkItem, RerunAnswer
 from shared.workflow.messages import Actor
-from shared.workflow.state import Pause
+from shared.workflow.state import Pause, Rollback
 
 OLGA = Actor(id="olga")
 
@@ -95,6 +95,7 @@ def test_show_tells_what_people_did() -> None:
         updated_at_ms=1,
         ended_at_ms=0,
         rerun=RerunView(execution_id="ex_0", by=OLGA, reason="once more"),
+        rollback=Rollback(number=2, strategy="manual", by=OLGA, status="rolled_back"),
         pause=Pause(number=3, by=OLGA, reason="lunch"),
         breakpoints=("b", "c"),
         steps=(
@@ -108,6 +109,7 @@ def test_show_tells_what_people_did() -> None:
     )
     assert operated(view) == [
         "runs ex_0 again: once more",
+        "rollback 2 (manual) by olga: rolled_back",
         "paused by olga: lunch",
         "will pause before b, c",
         "a marked completed by olga: by hand",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -316,3 +317,9 @@ def test_every_pair_is_declared_or_undefined() -> None:
     for status in RollbackStatus:
         allowed = {event for event in ROLLBACK.rows if ROLLBACK.allows(status, event)}
         assert (allowed == {"asked"}) == (status in ROLLBACK.terminal)
+
+
+def test_the_drawing_is_made_from_the_table() -> None:
+    """The how-to shows the machine as it is."""
+    page = Path(__file__).resolve().parents[3] / "docs/how-to/rollback.md"
+    assert f"```mermaid\n{ROLLBACK.mermaid()}\n```" in page.read_text(encoding="utf-8")
