@@ -6,10 +6,11 @@ A state knows the sequence it has applied; executions and timers carry ids that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from services.executor.coordinator.actors_in_hand import ActorsInHand
 from shared.automation.messages import (
     AUTOMATION_MESSAGE,
     AutomationMessage,
@@ -26,15 +27,13 @@ from shared.automation.orders import (
     TakeTimer,
 )
 from shared.automation.specs import Runs
-from shared.automation.turns import is_automation, turn
-from shared.contracts.actors import StoredActor
+from shared.automation.turns import AnyState, is_automation, turn
 from shared.contracts.automations import StoredAutomation
 from shared.ports.automations import AutomationStore
 from shared.ports.effects import Effects
 from shared.ports.journal import RawEntry, TimerOrder
 from shared.ports.templates import TemplateStore
 from shared.runtime.meters import CoordinatorMeter
-from shared.workflow.errors import CorruptStateError
 from shared.workflow.messages import Actor, CancelRequested, TimerFired
 
 log = structlog.get_logger()
@@ -42,8 +41,8 @@ log = structlog.get_logger()
 Wanted = tuple[str, str | None]
 
 
-class Automations:
-    """Applies entries about automations, and keeps what changed until it is stored."""
+class Automations(ActorsInHand[StoredAutomation]):
+    """Applies entries about automations. All are kept in hand: they are few."""
 
     def __init__(
         self,
@@ -52,14 +51,11 @@ class Automations:
         effects: Effects,
         meter: CoordinatorMeter,
     ) -> None:
-        self._store = store
+        super().__init__(StoredAutomation, store)
         self._templates = templates
         self._effects = effects
         self._meter = meter
-        self._states: dict[str, StoredAutomation] = {}
-        self._dirty: dict[str, StoredAutomation] = {}
         self._found: dict[Wanted, Found | None] = {}
-        self._unreadable: Mapping[str, str] = {}
 
     def owns(self, identifier: str) -> bool:
         """True for the id of an automation."""
@@ -70,55 +66,24 @@ class Automations:
     ) -> None:
         """Bring the states and the templates of a batch into hand; raises what stores raise.
 
-        `is_of_now` tells whether a partition is still held as it was when they were taken.
         Templates are looked up for every batch: the newest release may be another one by now.
         """
+        await super().prepare(entries, is_of_now=is_of_now)
         ids = {raw.execution_id for raw in entries}
-        missing = sorted(ids - self._states.keys())
-        loaded = await self._store.load(missing)
-        self._unreadable = loaded.unreadable
-        self._states.update({i: s for i, s in loaded.states.items() if is_of_now(s.partition)})
-        wanted = {_wanted(s.state.spec) for one in ids if (s := self._states.get(one))}
+        wanted = {_wanted(state.spec) for one in ids if (state := self._state(one)) is not None}
         wanted |= {_wanted(m.spec) for raw in entries if isinstance(m := _read(raw), Saved)}
         self._found = {one: await self._find(*one) for one in wanted}
 
-    def apply(self, raw: RawEntry) -> None:
-        """Apply one entry of a prepared batch. Raises what a broken entry makes of it."""
-        stored = self._states.get(raw.execution_id)
-        if stored is not None and raw.seq <= stored.seq:
-            return
-        if raw.execution_id in self._unreadable:
-            reason = self._unreadable[raw.execution_id]
-            raise CorruptStateError(f"the stored state cannot be read: {reason}")
+    def _turn(self, before: AnyState | None, raw: RawEntry) -> AnyState | None:
         message = AUTOMATION_MESSAGE.validate_json(raw.payload)
-        state = stored.state if stored is not None else None
-        spec = message.spec if isinstance(message, Saved) else state.spec if state else None
+        spec = message.spec if isinstance(message, Saved) else before.spec if before else None
         found = self._found.get(_wanted(spec)) if spec is not None else None
-        outcome = turn(state, raw.execution_id, message, raw.at_ms, found)
+        outcome = turn(before, raw.execution_id, message, raw.at_ms, found)
         for order in outcome.orders:
             self._carry_out(raw.execution_id, order)
         for what, more in outcome.counts:
             self._meter.automated(raw.execution_id[:2], what, more)
-        if outcome.state is not None and outcome.state is not state:
-            now = StoredAutomation.model_construct(
-                partition=raw.partition, seq=raw.seq, state=outcome.state
-            )
-            self._states[raw.execution_id] = self._dirty[raw.execution_id] = now
-
-    def take(self) -> Sequence[StoredAutomation]:
-        """What changed since it was last taken, to be stored once its effects are durable."""
-        taken, self._dirty = list(self._dirty.values()), {}
-        return taken
-
-    async def store(self, taken: Sequence[StoredActor]) -> frozenset[str]:
-        """Store it. All are kept in hand: they are few."""
-        return await self._store.write([one for one in taken if isinstance(one, StoredAutomation)])
-
-    def forget(self, partition: int) -> None:
-        """The partition is another coordinator's."""
-        for states in (self._states, self._dirty):
-            for one in [i for i, stored in states.items() if stored.partition == partition]:
-                del states[one]
+        return outcome.state
 
     async def _find(self, template_id: str, version: str | None) -> Found | None:
         stored = await self._templates.find(template_id, version)
