@@ -122,7 +122,7 @@ class Gateway:
             concurrency=ConcurrencyOperations(parts),
             rollbacks=RollbackOperations(parts, executions, templates, programs),
             receivers=receivers,
-            rules=RuleOperations(parts, templates, receivers),
+            rules=RuleOperations(parts, templates, validating, receivers),
             own_events=OwnEvents(
                 parts.automations.feed, parts.automations.store, receivers, parts.clock
             ),

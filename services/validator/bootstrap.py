@@ -36,6 +36,8 @@ from shared.version import VERSION
 log = structlog.get_logger()
 
 SERVICE = "validator"
+AT_ONCE = 32
+"""Questions that are answered side by side: a quick look does not wait for a forecast."""
 
 Closer = Callable[[], Awaitable[None]]
 
@@ -72,7 +74,7 @@ async def serve(settings: ValidatorSettings, stop: asyncio.Event) -> None:
         service = RpcService(bus, SERVICE, VERSION)
         await service.start()
         closers[:0] = [service.close]
-        await service.serve(rpc.LOOK, counted(looking.look, meter))
+        await service.serve(rpc.LOOK, counted(looking.look, meter), at_once=AT_ONCE)
         server = MetricsServer(
             metrics, host=settings.metrics_host, port=settings.metrics_port, probes=probes
         )

@@ -20,7 +20,7 @@ class MemoryValidator:
     async def look(self, question: ValidationQuestion) -> ValidationAnswer:
         """The findings of the levels up to the question's; raises `ValidatorAwayError`."""
         if self._look is None:
-            raise ValidatorAwayError("nobody answered validator.look; is a validator running?")
+            raise ValidatorAwayError("nobody answered validator.look; is a validator service running?")
         try:
             asked = ValidationQuestion.model_validate_json(question.model_dump_json())
             answer = await self._look(asked)

@@ -9,6 +9,7 @@ from services.gateway.automation.payloads import Delivered, events_of
 from services.gateway.automation.receivers import ReceiverOperations
 from services.gateway.automation.requesting import AutomationOperations, Kind
 from services.gateway.operations.templates import TemplateOperations
+from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from shared.automation.matching import spec_problems
 from shared.automation.messages import Event, EventsReceived
@@ -29,11 +30,16 @@ class RuleOperations(AutomationOperations[RuleState, RuleSpec, RuleView]):
     """Raises 404, 409, 422 and 503."""
 
     def __init__(
-        self, parts: Parts, templates: TemplateOperations, receivers: ReceiverOperations
+        self,
+        parts: Parts,
+        templates: TemplateOperations,
+        validating: Validating,
+        receivers: ReceiverOperations,
     ) -> None:
         kind = Kind("tr", "rule", "/api/v1/triggers/rules", RuleState)
         super().__init__(kind, parts, templates)
         self._receivers = receivers
+        self._validating = validating
 
     async def all(self) -> RuleList:
         """Every rule, oldest first."""
@@ -86,7 +92,8 @@ class RuleOperations(AutomationOperations[RuleState, RuleSpec, RuleView]):
         mean something, and that parameters have names that the template knows."""
         if spec.receiver != OWN_EVENTS:
             await self._receivers.known(spec.receiver)
-        template = (await self._templates.find(spec.template_id, spec.pinned)).template
+        stored = await self._templates.find(spec.template_id, spec.pinned)
+        template = stored.template
         found = problems.field_problems(spec_problems(spec))
         if found:
             raise problems.invalid_fields("The rule has expressions that mean nothing", found)
@@ -105,6 +112,7 @@ class RuleOperations(AutomationOperations[RuleState, RuleSpec, RuleView]):
             raise problems.invalid_field(
                 f"parameters/{missing[0]}", "is needed by the template", "give it, as CEL or plain"
             )
+        await self._validating.before_rule(stored)
 
     def _view(self, state: RuleState) -> RuleView:
         return RuleView(

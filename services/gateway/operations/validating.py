@@ -130,6 +130,12 @@ class Validating:
         refuse_if_failed(stored.template, report)
         self._gate.of_automation(known.subject, report)
 
+    async def before_rule(self, stored: StoredTemplate) -> None:
+        """The same where the parameters come with each event: what holds whatever they are."""
+        known = await self._known(stored, stored.template.policies.validation.level)
+        refuse_if_failed(stored.template, known.report)
+        self._gate.of_automation(known.subject, known.report)
+
     async def _static(
         self, stored: StoredTemplate, level: Level, parameters: Mapping[str, Any]
     ) -> tuple[_Known, Report]:

@@ -58,29 +58,56 @@ class RpcService:
         self._bus = bus
         self._config = ServiceConfig(name=name, version=version)
         self._service: Service | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Become discoverable."""
         self._service = await micro.add_service(self._bus.client, self._config)
 
     async def serve(
-        self, endpoint: Endpoint[QuestionT, AnswerT], handler: Handler[QuestionT, AnswerT]
+        self,
+        endpoint: Endpoint[QuestionT, AnswerT],
+        handler: Handler[QuestionT, AnswerT],
+        *,
+        at_once: int = 1,
     ) -> None:
-        """Answer one endpoint from now on."""
+        """Answer one endpoint from now on, so many requests `at_once`: with one a request waits for
+        those before it."""
         if self._service is None:
             raise RuntimeError("start the service before it serves")
+        room = asyncio.Semaphore(at_once)
 
         async def receive(request: Request) -> None:
-            await request.respond(await self._answer(endpoint, handler, request.data))
+            if at_once == 1:
+                await request.respond(await self._answer(endpoint, handler, request.data))
+                return
+            await room.acquire()
+            task = asyncio.create_task(self._respond(endpoint, handler, request))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+            task.add_done_callback(lambda _task: room.release())
 
         subject = subjects.rpc(endpoint.service, endpoint.name)
         await self._service.add_endpoint(name=endpoint.name, subject=subject, handler=receive)
 
     async def close(self) -> None:
-        """Answer no more."""
+        """Answer no more; what is being answered beside others is given up."""
+        for task in self._answering:
+            task.cancel()
         service, self._service = self._service, None
         if service is not None and not self._bus.client.is_closed:
             await service.stop()
+
+    async def _respond(
+        self, endpoint: Endpoint[Any, Any], handler: Handler[Any, Any], request: Request
+    ) -> None:
+        """Answer one request beside others."""
+        try:
+            await request.respond(await self._answer(endpoint, handler, request.data))
+        except ServiceError as error:
+            await request.respond_error(error.code, error.description)
+        except NatsError as error:
+            log.warning("answer not sent", endpoint=endpoint.name, error=str(error))
 
     async def _answer(
         self, endpoint: Endpoint[Any, Any], handler: Handler[Any, Any], data: bytes

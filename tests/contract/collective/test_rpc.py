@@ -82,7 +82,7 @@ async def test_a_defect_is_told_without_its_data(served: Served) -> None:
 async def test_nobody_there(served: Served) -> None:
     """Without a service, or before it is there, the caller waits for its time and then says so."""
     missing = Endpoint("test", "missing", ById, Done)
-    with pytest.raises(HiveUnavailableError, match="is a test running"):
+    with pytest.raises(HiveUnavailableError, match="is a test service running"):
         await call(served.bus, missing, ById(id="yes"), timeout_s=0.3)
 
 

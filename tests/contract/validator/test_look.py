@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -61,7 +62,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
 
     async def over_nats(look: Look | None) -> Validator:
         if look is not None:
-            await service.serve(rpc.LOOK, look)
+            await service.serve(rpc.LOOK, look, at_once=4)
         return NatsValidator(bus, absent_s=0.3)
 
     yield over_nats
@@ -87,7 +88,7 @@ async def test_a_question_and_its_answer_arrive_whole(make: Make) -> None:
 async def test_without_a_validator_that_is_said(make: Make) -> None:
     """Nobody answers: the level cannot be looked at, and nothing is guessed."""
     validator = await make(None)
-    with pytest.raises(ValidatorAwayError, match="validator running"):
+    with pytest.raises(ValidatorAwayError, match="validator service running"):
         await validator.look(QUESTION)
 
 
@@ -100,3 +101,21 @@ async def test_a_validator_that_breaks_is_no_answer(make: Make) -> None:
     validator = await make(look)
     with pytest.raises(ValidatorAwayError):
         await validator.look(QUESTION)
+
+
+async def test_a_quick_look_does_not_wait_for_a_long_one(make: Make) -> None:
+    """Questions are answered side by side."""
+    quick_is_done = asyncio.Event()
+
+    async def look(question: ValidationQuestion) -> ValidationAnswer:
+        if question.level == "paranoid":
+            await quick_is_done.wait()
+        return ValidationAnswer(findings=(FOUND,))
+
+    validator = await make(look)
+    long = asyncio.create_task(validator.look(QUESTION))
+    await asyncio.sleep(0)
+    quick = QUESTION.model_copy(update={"level": "strict"})
+    assert (await validator.look(quick)).findings == (FOUND,)
+    quick_is_done.set()
+    assert (await long).findings == (FOUND,)

@@ -162,12 +162,16 @@ async def test_the_installation_asks_whatever_the_template_says(
     assert state.gates["workflow"].rule.approvers.groups == ("bosses",)
 
 
-async def test_a_schedule_asks_nobody(gateway: Gateway) -> None:
+async def test_schedules_and_rules_ask_nobody(gateway: Gateway) -> None:
     """Runs that come later without anybody who could be asked must be such that they may go."""
     gate = [{"when": "effects.irreversible > 0", "then": "approve"}]
     await run(gateway, "nightly", BARE, gate=gate)
     schedule = {"name": "n", "template_id": "nightly", "timetable": {"cron": "0 3 * * *"}}
     answer = await gateway.client.post("/api/v1/schedules", json=schedule)
+    assert answer.status_code == 422, answer.text
+    assert "nobody can be asked here" in answer.json()["detail"]
+    rule = {"name": "r", "template_id": "nightly", "receiver": "executions"}
+    answer = await gateway.client.post("/api/v1/triggers/rules", json=rule)
     assert answer.status_code == 422, answer.text
     assert "nobody can be asked here" in answer.json()["detail"]
 
