@@ -20,10 +20,11 @@ class MemoryValidator:
     async def look(self, question: ValidationQuestion) -> ValidationAnswer:
         """The findings of the levels up to the question's; raises `ValidatorAwayError`."""
         if self._look is None:
-            raise ValidatorAwayError("nobody answered validator.look; is a validator service running?")
+            nobody = "nobody answered validator.look"
+            raise ValidatorAwayError(f"{nobody}; is a validator service running?")
         try:
-            asked = ValidationQuestion.model_validate_json(question.model_dump_json())
-            answer = await self._look(asked)
+            received = ValidationQuestion.model_validate_json(question.model_dump_json())
+            answer = await self._look(received)
         except Exception as error:
             raise ValidatorAwayError(f"look: {type(error).__name__}") from error
         return ValidationAnswer.model_validate_json(answer.model_dump_json())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import socket
 import sys
@@ -134,24 +135,28 @@ def test_number_of_executors_is_bounded(count: int) -> None:
 
 def test_each_service_gets_its_own_environment() -> None:
     """Executors differ in agent name and port, and each service gets its own NATS user only."""
-    gateway, validator, rollback, one, two = spec.services(2)
+    gateway, one, two = spec.services(2)
     users = {"gateway": "nats://g", "validator": "nats://v", "executor": "nats://e"}
     urls = ServerUrls({**users, "rollback": "nats://r", "admin": "nats://a"}, "mongodb://m")
-    every = (gateway, validator, rollback, one, two)
-    environments = [spec.environment(each, urls, "home", "safe") for each in every]
-    told = [env["HIVE_NATS_URL"] for env in environments]
-    assert told == ["nats://g", "nats://v", "nats://r", "nats://e", "nats://e"]
+    environments = [spec.environment(each, urls, "home", "safe") for each in (gateway, one, two)]
+    assert [env["HIVE_NATS_URL"] for env in environments] == ["nats://g", "nats://e", "nats://e"]
     names = [env.get("HIVE_AGENT_NAME") for env in environments]
-    assert names == [None, None, None, "agent-1", "agent-2"]
-    assert len({env["HIVE_METRICS_PORT"] for env in environments[1:]}) == 4
-    assert not any("nats://a" in env.values() for env in environments)
+    assert names == [None, "agent-1", "agent-2"]
+    assert not any("nats://a" in text for env in environments for text in env.values())
+    guests = json.loads(environments[0][spec.TOGETHER_VARIABLE])
+    assert {n: env["HIVE_NATS_URL"] for n, env in guests.items()} == {
+        "validator": "nats://v",
+        "rollback": "nats://r",
+    }
+    every = [*guests.values(), *environments[1:]]
+    assert len({env["HIVE_METRICS_PORT"] for env in every}) == 4
 
 
 def test_agents_have_names_labels_and_capabilities() -> None:
     """`hv up --agent web-1:role=web:nginx` gives the executor exactly that."""
     agents = [spec.AgentSpec.parse(text) for text in ("web-1:role=web,zone=a:nginx,tls", "ops-1")]
     assert [str(agent) for agent in agents] == ["web-1:role=web,zone=a:nginx,tls", "ops-1::"]
-    _, _, _, one, two = spec.services(1, agents)
+    _, one, two = spec.services(1, agents)
     assert one.env["HIVE_AGENT_LABELS"] == "role=web,zone=a"
     assert one.env["HIVE_AGENT_CAPABILITIES"] == "nginx,tls"
     assert two.env["HIVE_AGENT_NAME"] == "ops-1"
