@@ -4,7 +4,7 @@ from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
 from services.executor.captures.found import Limits
-from services.executor.captures.kept import Kept
+from services.executor.captures.kept import PATIENCE_S, Kept
 from services.executor.captures.taking import Taker
 from services.executor.commands.catalog import CommandCatalog
 from shared.memory.captures import MemoryCaptures
@@ -23,10 +23,11 @@ def taker(
     *,
     host: str = "h",
     limits: Limits = LIMITS,
+    patience_s: float = PATIENCE_S,
 ) -> Taker:
     """One over a store, by default one of its own in memory."""
     return Taker(
-        kept=Kept(store or MemoryCaptures(), KEY),
+        kept=Kept(store or MemoryCaptures(), KEY, patience_s=patience_s, again_s=0.01),
         commands=commands,
         limits=limits,
         clock=clock,

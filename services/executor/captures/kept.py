@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
+
+import structlog
 
 from services.executor.captures.contents import ContentSealer
 from services.executor.captures.found import Found
-from shared.contracts.captures import (
-    INLINE_LIMIT,
-    INLINE_TOTAL_LIMIT,
-    Content,
-    FileItem,
-    Manifest,
-)
-from shared.ports.captures import CaptureError, Captures, blob_name
+from shared.contracts.captures import INLINE_LIMIT, INLINE_TOTAL_LIMIT, Content, FileItem, Manifest
+from shared.ports.captures import CaptureError, Captures, CapturesUnavailableError, blob_name
 from shared.runtime.sealing import SealError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 AT_ONCE_BYTES: Final = 32 * 1024
 """What is no larger is sealed at once: a thread would take longer to begin."""
+PATIENCE_S: Final = 60.0
+"""How long an outage of the store may last before a step is given up for it: servers that are
+restarted, or elect another leader, are back before."""
 
 
 class ContentDamagedError(CaptureError):
@@ -44,18 +48,22 @@ class _Inline:
 class Kept:
     """What was kept before steps."""
 
-    def __init__(self, store: Captures, key: bytes) -> None:
-        """`key` is the agents' sealing key."""
+    def __init__(
+        self, store: Captures, key: bytes, *, patience_s: float = PATIENCE_S, again_s: float = 1.0
+    ) -> None:
+        """`key` is the agents' sealing key. An outage is waited for up to `patience_s`."""
         self._store = store
         self._sealer = ContentSealer(key)
+        self._patience_s = patience_s
+        self._again_s = again_s
 
     async def find(self, execution_id: str, step: str, agent: str) -> Manifest | None:
         """What was kept on an agent before a step."""
-        return await self._store.get(execution_id, step, agent)
+        return await self._patiently(lambda: self._store.get(execution_id, step, agent))
 
     async def state(self, manifest: Manifest) -> Manifest:
         """Keep a manifest; gives the one that counts."""
-        return await self._store.create(manifest)
+        return await self._patiently(lambda: self._store.create(manifest))
 
     async def keep(self, found: list[Found], at_ms: int) -> list[FileItem]:
         """Keep the contents, durably, and say where each is."""
@@ -70,7 +78,7 @@ class Kept:
         sealed = (
             base64.b64decode(where.inline)
             if where.inline
-            else await self._store.get_blob(where.blob)
+            else await self._patiently(lambda: self._store.get_blob(where.blob))
         )
         try:
             data = await asyncio.to_thread(self._sealer.open, sealed, item.bytes)
@@ -90,6 +98,20 @@ class Kept:
         if inline.takes(sealed):
             content = Content(inline=base64.b64encode(sealed).decode())
         else:
-            content = Content(blob=blob_name(sealed, at_ms))
-            await self._store.put_blob(content.blob, sealed)
+            name = blob_name(sealed, at_ms)
+            content = Content(blob=name)
+            await self._patiently(lambda: self._store.put_blob(name, sealed))
         return found.item.model_copy(update={"content": content})
+
+    async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it, again and again while the store is away; all of it may be done twice."""
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + self._patience_s
+        while True:
+            try:
+                return await act()
+            except CapturesUnavailableError as error:
+                if clock() >= until_s:
+                    raise
+                log.info("captures not reached now", error=str(error))
+            await asyncio.sleep(self._again_s)

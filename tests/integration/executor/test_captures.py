@@ -231,6 +231,26 @@ async def test_a_step_that_is_cancelled_while_something_is_kept(world: World) ->
     assert not book.exists()
 
 
+async def test_an_outage_while_something_is_kept(world: World) -> None:
+    """nats-server is killed between the claim and the capture: the step waits, asks anew whether it
+    may begin, and begins once."""
+    await _agent(world)
+    book = world.home / "files" / "outage-book"
+    begun = world.home / "files" / "outage-begun"
+    capture = {"command": "shell", "parameters": {"script": f"touch {begun}; sleep 2"}}
+    step = shell("a", f"echo x >> {book}", capture=capture)
+    execution = await world.start("outage", [_on("one", step)])
+    await world.until(lambda: asyncio.to_thread(begun.exists), "the capture runs")
+    await asyncio.to_thread(world.servers.nats.kill)
+    await asyncio.sleep(6)
+    await asyncio.to_thread(world.servers.nats.restart)
+    state = await world.ended(execution)
+    assert state.status == "completed", state.steps["a"].failure
+    assert book.read_text(encoding="utf-8") == "x\n"
+    assert state.steps["a"].attempt == 1
+    assert await _manifest(world, execution, "a") is not None
+
+
 async def test_nothing_is_stored_in_clear(world: World) -> None:
     """Neither the files of NATS and MongoDB nor a log hold a text that was in a kept file, or a
     secret that the author's capture was given or returned."""

@@ -38,12 +38,19 @@ class CapturesWorld:
     agent: str = "a1"
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     capture_timeout_s: float = 5.0
+    patience_s: float = 0.1
 
     def __post_init__(self) -> None:
         self.root = self.home / "root"
         self.root.mkdir(exist_ok=True)
         self.catalog = CommandCatalog.installed()
-        self.taker = taker(self.catalog, SystemClock(), self.store, limits=self.limits)
+        self.taker = taker(
+            self.catalog,
+            SystemClock(),
+            self.store,
+            limits=self.limits,
+            patience_s=self.patience_s,
+        )
 
     def context(self, attempt: int = 1) -> CommandContext:
         """The context of an attempt at the step `s` of `ex_1`."""

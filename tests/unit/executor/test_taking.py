@@ -273,6 +273,31 @@ async def test_without_a_store_no_step_begins(tmp_path: Path, store: MemoryCaptu
     assert (taken.code, taken.retryable) == ("capture_failed", True)
 
 
+class _Restarted(MemoryCaptures):
+    """Away for the first calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        self.calls += 1
+        if self.calls < 4:
+            raise CapturesUnavailableError("captures cannot be reached now")
+        return await super().create(manifest)
+
+
+async def test_a_short_outage_is_waited_for(tmp_path: Path) -> None:
+    """Servers that are restarted fail no step; the author's capture is not run again for it."""
+    store = _Restarted()
+    world = CapturesWorld(tmp_path, store=store, patience_s=10.0)
+    count = world.root / "count"
+    capture = ("shell", {"script": f"echo x >> {count}"})
+    taken = await world.take("shell", {"script": "true"}, capture=capture)
+    assert isinstance(taken, Captured)
+    assert (store.calls, count.read_text()) == (4, "x\n")
+
+
 class TestContents:
     """What leaves the agent."""
 
