@@ -8,7 +8,8 @@
   people do it, and tick it off (`manual`).
 * It is rolled back when nothing remains but what the author had accepted; incomplete when something
   does, failed when nothing was undone though something was to be.
-* A cancellation holds from the next moment at which nothing is under way.
+* A cancellation ends it at once where nothing is under way; what is, is stopped and accounted for.
+  An execution that is held for one that is over is let go.
 * Orders carry ids that follow from the state, so that a turn decided again says the same once.
 """
 
@@ -41,6 +42,11 @@ from shared.workflow.messages import (
 
 _S = RollbackStatus
 _End = Literal["rolled_back", "rollback_incomplete", "rollback_failed"]
+_END: Final[Mapping[RollbackStatus, _End]] = {
+    _S.ROLLED_BACK: "rolled_back",
+    _S.ROLLBACK_INCOMPLETE: "rollback_incomplete",
+    _S.ROLLBACK_FAILED: "rollback_failed",
+}
 
 
 class Tell(NamedTuple):
@@ -132,10 +138,10 @@ def _forward_ended(state: RollbackState, _message: msg.ForwardEnded, _at_ms: int
 
 
 def _forward_held(state: RollbackState, _message: msg.ForwardHeld, at_ms: int) -> Outcome:
+    if state.over:  # it was cancelled before the execution could be held: let go of it
+        return Outcome(state, (_release(state, "late"),))
     if state.status is not _S.ASKED:
         return Outcome(state)
-    if state.cancelled_by is not None:
-        return _end_cancelled(state, at_ms)
     now = _moved(state, at_ms, "held")
     details = {
         "strategy": state.strategy,
@@ -151,8 +157,6 @@ def _plan_made(state: RollbackState, plan: msg.PlanMade, at_ms: int) -> Outcome:
         return Outcome(state)
     known = {"keys": plan.keys, "left": plan.left, "accepted": plan.accepted}
     state = _renewed(state, at_ms, **known)
-    if state.cancelled_by is not None:
-        return _end_cancelled(state, at_ms)
     if not plan.keys:
         return _end(state, at_ms)
     if not plan.template_version:
@@ -214,7 +218,10 @@ def _cancelled(state: RollbackState, message: msg.RollbackCancelled, at_ms: int)
         return Outcome(now, (Tell(state.run, cancel, f"rbc.{state.id}.{state.number}"),))
     if state.status is _S.AWAITING_PEOPLE:
         return _end_by_hand(now, at_ms, _why_cancelled(now))
-    return Outcome(now)
+    if state.status is _S.ACCOUNTING:
+        return Outcome(now)
+    reason = _why_cancelled(now)
+    return _end(_renewed(now, at_ms, left=(reason,)), at_ms, reason)
 
 
 def _end_by_hand(state: RollbackState, at_ms: int, reason: str) -> Outcome:
@@ -231,12 +238,6 @@ def _end_by_hand(state: RollbackState, at_ms: int, reason: str) -> Outcome:
             left.append(f"{key}: {tick.verdict}" + (f" ({tick.comment})" if tick.comment else ""))
     remains = (*state.left, *left)[: msg.MOST_LINES]
     return _end(_renewed(state, at_ms, left=remains), at_ms, reason, done=tuple(done))
-
-
-def _end_cancelled(state: RollbackState, at_ms: int) -> Outcome:
-    left = tuple(f"{key}: not done" for key in state.keys)[: msg.MOST_LINES]
-    reason = _why_cancelled(state)
-    return _end(_renewed(state, at_ms, left=(*state.left, *left) or (reason,)), at_ms, reason)
 
 
 def _why_cancelled(state: RollbackState) -> str:
@@ -258,16 +259,20 @@ def _end(
         reason = _why_cancelled(state)
     undone = tuple(dict.fromkeys((*state.undone, *done)))
     now = _moved(state, at_ms, end, undone=undone, outcome=reason, ended_at_ms=at_ms)
+    return Outcome(now, (_release(now, "over", done),))
+
+
+def _release(state: RollbackState, when: str, done: tuple[str, ...] = ()) -> Tell:
+    """Tell the execution what came of a rollback that is over."""
     ended = RollbackEnded(
         number=state.number,
-        status=end,
+        status=_END[state.status],
         undone=tuple(dict.fromkeys(base(key.partition("/")[0]) for key in done)),
         left=state.left[:20],
         run=state.run,
-        reason=reason,
+        reason=state.outcome,
     )
-    message_id = f"rbo.{state.id}.{state.number}"
-    return Outcome(now, (Tell(state.execution_id, ended, message_id),))
+    return Tell(state.execution_id, ended, f"rbo.{state.id}.{state.number}.{when}")
 
 
 def _hold(state: RollbackState, why: str) -> Tell:

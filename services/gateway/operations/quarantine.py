@@ -20,6 +20,8 @@ from shared.automation.turns import is_automation
 from shared.contracts.publishing import masked
 from shared.contracts.quarantine import QuarantineEntry, QuarantinePage, Resolution
 from shared.ports.quarantine import QuarantineQuery
+from shared.rollback.messages import ROLLBACK_MESSAGE
+from shared.rollback.state import is_rollback
 from shared.workflow.concurrency_key import KEY_MESSAGE, is_key
 from shared.workflow.messages import JOURNAL_MESSAGE, ExecutionRequested, Message
 
@@ -89,7 +91,7 @@ class QuarantineOperations:
 
     async def _check_cause(self, entry: QuarantineEntry, message: Message) -> None:
         """What would only be quarantined again. A state without its template cannot go on."""
-        if is_automation(entry.execution_id) or is_key(entry.execution_id):
+        if any(is_actor(entry.execution_id) for is_actor in (is_automation, is_key, is_rollback)):
             return
         try:
             state = await self._parts.executions.get(entry.execution_id)
@@ -106,15 +108,23 @@ class QuarantineOperations:
 
 
 def _readable(entry: QuarantineEntry) -> Message:
-    """What an execution, a schedule or a concurrency key was told."""
+    """What an execution, a schedule, a concurrency key or a rollback was told."""
     try:
         if is_key(entry.execution_id):
             return KEY_MESSAGE.validate_json(entry.payload)
         if is_automation(entry.execution_id):
             return AUTOMATION_MESSAGE.validate_json(entry.payload)
+        if is_rollback(entry.execution_id):
+            return ROLLBACK_MESSAGE.validate_json(entry.payload)
         return JOURNAL_MESSAGE.validate_json(entry.payload)
     except ValidationError as error:
-        raise _not_yet(entry, f"this version cannot read the message: {error}") from None
+        raise _not_yet(entry, f"this version cannot read the message: {_words(error)}") from None
+
+
+def _words(error: ValidationError) -> str:
+    """What does not fit, and where, without the names of all that would."""
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
 
 
 def _not_yet(entry: QuarantineEntry, reason: str) -> problems.ProblemError:
