@@ -112,7 +112,10 @@ OF_EVENTS: Final[tuple[Cue, ...]] = (
         r"""
         investigat(?:ing|ed)|identified|monitoring the|has been resolved|root cause|\bimpact\b|
         next update|mitigated|post.?mortem|subset of|elevated|some (?:customers|users)|
-        disruption|fix has been|apologi|sorry for
+        disruption|fix has been|apologi|sorry for|
+        experienc(?:e|ed|ing)\b|we(?: are|'re)(?: currently)? (?:seeing|observing|aware|working)|
+        (?:returned|back) to normal|recover(?:y|ed|ing|s)\b|restored|rolled back|degradation|
+        \bincident\b|(?:have|has been) (?:deployed|rolled out) (?:a|the)? ?(?:fix|changes?)
         """,
     ),
     Cue(
