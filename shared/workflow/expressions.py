@@ -46,8 +46,6 @@ MAX_BUILD_ITEMS: Final = 2_000
 """Longest list that such an expression may be given: building one is quadratic in its length."""
 MAX_RENDERED_BYTES: Final = 1024 * 1024
 """Largest value with filled-in places, as JSON: it becomes part of a task or of the outputs."""
-
-
 MOST_COMPILED: Final = 4_096
 """Compiled expressions that are kept, those used last."""
 MOST_ENVIRONMENTS: Final = 1_024
@@ -113,8 +111,7 @@ class Scope:
     def loose(self) -> Scope:
         """The same without the variables that lie inside another one (for `has()`)."""
         names = self.variables
-        kept = {n: t for n, t in names.items() if not any(p in names for p in _prefixes(n))}
-        return Scope(kept)
+        return Scope({n: t for n, t in names.items() if not any(p in names for p in _prefixes(n))})
 
 
 class Expressions:
@@ -279,8 +276,7 @@ class Rendered:
 def check_size(value: Any, source: str) -> None:
     """Raise `ExpressionError`, about `source`, when a rendered value is too large."""
     if json_size(value) > MAX_RENDERED_BYTES:
-        limit = MAX_RENDERED_BYTES // 1024
-        raise ExpressionError(source, f"the whole takes more than {limit} KiB")
+        raise ExpressionError(source, f"the whole takes more than {MAX_RENDERED_BYTES // 1024} KiB")
 
 
 def as_fractions(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
