@@ -25,6 +25,7 @@ from shared.rollback.template import Undoing, given_of, made_of
 from shared.workflow.binding import base, bind, instance_values
 from shared.workflow.errors import ExpressionError
 from shared.workflow.expressions import as_fractions, json_size
+from shared.workflow.flow import MAX_INSTANCES
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.way_back import RollbackAction, Strategy
 
@@ -50,9 +51,12 @@ class Wish:
     undone: frozenset[str] = frozenset()
 
 
-def make_plan(ran: Ran, wish: Wish, effects: Effects, at_ms: int) -> Plan:
-    """The plan of a rollback. Raises `PlanError` where what was asked for cannot be."""
-    planner = _Planner(ran, wish, effects, at_ms)
+def make_plan(
+    ran: Ran, wish: Wish, effects: Effects, at_ms: int, most: int = MAX_INSTANCES
+) -> Plan:
+    """The plan of a rollback; at most so many deeds are undone by one loop. Raises `PlanError`
+    where what was asked for cannot be."""
+    planner = _Planner(ran, wish, effects, at_ms, most)
     planner.sort()
     order = order_of(planner.groups)
     items, undoings = planner.items(order)
@@ -87,8 +91,9 @@ def changes_something(ran: Ran, effects: Effects) -> Callable[[str], bool]:
 class _Planner:
     """Sorts the deeds of one execution."""
 
-    def __init__(self, ran: Ran, wish: Wish, effects: Effects, at_ms: int) -> None:
+    def __init__(self, ran: Ran, wish: Wish, effects: Effects, at_ms: int, most: int) -> None:
         self._ran = ran
+        self._most = most
         self._at_ms = at_ms
         self._wish = wish
         self._effects = effects
@@ -198,8 +203,17 @@ class _Planner:
             self._leave(undoing.deed, "too_large", reason)
             return
         self._bytes += size
-        self._undoings.setdefault(undoing.deed.group, []).append(undoing)
-        self.groups.setdefault(undoing.deed.group, []).append(undoing.deed)
+        group = self._with_room(undoing.deed.group)
+        self._undoings.setdefault(group, []).append(undoing)
+        self.groups.setdefault(group, []).append(undoing.deed)
+
+    def _with_room(self, group: str) -> str:
+        """A group, or, where that is full, another one of the same step."""
+        name, number = group, 1
+        while len(self._undoings.get(name, ())) >= self._most:
+            number += 1
+            name = f"{group}~{number}"
+        return name
 
     def _leave(self, deed: Deed, kind: Any, reason: str, *, accepted: bool = False) -> None:
         self.left.append(

@@ -439,3 +439,20 @@ def test_what_had_begun_to_wait_has_run_until_then() -> None:
     run.cancel()
     (item,) = plan_of(run).items
     assert (item.agent, item.certain) == ("a7", False)
+
+
+def test_very_many_instances_take_several_loops() -> None:
+    """A loop of the template takes so many items and no more; all of them are undone."""
+    run = Run(undone_by("a", foreach={"items": "[1, 2, 3, 4, 5]"}), undone_by("b", "a"))
+    run.request()
+    for index in range(5):
+        run.succeed(f"a[{index}]")
+    run.succeed("b")
+    plan = make_plan(ran(run), Wish(), effects, AT_MS, most=2)
+    assert plan.template is not None
+    assert len(plan.template.steps) == 4
+    undo, done = Undo(plan), list[str]()
+    while undo.offered:
+        done.append(next(iter(undo.offered)))
+        undo.succeed(done[-1])
+    assert (len(done), done[0], undo.run.status) == (6, "b", "completed")
