@@ -38,9 +38,9 @@ LEARNED_WEIGHS: Final = 3.0
 """What a labelled text weighs against a situation: it is how people here really write."""
 
 MOST_LEARNED: Final = 2_000
-"""Labelled texts kept; beyond it the oldest are forgotten at the next start."""
+"""Labelled texts kept. There may be a quarter more: then the oldest go, and all is made anew."""
 
-_FIRST_SHARPNESS: Final = 1.0
+FIRST_SHARPNESS: Final = 1.0
 _SHARPNESS_LEARNS: Final = 0.02
 _SHARPEST: Final = 3.0
 
@@ -96,23 +96,33 @@ class Matcher:
         templates: Iterable[Template],
         embedder: Embedder | None = None,
         learned: Sequence[Labelled] = (),
+        sharpness: float = FIRST_SHARPNESS,
+        most_learned: int = MOST_LEARNED,
     ) -> None:
         """Made from templates and what was learned before; labels of gone templates are left out.
 
-        Takes a few seconds with an encoder: every example is read once.
+        `learned` and `sharpness` are those of an earlier one. Takes a few seconds with an encoder:
+        every example is read once.
         """
         self.profiles: list[Profile] = [profile(template) for template in templates]
         self._class = {one.id: index for index, one in enumerate(self.profiles)}
         self._none = len(self.profiles)
         known = [one for one in learned if one.template is None or one.template in self._class]
-        self._learned = list(known[-MOST_LEARNED:])
-        given = [(text, c) for c, one in enumerate(self.profiles) for text in one.examples]
-        given += [(text, self._none) for text in nothing.TEXTS]
-        taught = [(one.text, self._class_of(one.template)) for one in self._learned]
-        self._reader = Reader(embedder, [text for text, _ in given])
+        self._given = [(text, c) for c, one in enumerate(self.profiles) for text in one.examples]
+        self._given += [(text, self._none) for text in nothing.TEXTS]
+        self._reader = Reader(embedder, [text for text, _ in self._given])
         self._bm25 = Bm25([one.fields for one in self.profiles])
+        self._most_learned = most_learned
+        self.sharpness = sharpness
+        """What scales all confidences; it follows how often the model was right."""
+        self._make(known)
+
+    def _make(self, learned: Sequence[Labelled]) -> None:
+        """Begins anew with the templates' examples and the newest of what was learned."""
+        self._learned = list(learned[-self._most_learned :])
+        given = self._given
+        taught = [(one.text, self._class_of(one.template)) for one in self._learned]
         self._texts = [text for text, _ in (*given, *taught)]
-        self._sharpness = _FIRST_SHARPNESS
         read = [self._reader.read(text) for text in self._texts]
         classes = np.array([cls for _, cls in (*given, *taught)])
         self._evidence = np.stack([one.vector for one in read])
@@ -133,7 +143,7 @@ class Matcher:
 
     @property
     def learned(self) -> tuple[Labelled, ...]:
-        """What it has been taught, the oldest first: enough to make it again."""
+        """What it has been taught and still knows, the oldest first."""
         return tuple(self._learned)
 
     def match(self, text: str) -> Answer:
@@ -150,6 +160,8 @@ class Matcher:
         scores = self._scores(read)
         answer = self._answer(scores)
         self._sharpen(scores, cls)
+        if len(self._learned) >= self._most_learned * 5 // 4:
+            self._make(self._learned)
         self._texts.append(text)
         self._learned.append(Labelled(text, template))
         self._evidence = np.concatenate([self._evidence, read.vector[None, :]])
@@ -162,11 +174,19 @@ class Matcher:
         self._weights = softmax.descend(self._weights, self._examples(), steps)
         return answer
 
+    def forget(self, text: str) -> bool:
+        """Begins anew without what was learned of a text; whether there was anything."""
+        kept = [one for one in self._learned if one.text != text]
+        found = len(kept) < len(self._learned)
+        if found:
+            self._make(kept)
+        return found
+
     def explain(self, text: str) -> Reasons:
         """Why a text is answered as it is."""
         read = self._reader.read(text)
         scores = self._scores(read)
-        choice = choice_of(softmax.probabilities(scores * np.float32(self._sharpness)))
+        choice = choice_of(softmax.probabilities(scores * np.float32(self.sharpness)))
         near = self._neighbours.nearest(read.likeness, choice.cls, MOST)
         given = len(self._texts) - len(self._learned)
         similar = [Similar(self._texts[i] if i < given else None, like) for i, like in near]
@@ -195,7 +215,7 @@ class Matcher:
         return scores
 
     def _answer(self, scores: Array) -> Answer:
-        chances = softmax.probabilities(scores * np.float32(self._sharpness))
+        chances = softmax.probabilities(scores * np.float32(self.sharpness))
         order = np.argsort(-chances[: self._none], kind="stable")
         found = [(self.profiles[i], float(chances[i])) for i in order]
         return Answer(
@@ -205,10 +225,10 @@ class Matcher:
 
     def _sharpen(self, scores: Array, cls: int) -> None:
         """One step down the log loss of this text, along the sharpness alone."""
-        chances = softmax.probabilities(scores * np.float32(self._sharpness))
+        chances = softmax.probabilities(scores * np.float32(self.sharpness))
         slope = float(scores[cls] - chances @ scores)
-        change = math.exp(_SHARPNESS_LEARNS * max(-5.0, min(5.0, slope * self._sharpness)))
-        self._sharpness = max(1 / _SHARPEST, min(_SHARPEST, self._sharpness * change))
+        change = math.exp(_SHARPNESS_LEARNS * max(-5.0, min(5.0, slope * self.sharpness)))
+        self.sharpness = max(1 / _SHARPEST, min(_SHARPEST, self.sharpness * change))
 
 
 def _balanced(classes: Classes) -> Array:

@@ -124,6 +124,33 @@ def test_it_can_be_made_again_from_what_it_learned() -> None:
         assert one.confidence == pytest.approx(other.confidence, abs=0.15)
 
 
+def test_what_is_forgotten_has_no_effect_any_more() -> None:
+    """Without its text, it answers as one that was never taught it."""
+    matcher = Matcher(ROOMS)
+    matcher.learn("crumbs everywhere", "book")
+    assert matcher.forget("crumbs everywhere")
+    assert not matcher.forget("crumbs everywhere")
+    fresh = Matcher(ROOMS, sharpness=matcher.sharpness)
+    assert matcher.match("crumbs on the table") == fresh.match("crumbs on the table")
+
+
+def test_what_is_learned_is_bounded() -> None:
+    """Beyond the bound the oldest labels go, and it goes on learning."""
+    matcher = Matcher(ROOMS, most_learned=8)
+    for number in range(20):
+        matcher.learn(f"crumbs in corner {number}", "clean")
+        assert len(matcher.learned) <= 10
+    assert matcher.learned[-1] == Labelled("crumbs in corner 19", "clean")
+
+
+def test_being_right_or_wrong_moves_the_confidence() -> None:
+    """The sharpness falls where it was sure and wrong, and rises where it was right."""
+    wrong, right = Matcher(ROOMS), Matcher(ROOMS)
+    wrong.learn("The floor is dirty", "book")
+    right.learn("The floor is rather dirty", "clean")
+    assert wrong.sharpness < 1 < right.sharpness
+
+
 def test_labels_of_gone_templates_are_left_out() -> None:
     """A template may be removed after something was learned about it."""
     matcher = Matcher(ROOMS, learned=[Labelled("old", "gone"), Labelled("dirt", "clean")])
