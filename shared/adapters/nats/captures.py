@@ -89,7 +89,10 @@ class NatsCaptures:
         with _outages():
             if await self._publish(subjects.capture_manifest(*key), data):
                 return manifest
-            return await self.get(*key) or manifest
+        held = await self.get(*key)
+        if held is None:  # whoever answered was behind, or it was removed meanwhile
+            raise CapturesUnavailableError("captures: what was stated first is not to be had now")
+        return held
 
     async def get(self, execution_id: str, step: str, agent: str) -> Manifest | None:
         """What was kept on one agent."""
