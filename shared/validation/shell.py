@@ -22,6 +22,10 @@ _PLACE: Final = re.compile(rb"\$\{\{.*?\}\}", re.DOTALL)
 _FILLER: Final = b"H"
 MAX_SCRIPT: Final = 65_536
 """Longest script that is looked at, in bytes; what is longer belongs into a file of its own."""
+MAX_WORD: Final = 4_096
+"""Longest part of a word that is kept, in bytes: commands within commands are parts of words."""
+MAX_NESTING: Final = 200
+"""Deepest nesting that is looked into, in nodes of the tree."""
 _KEPT: Final = 512
 """Parsed scripts that are kept: the same definition is looked at again and again."""
 
@@ -153,9 +157,9 @@ class _Reader:
 
     def statement(self, root: Node) -> None:
         """Take every command beneath a node, without recursion: scripts may nest deeply."""
-        stack = [root]
+        stack = [(root, 0)]
         while stack:
-            node = stack.pop()
+            node, depth = stack.pop()
             if node.type == "command":
                 self.commands.append(self.command(node))
             elif node.type == "pipeline":
@@ -165,15 +169,17 @@ class _Reader:
             elif node.type == "redirected_statement" and node.child_by_field_name("body") is None:
                 targets = tuple(t for one in _redirects(node) for t in self._target(one))
                 self.commands.append(Command((), self.offset(node.start_byte), targets))
-            stack += reversed(node.children)
+            if depth < MAX_NESTING:
+                stack += [(child, depth + 1) for child in reversed(node.children)]
 
     def _assign(self, node: Node) -> None:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
         if name is not None and value is not None:
             self.assigned.append((self._text(name), self.word(value)))
 
-    def command(self, node: Node) -> Command:
-        """A command with its words, and where its output goes."""
+    def command(self, node: Node, *, whole: bool = True) -> Command:
+        """A command with its words, and where its output goes; with `whole` also the commands whose
+        output is a part of it, but not what is a part of those."""
         words = [
             self.word(child)
             for child in node.named_children
@@ -183,7 +189,8 @@ class _Reader:
         redirects = [c for c in node.children if c.type == "file_redirect"]
         if holder is not None and holder.type == "redirected_statement":
             redirects += _redirects(holder)
-        inner = tuple(self.command(one) for one in _substituted(node))
+        inside = _substituted(node) if whole else ()
+        inner = tuple(self.command(one, whole=False) for one in inside)
         targets = [t for one in redirects for t in self._target(one)]
         return Command(tuple(words), self.offset(node.start_byte), tuple(targets), inner)
 
@@ -251,13 +258,15 @@ class _Reader:
         return self._decoded(node.start_byte, node.end_byte)
 
     def _decoded(self, start: int, end: int) -> str:
-        return self._source[start:end].decode("utf-8", "replace")
+        return self._source[start : min(end, start + MAX_WORD)].decode("utf-8", "replace")
 
     def place(self, root: Node, span: tuple[int, int]) -> PlaceUse:
         """Where a place stands."""
         node: Node | None = root.descendant_for_byte_range(span[0], span[0] + 1)
         context: Context = "bare"
-        while node is not None:
+        for _ in range(MAX_NESTING):
+            if node is None:
+                break
             if node.type in _CONTEXTS:
                 context = _CONTEXTS[node.type]
                 if context == "heredoc" and self._is_literal(node):

@@ -224,7 +224,7 @@ class _Compiler:
         """What the step's own expressions may use, and those that decide about it as a whole."""
         routes = self._graph.routes
         before = self._graph.ancestors[step.id]
-        outer = self._filled_in(self._scope(before, step.model_dump(mode="json")), before)
+        outer = self._filled_in(self._scope(before, _mentioning(step)), before)
         if step.id in routes.on_failure or step.id in routes.always:
             outer = outer.plus(_FAILURE)
         inner = self._filled_in(outer, (step.id,))
@@ -424,6 +424,11 @@ def _misplaced(path: str, error: ExpressionError) -> Problem:
         "value on the agent that runs the step, and nowhere else",
         fix="use the secret in the parameters of a step, and the output of that step here",
     )
+
+
+def _mentioning(step: Step) -> Any:
+    """The step as data where it mentions steps; nothing where it mentions none, as most do."""
+    return step.model_dump(mode="json") if "steps" in step.model_dump_json() else ()
 
 
 def _words(value: Any) -> set[str]:

@@ -22,6 +22,7 @@ class BenchName(StrEnum):
     FAULTS = "faults"
     CAPTURES = "captures"
     FORECAST = "forecast"
+    VALIDATION = "validation"
 
 
 class Variant(StrEnum):
@@ -61,7 +62,8 @@ def bench(
 
     engine: how fast workflows run. curve: what a step costs with ever more executions under way and
     stored. captures: what it costs a step that what it changes is kept before it. forecast: how
-    long it takes to foresee a run, and to look at one with 100 agents. faults: on a cluster under
+    long it takes to foresee a run, and to look at one with 100 agents. validation: how long the
+    static rules take over 50 steps. faults: on a cluster under
     load, how long each kind of fault holds it up, and that nothing is lost or doubled; exit code 1
     if anything is.
     """
@@ -75,6 +77,9 @@ def bench(
         return
     if name is BenchName.FORECAST:
         _forecast(json_file, progress)
+        return
+    if name is BenchName.VALIDATION:
+        _validation(json_file, progress)
         return
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
@@ -102,6 +107,14 @@ def _forecast(json_file: Path | None, progress: Console) -> None:
 
     figures = forecast_bench.run(forecast_bench.Load(), progress)
     Console().print(report.table("hv bench forecast", figures))
+    _write(json_file, figures, progress)
+
+
+def _validation(json_file: Path | None, progress: Console) -> None:
+    from services.cli.bench import report, validation_bench
+
+    figures = validation_bench.run(progress)
+    Console().print(report.table("hv bench validation, ms", figures))
     _write(json_file, figures, progress)
 
 
