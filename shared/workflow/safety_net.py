@@ -2,7 +2,7 @@
 
 * `on_failure` and `on_cancel`: all of it.
 * Otherwise of each fleet that failed, where it has a way back: what it did on the targets that it
-  touched (`fleets`).
+  touched (`fleets`). A failure that is tolerated is none: the rest went on with what the fleet did.
 * A sub-workflow is undone with the execution above all others, if that is.
 """
 
@@ -19,11 +19,7 @@ from shared.workflow.turn import Turn
 from shared.workflow.way_back import RollbackPolicy, Strategy
 
 _WORDS: Final = {ExecutionStatus.FAILED: "failed", ExecutionStatus.CANCELLED: "was cancelled"}
-_MAY_BE_UNDONE: Final = (
-    ExecutionStatus.FAILED,
-    ExecutionStatus.CANCELLED,
-    ExecutionStatus.COMPLETED_WITH_ERRORS,
-)
+_MAY_BE_UNDONE: Final = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
 
 def ask_for_rollback(turn: Turn) -> None:
@@ -61,9 +57,12 @@ def _whole(status: ExecutionStatus, policy: RollbackPolicy) -> bool:
 
 
 def _failed_fleets(turn: Turn) -> tuple[str, ...]:
-    steps = turn.state.steps.items()
-    failed = [key for key, one in steps if one.status is StepStatus.FAILED and one.instances]
-    return tuple(key for key in failed if _has_way_back(turn, key))
+    return tuple(
+        key
+        for key, one in turn.state.steps.items()
+        if one.status is StepStatus.FAILED and one.instances and not one.tolerated
+        if _has_way_back(turn, key)
+    )
 
 
 def _has_way_back(turn: Turn, key: str) -> bool:

@@ -95,7 +95,6 @@ EXECUTION: Final = Machine(
                 _S.CANCELLING,
                 _S.FAILED,
                 _S.CANCELLED,
-                _S.COMPLETED_WITH_ERRORS,
             )
         },
         "execution.rolling_back": each(*sorted(ENDED), to=_S.ROLLING_BACK),

@@ -292,10 +292,18 @@ class UndoWorld(World):
         ended_s = [at for taken, _, at in self.marks.taken if taken == key]
         return bool(late) or (step.mark is not None and not ended_s)
 
+    def _spared(self, execution_id: str) -> frozenset[str]:
+        """What some rollback of an execution was not asked to undo."""
+        plans = (Plan.model_validate_json(text) for (e, _), text in self.plans._plans.items()
+                 if e == execution_id)  # fmt: skip
+        return frozenset(one.key for plan in plans for one in plan.spared
+                         if "asked for" in one.reason)  # fmt: skip
+
     def _in_order(self, known: Mapping[str, Record]) -> Iterator[str]:
         """Nothing is undone while something that depended on it is there, and can be undone. (A
         step that joins any of several may have begun without one of them.)"""
         assert self.marks is not None
+        apart = {state.execution_id: self._spared(state.execution_id) for state in self._all()}
         for (execution, step), there, _ in self.marks.taken:
             graph = known[execution].program.graph
             for other, name in there:
@@ -303,6 +311,8 @@ class UndoWorld(World):
                     continue
                 steps = known[execution].state.steps
                 came_after = steps[step].ended_at_ms <= steps[name].begun_at_ms
+                if name in apart.get(execution, ()):
+                    continue
                 if came_after and base(step) in graph.ancestors.get(base(name), ()):
                     yield f"{execution} {step} was undone before {name}, which came after it"
 

@@ -70,7 +70,7 @@ def undo_ways() -> set[Transition]:
     wanted(cancelled)
     broken = failed(on_failure=True)
     wanted(broken)
-    seen |= tolerated.seen | cancelled.seen | broken.seen | tolerated_fleet().seen
+    seen |= tolerated.seen | cancelled.seen | broken.seen | failed_fleet().seen
     waiting = Run(step("a", on_lost="ask"))
     waiting.request()
     waiting.start("a")
@@ -89,9 +89,9 @@ def undo_ways() -> set[Transition]:
     return seen | waiting.seen | paused.seen | calling.seen
 
 
-def tolerated_fleet() -> Run:
-    """A fleet that failed, which is tolerated, and that has a way back."""
-    fields = {"rollback": UNDO, "continue_on_failure": True}
+def failed_fleet(*, tolerated: bool = False) -> Run:
+    """A fleet that failed, and that has a way back."""
+    fields = {"rollback": UNDO, "continue_on_failure": tolerated}
     run = Run(step("s", target={"where": "true"}, **fields))
     run.request()
     run.target("s", "a", "b")
@@ -213,8 +213,9 @@ class TestPolicy:
 
     def test_a_fleet_that_failed_undoes_what_it_touched(self) -> None:
         """The targets of a failed fleet are undone by default, and nothing else is."""
-        asked = tolerated_fleet().the(ev.ExecutionRollbackRequested)
+        asked = failed_fleet().the(ev.ExecutionRollbackRequested)
         assert (asked.strategy, asked.steps, asked.reason) == ("graceful", ("s",), "s failed")
+        assert failed_fleet(tolerated=True).types[-1] == "execution.completed_with_errors"
 
     def test_a_fleet_whose_files_were_kept_has_a_way_back(self) -> None:
         """What agents keep by themselves is a way back, too; without one nothing is undone."""
