@@ -12,7 +12,7 @@ import pytest
 
 from ops.stack.layout import REPO_ROOT
 from shared.commands.registry import CommandRegistry
-from shared.templates.document import parse
+from shared.templates.document import TemplateFileError, parse
 from shared.validation import patches
 from shared.validation.finding import LEVELS, Finding, Report, includes
 from shared.validation.fixing import mend
@@ -150,13 +150,22 @@ def test_a_sound_definition_raises_nothing(path: Path) -> None:
             assert [f for f in found.findings if not f.suppressed] == []
 
 
-@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def _is_readable(path: Path) -> bool:
+    """Whether it is YAML at all: what is not cannot be written as JSON."""
+    try:
+        parse(path.read_text())
+    except TemplateFileError:
+        return False
+    return True
+
+
+READABLE = [path for path in BROKEN if _is_readable(path)]
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_json_text_has_places_too(path: Path) -> None:
     """The same findings in the same definition as JSON, each with a line of it."""
-    try:
-        data = parse(path.read_text()).value
-    except Exception:
-        pytest.skip("it cannot be read")
+    data = parse(path.read_text()).value
     found = looked_at(json.dumps(data, indent=2))
     wanted = {(one.code, one.path) for one in expected(path.read_text())}
     assert {(f.code, f.path) for f in found.findings} == wanted
