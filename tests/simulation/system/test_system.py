@@ -57,10 +57,10 @@ def test_nothing_is_violated() -> None:
 def test_what_is_rolled_back_is_as_before() -> None:
     """In every world whose executions are rolled back, with crashes amid everything, what is said
     to be undone is, in the right order, and after a complete rollback nothing is left."""
-    said = sim("--rollbacks", "--seeds", str(SEEDS))
+    said = sim("--rollbacks", "--seeds", str(SEEDS // 2))
     shown = [(f["reproduce"], f["violations"][:3]) for f in said["failed"][:3]]
     assert said["failed"] == [], f"{len(said['failed'])} worlds failed: {shown}"
-    assert said["crashes"] > SEEDS / 2
+    assert said["crashes"] > SEEDS / 4
 
 
 @pytest.mark.parametrize("name", sorted(UNDO_MUTATIONS))
