@@ -113,7 +113,10 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         r"""
         explain|explanation|introduc|overview|understand|describes?\b|this (?:article|guide|
         section|page|document)|example|concept|background|documentation|\bwiki\b|write-?up|
-        summary|meaning|common causes|troubleshoot|knowledge
+        summary|meaning|common causes|troubleshoot|knowledge|
+        (?:is|are) (?:crucial|essential|important|handy|useful|recommended|fundamental)\b|
+        common(?:ly)? (?:culprit|cause|reason|mistake|symptom|tool|practice)|best way|\blet's\b|
+        \bthis (?:post|tutorial|command|tool|option|allows|provides)\b|systematic
         """,
     ),
     Cue(
@@ -121,7 +124,8 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         "says what something is",
         r"""
         \b(?:is|are) (?:an?|the|one)\b[^.\n]{0,24}\b(?:way|method|tool|command|protocol|term|
-        process|type|kind|feature|mechanism|technique|concept|utility|standard|format|language|library)\b|
+        process|type|kind|feature|mechanism|technique|concept|utility|standard|format|language|
+        library)\b|
         \brefers? to\b|allows? (?:you|users|us|one)|(?:is|are|can be) used (?:to|for|by|when)|
         plays? an? |consists? of|for (?:example|instance)|in other words|also known as|means that
         """,
@@ -130,7 +134,10 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         "heading",
         "has the heading of a lesson",
         r"""
-        (?m:^\W*(?:understanding|configuring|installing|using|creating|setting up|getting|managing|
+        (?m:^\W*(?:diagnosing|analy[sz]ing|identifying|finding|measuring|securing|protecting|
+        automating|listing|exploring|comparing|designing|scaling|handling|preventing|avoiding|
+        verifying|viewing|checking|learning|understanding|configuring|installing|using|creating|
+        setting up|getting|managing|
         troubleshooting|debugging|working with|restoring|building|running|introducing|connecting|
         mastering|writing|recovering|choosing|migrating|deploying|fixing|solving|testing)\b)|
         (?m:^\W*(?:table of contents|prerequisites|conclusion|usage|examples?|step \d|overview)\b)
@@ -141,7 +148,8 @@ OF_REQUESTS: Final[tuple[Cue, ...]] = (
         "says what helps in which case",
         r"""
         \b(?:if|when|whenever|in case|should)\b[^.\n]{3,90}[,;:.] ?(?:then |just |simply |first )?
-        (?:try|check|run|use|add|set|make|look|delete|clear|restart|install|remove|type|press|open)\b|
+        (?:try|check|run|use|add|set|make|look|delete|clear|restart|install|remove|type|press|
+        open)\b|
         (?:the )?(?:solution|fix|remedy|workaround|answer) (?:is|was|:|that)|solved (?:it|by)|
         what (?:helped|it takes|worked)|(?:helped|worked) (?:for|in|\w+ times)|did the trick
         """,
