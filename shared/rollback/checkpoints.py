@@ -74,12 +74,17 @@ def point_of(found: list[Point], to: str) -> Point:
 
 def behind(ran: Ran, point: Point) -> frozenset[str]:
     """The steps of the topmost execution that had not completed at a point."""
-    return frozenset(
-        name
-        for name, one in ran.state.steps.items()
-        if base(name) == name
-        and not (name != point.step and one.ended_at_ms and one.ended_at_ms <= point.at_ms)
-    )
+    names = (name for name in ran.state.steps if base(name) == name)
+    return frozenset(name for name in names if not _was_over(ran, name, point))
+
+
+def _was_over(ran: Ran, name: str, point: Point) -> bool:
+    """What came before by the graph was, and what came after was not, whatever clocks say; of the
+    rest the time tells."""
+    ancestors, step = ran.program.graph.ancestors, ran.state.steps[name]
+    if name == point.step or point.step in ancestors[name] or not step.ended_at_ms:
+        return False
+    return name in ancestors[point.step] or step.ended_at_ms <= point.at_ms
 
 
 def began_ms(step: StepState) -> int:

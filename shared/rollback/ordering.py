@@ -2,7 +2,7 @@
 
 Deeds are ordered by group: all instances of one step together. The law:
 
-* What depended on something is undone before it.
+* What depended on something is undone before it, whatever clocks say of when they were.
 * What began after something had ended is undone before it, too, though it did not depend on it:
   both may have touched the same thing.
 * What went on at the same time is undone at the same time.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import zip_longest
 from typing import Final
 
@@ -67,8 +68,26 @@ def _group(name: str, members: Sequence[Deed]) -> _Group:
 
 
 def _sorted(groups: list[_Group]) -> list[_Group]:
-    """By the time at which they began, what depends on another one behind it in any case."""
-    return sorted(groups, key=lambda one: (one.began_ms, _position(one.first)))
+    """By the time at which they began, what depends on another one behind it in any case: clocks
+    of different servers, and of one that was set anew, may tell it otherwise."""
+    by_time = sorted(groups, key=lambda one: (one.began_ms, _position(one.first)))
+    later: dict[int, list[int]] = {index: [] for index in range(len(by_time))}
+    missing = [0] * len(by_time)
+    for index, one in enumerate(by_time):
+        for other, earlier in enumerate(by_time):
+            if index != other and depends(one.first, earlier.first):
+                later[other].append(index)
+                missing[index] += 1
+    ready = [index for index, count in enumerate(missing) if count == 0]
+    placed: list[_Group] = []
+    while ready:
+        index = heappop(ready)
+        placed.append(by_time[index])
+        for after in later[index]:
+            missing[after] -= 1
+            if missing[after] == 0:
+                heappush(ready, after)
+    return placed
 
 
 def _position(deed: Deed) -> tuple[int, ...]:

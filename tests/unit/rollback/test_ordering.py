@@ -90,3 +90,17 @@ def test_a_failure_holds_back_what_it_depended_on_only(run: Run, data: st.DataOb
     found = _by_key(run)
     held = {key for key in found if depends(found[broken], found[key])}
     assert done == set(found) - held - {broken}
+
+
+def test_clocks_that_were_set_back_change_nothing() -> None:
+    """What depended on something is undone before it, though its time says that it came first."""
+    run = Run(undone_by("a"), undone_by("b", "a"), undone_by("c", "b"))
+    run.request()
+    run.succeed("a")
+    run.now -= 1_000
+    run.succeed("b")
+    run.now -= 1_000
+    run.succeed("c")
+    plan = plan_of(run)
+    assert keys(plan) == ["c", "b", "a"]
+    assert [item.round for item in plan.items] == [1, 2, 3]

@@ -456,3 +456,13 @@ def test_very_many_instances_take_several_loops() -> None:
         done.append(next(iter(undo.offered)))
         undo.succeed(done[-1])
     assert (len(done), done[0], undo.run.status) == (6, "b", "completed")
+
+
+def test_a_checkpoint_holds_whatever_clocks_say() -> None:
+    """What came before by the graph is kept, what came after is not, whatever time it was."""
+    run = Run(undone_by("a"), undone_by("b", "a"), undone_by("c", "b"))
+    run.request()
+    for name in ("a", "b", "c"):
+        run.succeed(name)
+        run.now -= 1_000
+    assert keys(plan_of(run, strategy="checkpoint", to="b")) == ["c", "b"]
