@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from services.cli.evaluation_of_commands import commands
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, told
 
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure how good the models are, on data of yours.")
     group.callback(no_args_is_help=True)(_root)
     group.command("text")(told(text))
+    group.command("commands")(told(commands))
     app.add_typer(group, name="eval")
 
 
