@@ -38,6 +38,8 @@ MOMENT_S: Final = 0.05
 DECISION_S: Final = 2.0
 """How long a decision about a claim may take before the runner asks for it."""
 ASK_AGAIN_S: Final = 1.0
+RENEWALS: Final = 60
+"""How often a grant that has run out is asked for anew before the attempt is given up."""
 LEAVE_S: Final = 10.0
 
 
@@ -112,13 +114,19 @@ class Claims:
             await asyncio.sleep(ASK_AGAIN_S)
 
     async def _renew(self, held: Held) -> None:
-        """Ask whether it may still begin, where the grant has run out before it did."""
-        since_s = self._elapsed_s()
-        answer = await self._orders.ask_claim(held.task.claim_question)
-        if answer.verdict == "running" and answer.agent == self._agent:
-            self._grant(held, answer.fence, since_s)
-            if answer.stopping:
-                held.cancelled.set()
+        """Ask whether it may still begin, where the grant has run out before it did; again while
+        nobody knows, as after an outage."""
+        for _ in range(RENEWALS):
+            since_s = self._elapsed_s()
+            answer = await self._orders.ask_claim(held.task.claim_question)
+            if answer.verdict == "running" and answer.agent == self._agent:
+                if answer.stopping:
+                    held.cancelled.set()
+                if self._grant(held, answer.fence, since_s):
+                    return
+            elif answer.verdict != "wait":
+                return
+            await asyncio.sleep(ASK_AGAIN_S)
 
     def _grant(self, held: Held, fence: int, since_s: float) -> bool:
         held.grant = Grant(fence, since_s, self._elapsed_s)
