@@ -61,7 +61,7 @@ class Translator:
                 self._effects.event(wire_event(after, event, version, at_ms))
             self._carry_out(after, event, version, again=again)
         if any(isinstance(event, _UNWANTED) for event in events):
-            self._withdraw(before, after, events)
+            self._withdraw(before, after, events, again=again)
         if not after.ended or (before is not None and before.over):
             return
         self._tell_rollback(after)
@@ -160,18 +160,25 @@ class Translator:
         )
 
     def _withdraw(
-        self, before: ExecutionState | None, after: ExecutionState, events: Sequence[ev.AnyEvent]
+        self,
+        before: ExecutionState | None,
+        after: ExecutionState,
+        events: Sequence[ev.AnyEvent],
+        *,
+        again: bool,
     ) -> None:
         """No runner shall take what was scheduled and is now cancelled.
 
         The tasks of steps that still run stay: they tell of a runner that dies. So do those of
-        steps that are to run at any end.
+        steps that are to run at any end. Where this was carried out before, tasks of later steps
+        may be there: those of each step go by themselves.
         """
         queued = {e.step for e in events if isinstance(e, ev.StepScheduled)}
         if before is not None:
             queued |= {s for s, step in before.steps.items() if step.status is StepStatus.SCHEDULED}
         cancelled = [e.step for e in events if isinstance(e, _UNWANTED) and e.step in queued]
-        if cancelled and not any(s.status in _WITH_TASK for s in after.steps.values()):
+        alone = not any(step.status in _WITH_TASK for step in after.steps.values())
+        if cancelled and alone and not again:
             self._effects.forget(after.execution_id, timers=False, tasks=True)
             return
         for step in cancelled:
