@@ -10,6 +10,7 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.provenance import Deed, provenance
 from shared.workflow.replay import HistoryEntry
+from shared.workflow.risk_verdict import RiskVerdict
 
 ANN = msg.Actor(id="ann")
 BEE = msg.Actor(kind="agent", id="bee-1")
@@ -38,6 +39,33 @@ def test_the_parent_that_called_it_is_named() -> None:
     parent = msg.Parent(execution_id="ex_1", step="call", attempt=2, root="ex_0", depth=2)
     (started,) = deeds(request(parent=parent))
     assert started.parent == parent
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({}, "looked at on level strict: 0 errors and 2 warnings"),
+        (
+            {"failure": 0.25},
+            "looked at on level strict: 0 errors and 2 warnings, 25% predicted to fail",
+        ),
+        (
+            {"decision": "approve", "by": "template", "rule": "counts.warning > 0"},
+            "looked at on level strict: 0 errors and 2 warnings; must be approved for a rule of the "
+            "template: `counts.warning > 0`",
+        ),
+        (
+            {"decision": "approve", "by": "installation", "rule": "true", "reason": "always"},
+            "looked at on level strict: 0 errors and 2 warnings; must be approved for a rule of the "
+            "installation: always",
+        ),
+    ],
+)
+def test_how_it_was_looked_at_is_told(verdict: dict[str, Any], words: str) -> None:
+    """With what was predicted, and whose rule wants people to approve it."""
+    looked = RiskVerdict(level="strict", warnings=2, **verdict)
+    (started,) = deeds(request(requested_by=ANN, verdict=looked))
+    assert started.detail == words
 
 
 def test_what_caused_it_is_named() -> None:
