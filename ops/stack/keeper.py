@@ -1,5 +1,6 @@
 """Keep one process running: restart it when it ends by itself, more slowly each time."""
 
+import http.client
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -117,5 +118,5 @@ def answers_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=_HEALTH_TIMEOUT_S) as response:
             return bool(response.status == 200)
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the second: it is another program's port
         return False

@@ -1,12 +1,20 @@
 """Loopback TCP ports: which are free, and who holds one that is not."""
 
 import contextlib
+import random
 import socket
 from collections.abc import Collection
+from pathlib import Path
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
+LOWEST = 15_000
+"""Ports are picked from here up to those that the system gives away by itself."""
+
+_GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUALLY_FROM = 32_768
+_TRIES = 200
 
 
 def is_free(port: int) -> bool:
@@ -22,9 +30,30 @@ def is_free(port: int) -> bool:
 
 
 def pick(preferred: int | None = None, avoid: Collection[int] = ()) -> int:
-    """Return `preferred` if it is free, else a free port that is not in `avoid`."""
+    """Return `preferred` if it is free, else a free port that is not in `avoid`.
+
+    The system gives no such port to another program between here and the moment at which the
+    server listens; only who picks one too could take it, and each picks at random.
+    """
     if preferred and preferred not in avoid and is_free(preferred):
         return preferred
+    own = range(LOWEST, max(_given_away_from(), LOWEST + 1))
+    for port in random.sample(own, min(_TRIES, len(own))):  # noqa: S311 - no secret
+        if port not in avoid and is_free(port):
+            return port
+    return _given(avoid)
+
+
+def _given_away_from() -> int:
+    """The lowest port that the system may give to a program that names none."""
+    try:
+        return int(_GIVEN_AWAY.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return _USUALLY_FROM
+
+
+def _given(avoid: Collection[int]) -> int:
+    """A port that the system gives."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((LOOPBACK, 0))

@@ -6,13 +6,14 @@ import json
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from ops.nats.config import ClusterMember, Durability
 from ops.nats.permissions import USER_NAMES, render_authorization
-from ops.stack import credentials, ports, spec, state
+from ops.stack import credentials, keeper, ports, spec, state
 from ops.stack.errors import PortTakenError, StackError
 from ops.stack.keeper import FIRST_DELAY_S, MAX_DELAY_S, Keeper, Service
 from ops.stack.layout import Layout
@@ -116,6 +117,32 @@ def test_taken_port_names_holder_and_variable() -> None:
         with pytest.raises(PortTakenError, match=rf"{port}.*door.*{os.getpid()}.*DOOR_PORT"):
             spec.check_ports([service])
         assert ports.pick(port) != port
+
+
+def test_picked_ports_are_not_given_to_others() -> None:
+    """No port that is picked is one that the system hands out by itself in the meantime."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        given = other.getsockname()[1]
+    picked = {ports.pick() for _ in range(50)}
+    assert max(picked) < given
+    assert len(picked) > 1
+
+
+def test_another_program_on_the_port_of_health_is_not_healthy() -> None:
+    """A server that speaks something else than HTTP there counts as not ready, and raises nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"INFO {}\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        assert not keeper.answers_ok(f"http://127.0.0.1:{server.getsockname()[1]}/health/ready")
+        thread.join()
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "http", "-1", ""])
