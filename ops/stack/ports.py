@@ -38,7 +38,7 @@ def pick(preferred: int | None = None, avoid: Collection[int] = ()) -> int:
     if preferred and preferred not in avoid and is_free(preferred):
         return preferred
     own = range(LOWEST, max(_given_away_from(), LOWEST + 1))
-    for port in random.sample(own, min(_TRIES, len(own))):  # noqa: S311 - no secret
+    for port in random.sample(own, min(_TRIES, len(own))):
         if port not in avoid and is_free(port):
             return port
     return _given(avoid)

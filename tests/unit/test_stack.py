@@ -130,7 +130,7 @@ def test_picked_ports_are_not_given_to_others() -> None:
 
 
 def test_another_program_on_the_port_of_health_is_not_healthy() -> None:
-    """A server that speaks something else than HTTP there counts as not ready, and raises nothing."""
+    """A server that speaks something else than HTTP there is not ready, and raises nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
