@@ -1,0 +1,1 @@
+"""Counts of what was run, over time: buckets that are merged and answered from; pure."""
