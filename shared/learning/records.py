@@ -1,7 +1,7 @@
 """The record: everything that is learned from, in one order.
 
-Four kinds of items: a *command* that a person or an agent ran, a *run* (an execution that has
-ended, in short), *feedback* on a suggestion, and an order to *forget*. Every model is a fold over
+Five kinds of items: a *command* that a person or an agent ran, a *run* (an execution that has
+ended, in short), a *rollback* that is over, *feedback* on a suggestion, and an order to *forget*. Every model is a fold over
 the record, so whoever folds the same items in the same order holds the same model.
 
 Nothing secret is in it: what filters secrets stands before the record, and values that are sealed
@@ -90,6 +90,19 @@ class RunStep(BaseModel):
     attempts: int = 0
 
 
+class RunApproval(BaseModel):
+    """A gate of a run that people were asked at, in its newest round; what a re-run kept from an
+    earlier run is left out. `closed_at_ms` is 0 where the run ended before it was answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: str
+    """`workflow` for the gate before everything, else the step's id, without its instance."""
+    status: Literal["requested", "granted", "rejected", "expired", "voided"]
+    asked_at_ms: int
+    closed_at_ms: int = 0
+
+
 class RunRecord(RecordItem):
     """An execution that has ended. `id` is the execution's; `at_ms` is when it ended."""
 
@@ -108,6 +121,7 @@ class RunRecord(RecordItem):
     """Those that are scalar, short, and neither secret nor sensitive."""
     steps: tuple[RunStep, ...] = ()
     attempts: tuple[RunAttempt, ...] = Field((), max_length=ATTEMPTS_LIMIT)
+    approvals: tuple[RunApproval, ...] = Field((), max_length=ATTEMPTS_LIMIT)
     failed_step: str = ""
     failure_code: str = ""
     failure_message: str = Field("", max_length=MESSAGE_LIMIT)
@@ -115,6 +129,27 @@ class RunRecord(RecordItem):
     """The execution that this one rolled back; empty for others."""
     resumed_from: str = ""
     """The execution that this one is a re-run of."""
+
+
+class RollbackRecord(RecordItem):
+    """A rollback that is over. `id` is `<execution>.<number>`; `at_ms` is when it was over. The
+    template is that of the execution that was rolled back."""
+
+    type: Literal["rollback"] = "rollback"
+    execution_id: Id
+    number: int = Field(ge=1)
+    template_id: str
+    template_version: str
+    category: str = ""
+    status: Literal["rolled_back", "rollback_incomplete", "rollback_failed"]
+    strategy: Name = ""
+    by: Name = ""
+    """Who asked for it; `engine` where a policy did."""
+    asked_at_ms: int = 0
+    undone: int = 0
+    """Steps of which something was undone."""
+    left: int = 0
+    """What remains."""
 
 
 class Feedback(RecordItem):
@@ -144,6 +179,8 @@ class Forget(RecordItem):
     command: str = Field("", max_length=LINE_LIMIT)
 
 
-AnyRecord = Annotated[RecordedCommand | RunRecord | Feedback | Forget, Field(discriminator="type")]
+AnyRecord = Annotated[
+    RecordedCommand | RunRecord | RollbackRecord | Feedback | Forget, Field(discriminator="type")
+]
 RECORD: Final[TypeAdapter[AnyRecord]] = TypeAdapter(AnyRecord)
 """Reads and writes an item of the record."""
