@@ -1,8 +1,9 @@
 """The record: everything that is learned from, in one order.
 
 Five kinds of items: a *command* that a person or an agent ran, a *run* (an execution that has
-ended, in short), a *rollback* that is over, *feedback* on a suggestion, and an order to *forget*. Every model is a fold over
-the record, so whoever folds the same items in the same order holds the same model.
+ended, in short), a *rollback* that is over, *feedback* on a suggestion, and an order to *forget*.
+Every model is a fold over the record, so whoever folds the same items in the same order holds the
+same model.
 
 Nothing secret is in it: what filters secrets stands before the record, and values that are sealed
 or declared sensitive never enter it. Times are epoch milliseconds.
