@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from shared.learning.records import AnyRecord
 
@@ -55,14 +55,15 @@ class RecordStore(Protocol):
         ...
 
     async def last(self) -> int:
-        """The last place; 0 when nothing is kept."""
+        """The last place that was ever put, whatever was removed since; 0 when nothing was."""
         ...
 
-    async def remove(self, user: str, command: str) -> int:
-        """Remove the commands and feedback that are `user`'s (empty: anyone's) and, where `command`
-        is not empty, have that line; gives how many."""
+    async def remove(self, user: str, command: str, before: int) -> int:
+        """Remove commands and feedback before place `before` that are `user`'s (empty: anyone's)
+        and, where `command` is not empty, have that line (for feedback: were suggested it); gives
+        how many."""
         ...
 
-    async def expire(self, before_ms: int) -> int:
-        """Remove what is older; gives how many."""
+    async def expire(self, kind: Literal["command", "run", "feedback"], before_ms: int) -> int:
+        """Remove the items of this type that are older; gives how many."""
         ...
