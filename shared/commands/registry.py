@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 
 from shared.commands import file, hive, http, kept, noop, shell, wait
@@ -61,9 +62,7 @@ class CommandRegistry(Mapping[str, CommandSpec]):
             )
             for name, spec in self._specs.items()
         }
-        self._need_nothing = {
-            name for name, validator in self._validators.items() if validator.is_valid({})
-        }
+        self._quick = {name: _quick(spec.parameters) for name, spec in self._specs.items()}
         self.problems = tuple(problems)
 
     @classmethod
@@ -104,7 +103,24 @@ class CommandRegistry(Mapping[str, CommandSpec]):
         for any type. At run time expressions have been evaluated, and the default applies.
         """
         _ = self[name]
-        if not parameters and name in self._need_nothing:
+        given = dict(parameters)
+        if _fits(self._quick[name], given):
             return []
-        errors = self._validators[name].iter_errors(dict(parameters))
+        errors = self._validators[name].iter_errors(given)
         return describe_all(errors, allow_expressions=allow_expressions)
+
+
+def _quick(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator | None:
+    """What tells fast that values fit a schema; None where only `jsonschema` can."""
+    try:
+        return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True)
+    except (ValueError, jsonschema_rs.ValidationError):
+        return None  # such as a pattern that only Python's `re` reads
+
+
+def _fits(quick: jsonschema_rs.Draft202012Validator | None, given: Mapping[str, Any]) -> bool:
+    """True when the values fit for certain; false when `jsonschema` must look."""
+    try:
+        return quick is not None and quick.is_valid(given)
+    except ValueError:
+        return False  # what is no JSON, such as NaN

@@ -29,7 +29,7 @@ def run_service(service: Service) -> None:
 
     Raises `SystemExit(1)` after an error, with the reason in the log.
     """
-    _collect_seldom()
+    collect_seldom()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_until_stopped(service))
 
@@ -51,7 +51,7 @@ async def _until_stopped(service: Service) -> None:
     log.info("stopped")
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Let the cycle collector look at what was loaded never again, and at the rest seldom.
 
     Services keep many small objects for long (states, programs, queues) and make few cycles: with

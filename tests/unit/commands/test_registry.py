@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from shared.commands.reference import render
 from shared.commands.registry import BUILTIN, CommandRegistry, UnknownCommandError
@@ -220,3 +223,23 @@ def test_two_third_parties_claiming_one_name_are_both_refused() -> None:
     registry = CommandRegistry.installed(entries)
     assert "acme-greet" not in registry
     assert len(registry.problems) == 2
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(BUILTIN), st.data())
+def test_what_is_found_quickly_to_fit_does_fit(spec: CommandSpec, data: st.DataObject) -> None:
+    """The quick look and the thorough one agree, whatever is given: what has no problem by the
+    first has none by the second."""
+    example = data.draw(st.sampled_from(spec.examples)).parameters
+    known = st.sampled_from(sorted({*spec.parameters.get("properties", {}), "other"}))
+    given_ = {**example, **data.draw(st.dictionaries(known, _VALUES, max_size=3))}
+    if paths(spec.name, given_) == []:
+        assert list(Draft202012Validator(spec.parameters).iter_errors(given_)) == []
