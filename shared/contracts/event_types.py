@@ -30,4 +30,7 @@ COLLECTIVE_TYPES: Final = frozenset(
 
 WEBHOOK_DISABLED: Final = "webhook.disabled"
 
-EVENT_TYPES: Final = EXECUTION_TYPES | COLLECTIVE_TYPES | {WEBHOOK_DISABLED}
+SUGGESTION_OFFERED: Final = "suggestion.offered"
+"""A workflow is suggested unasked: a session began one, or an alert came in."""
+
+EVENT_TYPES: Final = EXECUTION_TYPES | COLLECTIVE_TYPES | {WEBHOOK_DISABLED, SUGGESTION_OFFERED}

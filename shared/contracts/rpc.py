@@ -1,5 +1,5 @@
 """The endpoints of services (`hive.rpc.<service>.<name>`): of the collective for those without a
-database, and of the rollback service."""
+database, and of the validator, the rollback and the suggestion service."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shared.contracts.collective import (
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
 from shared.contracts.rollbacks import PointsAnswer, PointsQuestion, PreviewQuestion
+from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 from shared.rollback.items import Plan
 
@@ -192,3 +193,5 @@ MISSED: Final = Endpoint(COLLECTIVE, "missed", MissedRequest, BroadcastList)
 LOOK: Final = Endpoint("validator", "look", ValidationQuestion, ValidationAnswer)
 ROLLBACK_PREVIEW: Final = Endpoint("rollback", "preview", PreviewQuestion, Plan)
 ROLLBACK_POINTS: Final = Endpoint("rollback", "points", PointsQuestion, PointsAnswer)
+SUGGEST: Final = Endpoint("suggestion", "suggest", SuggestQuestion, SuggestAnswer)
+AUTOCOMPLETE: Final = Endpoint("suggestion", "autocomplete", AutocompleteQuestion, SuggestAnswer)

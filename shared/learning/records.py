@@ -167,6 +167,8 @@ class Feedback(RecordItem):
     """What was taken instead; empty where none was."""
     text: str = Field("", max_length=TEXT_LIMIT)
     """What the suggestion was asked for, if it was asked with a text."""
+    nothing_fits: bool = False
+    """The user says that the text asks for no workflow at all."""
     execution_id: Name = ""
 
 
