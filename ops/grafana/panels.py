@@ -431,6 +431,11 @@ ROLLBACKS: Final = Row(
             "Plans that were made; of a refused one its rollback failed.",
             (Query("sum by (outcome) (increase(hive_rollback_plans_total[15m]))", "{{outcome}}"),),
         ),
+        Panel(
+            "Given up",
+            "What could not be worked out, however often it was tried: a defect, and in the log.",
+            (Query("sum by (work) (increase(hive_rollback_given_up_total[15m]))", "{{work}}"),),
+        ),
     ),
 )
 

@@ -22,6 +22,7 @@ from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.rpc import RpcService
 from shared.adapters.nats.streams import await_streams
 from shared.adapters.nats.tasks import NatsTaskFeed
+from shared.adapters.outages import outage_of
 from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.contracts import rpc, subjects
@@ -113,7 +114,7 @@ async def _worker(
 ) -> Worker:
     slots = settings.rollback_slots
     feed = NatsTaskFeed(bus, "", (), slots=slots, pools=(subjects.pool_rollback(),))
-    worker = Worker(feed, NatsJournal(publisher), desk, meter, slots)
+    worker = Worker(feed, NatsJournal(publisher), desk, meter, slots, outage_of)
     await feed.start()
     worker.start()
     return worker

@@ -278,7 +278,13 @@ class RollbackMeter:
         self.errors = errors
         plans = Labelled(_counter(m.ROLLBACK_PLANS, registry), m.ROLLBACK_PLANS.labels, {})
         items = Labelled(_counter(m.ROLLBACK_ITEMS, registry), m.ROLLBACK_ITEMS.labels, {})
+        given_up = _counter(m.ROLLBACK_GIVEN_UP, registry)
         self._plans, self._items = plans, items
+        self._given_up = Labelled(given_up, m.ROLLBACK_GIVEN_UP.labels, {})
+
+    def given_up(self, work: str) -> None:
+        """Count an order that failed each time; `work` is `plan` or `account`."""
+        self._given_up(work).inc()
 
     def planned(self, *, made: bool, left: int) -> None:
         """Count a plan, and what it cannot undo."""

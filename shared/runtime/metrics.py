@@ -448,6 +448,14 @@ ROLLBACK_PLANS: Final = Metric(
     "Plans that were asked for. Of one that was `refused` its rollback failed, and says why.",
     (Label("outcome", ("made", "refused")),),
 )
+ROLLBACK_GIVEN_UP: Final = Metric(
+    "hive_rollback_given_up_total",
+    _C,
+    _RB,
+    "Orders that failed each time by a defect, and were given up: no plan was made (`plan`), or "
+    "nobody knows what was undone (`account`). The log has the error.",
+    (Label("work", ("plan", "account")),),
+)
 ROLLBACK_ITEMS: Final = Metric(
     "hive_rollback_items_total",
     _C,

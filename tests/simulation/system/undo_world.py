@@ -218,7 +218,9 @@ class UndoWorld(World):
             clock=self.clock,
         )
         feed = Feed(self.bus, "", [], slots=4, pools=(subjects.pool_rollback(),))
-        worker = Worker(feed, Journal(self.bus, self.network), desk, _meter(), slots=4)
+        worker = Worker(
+            feed, Journal(self.bus, self.network), desk, _meter(), 4, outage_of=lambda _error: None
+        )
         await feed.start()
         worker.start()
         await worker.loop
