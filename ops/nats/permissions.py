@@ -19,6 +19,10 @@ that what holds on a laptop holds in production. Every user gets the least that 
 * A rollback service takes what the engine asks of it from one pool, reads what was captured,
   answers in the journal, and serves its endpoints. It cannot hand out work, publish events, or
   change what was captured.
+* The learning service reads the record, adds runs and the commands of steps to it, removes from it
+  what is to be forgotten, and listens to public events. The suggestion service reads the record and
+  listens to events and
+  publishes its suggestions as some. Neither can start, order or change anything of executions.
 * The executor is a process with both roles: it may what either may.
 * The admin is for operators and tests; no service holds its password.
 
@@ -38,7 +42,7 @@ from dataclasses import dataclass
 
 JOURNALS = ("JOURNAL_0",)
 """Streams of the journal; as many as `shared.contracts.subjects.JOURNAL_STREAMS`."""
-_STREAMS = (*JOURNALS, "TASKS", "EVENTS", "LOGS", "KV_agents", "KV_leases")
+_STREAMS = (*JOURNALS, "TASKS", "EVENTS", "LOGS", "RECORD", "KV_agents", "KV_leases")
 _BUNDLES = ("KV_bundles", "OBJ_bundle-contents")
 _CAPTURES = ("CAPTURES", "CAPTURE_BLOBS")
 _ROLLBACK_POOL = "pool-rollback-_"
@@ -73,6 +77,17 @@ def _consumers(streams: tuple[str, ...], consumer: str = "*") -> tuple[str, ...]
 def _making(stream: str, consumer: str = "*") -> str:
     """Make a durable consumer."""
     return f"{_API}.CONSUMER.DURABLE.CREATE.{stream}.{consumer}"
+
+
+def _reading(streams: tuple[str, ...]) -> tuple[str, ...]:
+    """Read streams in order through consumers of one's own, which end by themselves."""
+    return (
+        *_each("CONSUMER.CREATE", streams),
+        *_each("CONSUMER.CREATE", streams, ".>"),
+        *_each("CONSUMER.DELETE", streams, ".*"),
+        *_each("CONSUMER.INFO", streams, ".*"),
+        *_each("CONSUMER.MSG.NEXT", streams, ".*"),
+    )
 
 
 # What streams there are and how much they hold is no secret among executors.
@@ -150,6 +165,11 @@ USERS: tuple[User, ...] = (
             "hive.event.memory.>",
             "hive.event.webhook.>",
             "hive.rpc.rollback.*",
+            "hive.rpc.suggestion.*",
+            "hive.rpc.learning.*",
+            "hive.record.command.*",
+            "hive.record.feedback.*",
+            "hive.record.forget.*",
             "$JS.API.>",
             "$JS.ACK.>",
             "$JS.FC.>",
@@ -201,6 +221,32 @@ USERS: tuple[User, ...] = (
             *_each("STREAM.MSG.GET", ("CAPTURES",)),
         ),
         subscribe=("hive.rpc.rollback.*", "$SRV.>", "_INBOX.rollback.>"),
+    ),
+    User(
+        name="learning",
+        publish=(
+            "hive.record.run.*",
+            "hive.record.rollback.*",
+            "hive.record.command.*",
+            "hive.event.insight.>",
+            *_LOOK,
+            *_reading(("RECORD",)),
+            *_consumers(("EVENTS",), "learning"),
+            _making("EVENTS", "learning"),
+            *_each("STREAM.PURGE", ("RECORD",)),
+            *_each("STREAM.MSG.DELETE", ("RECORD",)),
+        ),
+        subscribe=("hive.rpc.learning.*", "$SRV.>", "_INBOX.learning.>"),
+    ),
+    User(
+        name="suggestion",
+        publish=(
+            "hive.event.suggestion.>",
+            f"{_API}.DIRECT.GET.KV_agents",
+            *_LOOK,
+            *_reading(("RECORD",)),
+        ),
+        subscribe=("hive.event.>", "hive.rpc.suggestion.*", "$SRV.>", "_INBOX.suggestion.>"),
     ),
     User(name="admin", publish=(">",), subscribe=(">",)),
 )

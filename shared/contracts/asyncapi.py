@@ -34,9 +34,18 @@ _PARAMETERS: Final = {
     "WHAT0HAPPENED": "what",
     "SUBJECT0ID": "id",
     "AUTOMATION0ID": "automation",
+    "ABOUT0DIGEST": "about",
 }
 _EXECUTION, _STEP, _AGENT = "EXECUTION0ID", "STEP0ID", "AGENT0NAME"
 _AUTOMATION: Final = "AUTOMATION0ID"
+_ABOUT: Final = "ABOUT0DIGEST"
+_RECORDED: Final = {
+    "command": ("gateway", "learning"),
+    "run": ("learning",),
+    "rollback": ("learning",),
+    "feedback": ("gateway",),
+    "forget": ("gateway",),
+}
 _MEANINGS: Final = {
     "partition": f"0 to {subjects.PARTITIONS - 1}: CRC-32 of the execution's id, modulo "
     f"{subjects.PARTITIONS}.",
@@ -44,6 +53,7 @@ _MEANINGS: Final = {
     "leg": "Counts resumptions of the attempt from 0.",
     "execution": "The execution's id.",
     "automation": "The id of a schedule.",
+    "about": "A digest of whose it is, or of the execution that it is of.",
     "step": "The step's id in its template.",
     "timer": "The timer's name within the execution.",
     "capability": "A capability; what is not a letter, digit, `_` or `-` becomes `_`.",
@@ -161,6 +171,20 @@ def _stored() -> Iterator[Channel]:
         ("gateway",),
         subjects.LOGS,
     )
+    yield from _record()
+
+
+def _record() -> Iterator[Channel]:
+    for kind, senders in _RECORDED.items():
+        yield Channel(
+            f"record_{kind}",
+            subjects.record(kind, "").rpartition(".")[0] + f".{_ABOUT}",
+            "record",
+            f"Items of the record of type `{kind}`: what is learned from, in one order.",
+            senders,
+            ("learning", "suggestion"),
+            subjects.RECORD,
+        )
 
 
 def _unstored() -> Iterator[Channel]:

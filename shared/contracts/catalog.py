@@ -25,6 +25,7 @@ from shared.contracts.history import Quarantined, StoredState
 from shared.contracts.receivers import Receiver
 from shared.contracts.tasks import LogChunk, StopOrder, Task
 from shared.contracts.webhooks import CloudEvent
+from shared.learning.records import RECORD
 from shared.workflow.definition import Template
 from shared.workflow.events import EVENT
 from shared.workflow.messages import JOURNAL_MESSAGE, Entry
@@ -77,6 +78,7 @@ _UNIONS: Final[dict[str, TypeAdapter[Any]]] = {
     "journal_message": JOURNAL_MESSAGE,
     "automation_message": AUTOMATION_MESSAGE,
     "event": EVENT,
+    "record": RECORD,
 }
 _NAMED: Final[tuple[type[BaseModel], ...]] = (
     Entry,

@@ -179,6 +179,16 @@ VALUES: Final[Mapping[str, Any]] = {
     "ScheduleState.counts": {"started": 41, "missed": 1},
     "StepPlan.child": {"of": "ex_01hf7yat008wzfmrte4yr383g6"},
     "KeptInstance.plan": {"step": "collect[3]"},
+    "RecordedCommand.command": "kubectl get pods -n web",
+    "RecordedCommand.source": "shell",
+    "RunRecord.status": "failed",
+    "RunRecord.cause": "user",
+    "RunRecord.by": "alice",
+    "Feedback.kind": "workflow",
+    "Feedback.verdict": "accepted",
+    "Forget.by": "alice",
+    "Forget.command": "mysql -u root shop",
+    "RunRecord.parameters": {"host": "web-1", "severity": "high"},
 }
 
 

@@ -12,6 +12,7 @@
 | `hive.log.<execution>.<step>.<attempt>` | `LOGS` | progress lines |
 | `hive.capture.manifest.<execution>.<step>.<agent>` | `CAPTURES` | what was kept before a step |
 | `hive.capture.blob.<day>.<sha256>.<parts>.<part>` | `CAPTURE_BLOBS` | contents of it, sealed |
+| `hive.record.<type>.<about>` | `RECORD` | what is learned from |
 | `hive.control.agent.<agent>.<verb>` | none | orders and questions to one agent |
 | `hive.control.all.<verb>` | none | orders and questions to all agents |
 | `hive.rpc.<service>.<endpoint>` | none | request and reply between services |
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from hashlib import sha256
 from typing import Final
 
 _NOT_IN_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -33,6 +35,7 @@ EVENTS: Final = "EVENTS"
 LOGS: Final = "LOGS"
 CAPTURES: Final = "CAPTURES"
 CAPTURE_BLOBS: Final = "CAPTURE_BLOBS"
+RECORD: Final = "RECORD"
 
 PARTITION_LEASE: Final = "partition."
 MEMBER_LEASE: Final = "coordinator."
@@ -110,6 +113,12 @@ def capture_manifest(execution_id: str, step: str, agent: str) -> str:
 def capture_blob(name: str) -> str:
     """Where the parts of a content are, without their numbers. A name is `<day>.<sha256>`."""
     return f"hive.capture.blob.{name}"
+
+
+def record(kind: str, about: str) -> str:
+    """Where an item of the record goes. `about` is whose it is, or the execution that it is of:
+    as a digest, so that no two share a subject, and no name is in one."""
+    return f"hive.record.{kind}.{sha256(about.encode()).hexdigest()[:32]}"
 
 
 def control_agent(agent: str, verb: str) -> str:

@@ -181,6 +181,20 @@ class Forget(RecordItem):
     user: Name = ""
     command: str = Field("", max_length=LINE_LIMIT)
 
+    def means(self, item: AnyRecord) -> bool:
+        """Whether it names an item: a command with that line, or feedback on a suggestion where it
+        was suggested or chosen. An order that names neither user nor line means nothing."""
+        if isinstance(item, RecordedCommand):
+            lines = {item.command}
+        elif isinstance(item, Feedback):
+            lines = {item.suggested, item.chosen}
+        else:
+            return False
+        named = bool(self.user or self.command)
+        return (
+            named and self.user in {"", item.user} and (not self.command or self.command in lines)
+        )
+
 
 AnyRecord = Annotated[
     RecordedCommand | RunRecord | RollbackRecord | Feedback | Forget, Field(discriminator="type")

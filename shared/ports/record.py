@@ -1,4 +1,8 @@
-"""The record on its way and at rest: what is learned from, in one order."""
+"""The record on its way and at rest: what is learned from, in one order.
+
+The law of places: they rise for ever, also when the stream of the record is lost and made anew, and
+an item that was removed never comes again at an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from shared.learning.records import AnyRecord
+from shared.learning.records import AnyRecord, Forget
+
+Expiring = Literal["command", "run", "rollback", "feedback"]
+"""What is kept for a time; orders to forget stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +24,17 @@ class Placed:
     item: AnyRecord
 
 
+class ItemRefusedError(Exception):
+    """An item can never be in the record: it is too large for one message."""
+
+
 class RecordSink(Protocol):
     """Where items enter."""
 
     async def add(self, items: Sequence[AnyRecord]) -> None:
         """Add them in this order, durably; one whose id came lately is dropped. Raises
-        `BusUnavailableError`; then some may be in, and adding them again is right."""
+        `TimeoutError` or `OSError` when the bus is away: then some may be in, and adding them
+        again is right. Raises `ItemRefusedError`: then the others are in."""
         ...
 
 
@@ -42,12 +54,30 @@ class RecordFeed(Protocol):
         ...
 
 
+class RecordKeeping(Protocol):
+    """What only the one who keeps the record may do to it on its way."""
+
+    async def lift(self, after: int) -> None:
+        """See to it that whatever is added from now on has a place behind `after`, also where the
+        bus lost its newest items. Called before the feed starts at `after`."""
+        ...
+
+    async def erase(self, order: Forget, before: int) -> int:
+        """Remove what an order means of what is still on its way in front of the place `before`;
+        gives how many. Called with every order, as is `RecordStore.remove`."""
+        ...
+
+
 class RecordStore(Protocol):
-    """The record at rest, for as long as it is kept: what models are rebuilt from."""
+    """The record at rest, for as long as it is kept: what models are rebuilt from.
+
+    One process writes it. After a `put` that failed, what is there is found by `read`.
+    """
 
     async def put(self, items: Sequence[Placed]) -> Sequence[Placed]:
         """Keep items; gives those that are new, in order. An item that is there already (by type
-        and id) keeps its first place."""
+        and id) keeps its first place; one that is not behind `last` was here before, and is not
+        taken again."""
         ...
 
     def read(self, after: int = 0, upto: int | None = None) -> AsyncIterator[Placed]:
@@ -58,12 +88,10 @@ class RecordStore(Protocol):
         """The last place that was ever put, whatever was removed since; 0 when nothing was."""
         ...
 
-    async def remove(self, user: str, command: str, before: int) -> int:
-        """Remove commands and feedback before place `before` that are `user`'s (empty: anyone's)
-        and, where `command` is not empty, have that line (for feedback: were suggested it); gives
-        how many."""
+    async def remove(self, order: Forget, before: int) -> int:
+        """Remove what an order means and is in front of the place `before`; gives how many."""
         ...
 
-    async def expire(self, kind: Literal["command", "run", "feedback"], before_ms: int) -> int:
+    async def expire(self, kind: Expiring, before_ms: int) -> int:
         """Remove the items of this type that are older; gives how many."""
         ...

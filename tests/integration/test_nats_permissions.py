@@ -22,7 +22,7 @@ from shared.contracts import subjects
 from shared.ports.captures import BlobNotFoundError, CapturesFullError, blob_name
 
 EXECUTORS = ("coordinator", "runner", "executor")
-LIMITED = (*EXECUTORS, "validator")
+LIMITED = (*EXECUTORS, "validator", "learning", "suggestion")
 _SUBJECT = re.compile(r'"([^"]+)"')
 
 ONLY_COORDINATORS = (
@@ -101,8 +101,33 @@ NO_EXECUTOR = (
 PRECHECKS = ("hive.control.all.precheck", "hive.control.agent.web-1.precheck")
 """What a validator asks; runners may ask each other anything."""
 DIRECTORY = "$JS.API.DIRECT.GET.KV_agents"
+LOOK = "$JS.API.STREAM.INFO.TASKS"
 REPLY = "_INBOX.gateway.x.1"
+READS_RECORD = (
+    "$JS.API.CONSUMER.CREATE.RECORD",
+    "$JS.API.CONSUMER.DELETE.RECORD.x",
+    "$JS.API.CONSUMER.MSG.NEXT.RECORD.x",
+)
+INSIGHT = "hive.event.insight.found.i1"
+ADDS_TO_RECORD = ("hive.record.run.x", "hive.record.rollback.x", "hive.record.command.x")
+"""What the learning service adds; what it keeps follows."""
+KEEPS_RECORD = (
+    *ADDS_TO_RECORD,
+    INSIGHT,
+    "$JS.API.STREAM.PURGE.RECORD",
+    "$JS.API.STREAM.MSG.DELETE.RECORD",
+    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.learning",
+    "$JS.ACK.EVENTS.learning.1.1.1.1.1",
+)
+SUGGESTION = "hive.event.suggestion.made.s1"
+EVENTS_OF_SERVICES = {INSIGHT, SUGGESTION}
+"""Coordinators publish every event."""
+ONLY_GATEWAY = ("hive.record.feedback.x", "hive.record.forget.x")
 EVERYTHING = (
+    *READS_RECORD,
+    *KEEPS_RECORD,
+    SUGGESTION,
+    *ONLY_GATEWAY,
     *PRECHECKS,
     DIRECTORY,
     *ONLY_COORDINATORS,
@@ -112,15 +137,26 @@ EVERYTHING = (
 )
 
 MAY_PUBLISH = {
-    "coordinator": {DIRECTORY, *ONLY_COORDINATORS, *ALL_EXECUTORS},
+    "coordinator": {DIRECTORY, *EVENTS_OF_SERVICES, *ONLY_COORDINATORS, *ALL_EXECUTORS},
     "runner": {DIRECTORY, *PRECHECKS, *ONLY_RUNNERS, *ALL_EXECUTORS},
-    "executor": {DIRECTORY, *PRECHECKS, *ONLY_COORDINATORS, *ONLY_RUNNERS, *ALL_EXECUTORS},
+    "executor": {
+        DIRECTORY,
+        *EVENTS_OF_SERVICES,
+        *PRECHECKS,
+        *ONLY_COORDINATORS,
+        *ONLY_RUNNERS,
+        *ALL_EXECUTORS,
+    },
     "validator": {DIRECTORY, REPLY, *PRECHECKS},
+    "learning": {LOOK, REPLY, *READS_RECORD, *KEEPS_RECORD},
+    "suggestion": {DIRECTORY, LOOK, REPLY, *READS_RECORD, SUGGESTION},
 }
 SUBSCRIPTIONS = (
     "hive.control.all.stop",
     "hive.rpc.collective.remember",
     "hive.rpc.validator.look",
+    "hive.rpc.learning.status",
+    "hive.rpc.suggestion.suggest",
     "$SRV.PING",
     "hive.journal.>",
     "hive.task.>",
@@ -135,15 +171,26 @@ MAY_SUBSCRIBE = {
     "coordinator": {
         "hive.rpc.collective.remember",
         "hive.rpc.validator.look",
+        "hive.rpc.learning.status",
+        "hive.rpc.suggestion.suggest",
         "$SRV.PING",
         "_INBOX.coordinator.>",
     },
     "validator": {"hive.rpc.validator.look", "$SRV.PING", "_INBOX.validator.>"},
+    "learning": {"hive.rpc.learning.status", "$SRV.PING", "_INBOX.learning.>"},
+    "suggestion": {
+        "hive.event.>",
+        "hive.rpc.suggestion.suggest",
+        "$SRV.PING",
+        "_INBOX.suggestion.>",
+    },
     "runner": {"hive.control.all.stop", "_INBOX.runner.>"},
     "executor": {
         "hive.control.all.stop",
         "hive.rpc.collective.remember",
         "hive.rpc.validator.look",
+        "hive.rpc.learning.status",
+        "hive.rpc.suggestion.suggest",
         "$SRV.PING",
         "_INBOX.executor.>",
     },
@@ -194,7 +241,8 @@ async def _refused(server: EmbeddedServers, user: str, what: str) -> set[str]:
 async def test_what_is_not_needed_cannot_be_published(server: EmbeddedServers, user: str) -> None:
     """Events, tasks, timers, orders and leases are the coordinator's; lines, announcements and
     files the runner's; a process with both roles may what either may; a validator asks agents
-    what they would do; nobody may the rest."""
+    what they would do; the learning service keeps the record and the suggestion service reads it;
+    nobody may the rest."""
     assert await _refused(server, user, "publish") == set(EVERYTHING) - MAY_PUBLISH[user]
 
 

@@ -23,6 +23,7 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from shared.adapters.nats.bundles import BUCKET, CONTENTS, NatsBundles
 from shared.adapters.nats.captures import capture_streams
 from shared.adapters.nats.connection import Bus
+from shared.adapters.nats.record import record_stream
 from shared.contracts import subjects
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ async def ensure_streams(
     leaders. Raises `StreamsError` when they cannot hold the streams so.
     """
     copies = replicas or (CLUSTER_REPLICAS if bus.clustered else 1)
-    for config in (*_streams(copies, partitions), *capture_streams(copies)):
+    for config in (*_streams(copies, partitions), *capture_streams(copies), record_stream(copies)):
         await _ensure(bus, config)
     await ensure_bucket(bus, subjects.AGENTS_BUCKET, AGENT_TTL_S, copies)
     await ensure_bucket(bus, subjects.LEASES_BUCKET, LEASE_TTL_S, copies)

@@ -113,17 +113,7 @@ def fold_in(fold: Fold, items: Iterable[tuple[int, AnyRecord]]) -> Fold:
 
 def without(items: Places, order: Forget) -> Places:
     """What the record keeps after `order`: no command and feedback that it names."""
-
-    def named(item: AnyRecord) -> bool:
-        if isinstance(item, RecordedCommand):
-            line = item.command
-        elif isinstance(item, Feedback):
-            line = item.suggested
-        else:
-            return False
-        return order.user in {"", item.user} and order.command in {"", line}
-
-    return [each for each in items if not named(each[1])]
+    return [each for each in items if not order.means(each[1])]
 
 
 ORDERS = (

@@ -1,0 +1,116 @@
+"""The collection `record`: every item under its type and id, as JSON text, with what finds it.
+
+How far the record has been put is kept beside it, in `record_places`, so that it is known also when
+everything was removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from pymongo import ASCENDING
+from pymongo.errors import BulkWriteError
+
+from shared.adapters.mongo.connection import Document, Mongo
+from shared.learning.records import RECORD, AnyRecord, Forget
+from shared.ports.record import Expiring, Placed
+
+_PLACE: Final = "last"
+_DUPLICATE_KEY: Final = 11_000
+READ_AT_ONCE: Final = 1_000
+
+
+class MongoRecordStore:
+    """The record at rest in MongoDB."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._record = mongo.database["record"]
+        self._places = mongo.database["record_places"]
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that reading and removing need. Idempotent."""
+        await self._record.create_index([("place", ASCENDING)])
+        await self._record.create_index([("type", ASCENDING), ("at_ms", ASCENDING)])
+        await self._record.create_index([("user", ASCENDING)], sparse=True)
+        await self._record.create_index([("lines", ASCENDING)], sparse=True)
+
+    async def put(self, items: Sequence[Placed]) -> Sequence[Placed]:
+        """Keep items that are behind `last`; gives those that are new, in order."""
+        last = await self.last()
+        fresh = sorted((one for one in items if one.place > last), key=lambda one: one.place)
+        if not fresh:
+            return ()
+        known = await self._insert([_document(one) for one in fresh])
+        await self._places.update_one(
+            {"_id": _PLACE}, {"$max": {"place": fresh[-1].place}}, upsert=True
+        )
+        return tuple(one for index, one in enumerate(fresh) if index not in known)
+
+    async def read(self, after: int = 0, upto: int | None = None) -> AsyncIterator[Placed]:
+        """Every item behind `after` and not behind `upto`, in order."""
+        bounds: dict[str, int] = {"$gt": after} | ({} if upto is None else {"$lte": upto})
+        cursor = self._record.find({"place": bounds}, {"place": 1, "item": 1})
+        async for found in cursor.sort("place", ASCENDING).batch_size(READ_AT_ONCE):
+            yield Placed(int(found["place"]), RECORD.validate_json(found["item"]))
+
+    async def last(self) -> int:
+        """The last place that was put."""
+        found = await self._places.find_one({"_id": _PLACE})
+        return 0 if found is None else int(found["place"])
+
+    async def remove(self, order: Forget, before: int) -> int:
+        """Remove what is meant in front of a place."""
+        wanted: dict[str, Any] = {"user": order.user} if order.user else {}
+        if order.command:
+            wanted["lines"] = _digest(order.command)
+        if not wanted:
+            return 0
+        removed = await self._record.delete_many({**wanted, "place": {"$lt": before}})
+        return int(removed.deleted_count)
+
+    async def expire(self, kind: Expiring, before_ms: int) -> int:
+        """Remove the items of this type that are older."""
+        old = {"type": kind, "at_ms": {"$lt": before_ms}}
+        return int((await self._record.delete_many(old)).deleted_count)
+
+    async def _insert(self, documents: list[Document]) -> frozenset[int]:
+        """Insert those that are not there; gives the positions of those that are."""
+        try:
+            await self._record.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            failed = (error.details or {}).get("writeErrors", [])
+            if (error.details or {}).get("writeConcernErrors") or any(
+                one["code"] != _DUPLICATE_KEY for one in failed
+            ):
+                raise
+            return frozenset(int(one["index"]) for one in failed)
+        return frozenset()
+
+
+def _document(placed: Placed) -> Document:
+    item = placed.item
+    return {
+        "_id": f"{item.type}.{item.id}",
+        "place": placed.place,
+        "type": item.type,
+        "at_ms": item.at_ms,
+        **_found_by(item),
+        "item": item.model_dump_json(),
+    }
+
+
+def _found_by(item: AnyRecord) -> Document:
+    """What an order to forget finds an item by; orders themselves and runs have nothing of it."""
+    if item.type == "command":
+        return {"user": item.user, "lines": [_digest(item.command)]}
+    if item.type == "feedback":
+        lines = sorted({line for line in (item.suggested, item.chosen) if line})
+        return {"user": item.user, "lines": [_digest(line) for line in lines]}
+    return {}
+
+
+def _digest(line: str) -> str:
+    """A line as a key of an index, of one length."""
+    return sha256(line.encode("utf-8", "surrogatepass")).hexdigest()[:32]

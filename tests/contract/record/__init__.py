@@ -1,0 +1,1 @@
+"""One contract for the record, on its way and at rest."""

@@ -1,0 +1,122 @@
+"""What the record at rest does, in memory and in MongoDB."""
+
+from __future__ import annotations
+
+from shared.learning.records import AnyRecord
+from shared.ports.record import Placed, RecordStore
+from tests.contract.record.samples import command, feedback, forget, rollback, run
+
+FAR = 1_790_000_000_000_000
+"""A place as the real stream gives them."""
+
+
+def placed(items: dict[int, AnyRecord]) -> list[Placed]:
+    return [Placed(FAR + place, item) for place, item in items.items()]
+
+
+async def everything(store: RecordStore, after: int = 0, upto: int | None = None) -> list[Placed]:
+    return [one async for one in store.read(after, upto)]
+
+
+async def test_gives_back_what_was_put(store: RecordStore) -> None:
+    """Every kind of item comes back equal, in the order of places, within bounds."""
+    items = placed(
+        {
+            1: command("1", "ü\n"),
+            4: run("2"),
+            6: rollback("9"),
+            2: feedback("3", "a"),
+            9: forget("4"),
+        }
+    )
+    in_order = sorted(items, key=lambda one: one.place)
+    assert await store.last() == 0
+    assert await everything(store) == []
+    assert list(await store.put(items)) == in_order
+    assert await everything(store) == in_order
+    assert await everything(store, FAR + 1, FAR + 4) == in_order[1:3]
+    assert await store.last() == FAR + 9
+
+
+async def test_an_id_is_kept_once(store: RecordStore) -> None:
+    """An item that is there keeps its first place; the same id of another type is another item."""
+    first = placed({1: command("1"), 2: run("1")})
+    await store.put(first)
+    again = placed({3: command("1", "changed"), 4: command("2"), 5: command("2", "twice")})
+    assert list(await store.put(again)) == again[1:2]
+    assert await everything(store) == [*first, again[1]]
+    assert await store.last() == FAR + 5
+
+
+async def test_what_was_here_is_not_taken_again(store: RecordStore) -> None:
+    """What comes again at a place that was put is not new, even when it was removed since."""
+    items = placed({1: command("1", "secret"), 2: command("2", "ls")})
+    await store.put(items)
+    assert await store.remove(forget("x", command="secret"), FAR + 9) == 1
+    assert await store.put(items) == ()
+    assert await everything(store) == items[1:]
+    assert await store.put([]) == ()
+
+
+async def test_forgets_a_user(store: RecordStore) -> None:
+    """Commands and feedback of one user go; those of others, runs and orders stay."""
+    items = placed(
+        {
+            1: command("1", user="ada"),
+            2: command("2", user="bob"),
+            3: feedback("3", "x", user="ada"),
+            4: run("4", by="ada"),
+            5: forget("5", user="ada"),
+        }
+    )
+    await store.put(items)
+    assert await store.remove(forget("x", user="ada"), FAR + 9) == 2
+    assert await store.remove(forget("x", user="ada"), FAR + 9) == 0
+    assert await everything(store) == [items[1], items[3], items[4]]
+    assert await store.last() == FAR + 5
+
+
+async def test_forgets_a_line(store: RecordStore) -> None:
+    """A line goes where it was run, suggested or chosen, by anyone or by one user, up to the order."""
+    items = placed(
+        {
+            1: command("1", "mysql -p x", user="ada"),
+            2: command("2", "mysql -p x", user="bob"),
+            3: feedback("3", "mysql -p x", user="bob"),
+            4: feedback("4", "ls", chosen="mysql -p x", user="ada"),
+            5: command("5", "mysql", user="ada"),
+        }
+    )
+    await store.put(items)
+    assert await store.remove(forget("x", user="ada", command="mysql -p x"), FAR + 9) == 2
+    assert await store.remove(forget("x", command="mysql -p x"), FAR + 3) == 1
+    assert await store.remove(forget("x", command="mysql -p x"), FAR + 9) == 1
+    assert await store.remove(forget("x"), FAR + 9) == 0
+    assert await everything(store) == [items[4]]
+
+
+async def test_expires(store: RecordStore) -> None:
+    """What is older than a time goes, of one kind."""
+    items = placed(
+        {
+            1: command("1", at_ms=10),
+            2: run("2", at_ms=10),
+            3: command("3", at_ms=20),
+            4: forget("4"),
+        }
+    )
+    await store.put(items)
+    assert await store.expire("command", 20) == 1
+    assert await store.expire("command", 20) == 0
+    assert await everything(store) == items[1:]
+    assert await store.expire("run", 1_000) == 1
+    assert await store.expire("command", 1_000) == 1
+    assert await everything(store) == items[3:]
+    assert await store.last() == FAR + 4
+
+
+async def test_many(store: RecordStore) -> None:
+    """More than is read at once comes whole and in order."""
+    items = placed({n: command(str(n), f"echo {n}") for n in range(1, 2_501)})
+    await store.put(items)
+    assert await everything(store) == items
