@@ -77,7 +77,7 @@ async def test_forgets_a_user(store: RecordStore) -> None:
 
 
 async def test_forgets_a_line(store: RecordStore) -> None:
-    """A line goes where it was run, suggested or chosen, by anyone or by one user, up to the order."""
+    """A line goes where it was run, suggested or chosen: anyone's, or one user's."""
     items = placed(
         {
             1: command("1", "mysql -p x", user="ada"),
