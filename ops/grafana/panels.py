@@ -432,6 +432,12 @@ ROLLBACKS: Final = Row(
             (Query("sum by (outcome) (increase(hive_rollback_plans_total[15m]))", "{{outcome}}"),),
         ),
         Panel(
+            "Waiting for a rollback service",
+            "How long the rollback has waited that waits longest; it grows where no service runs.",
+            (Query("max(hive_rollback_waits_seconds)", "longest"),),
+            unit="s",
+        ),
+        Panel(
             "Given up",
             "What could not be worked out, however often it was tried: a defect, and in the log.",
             (Query("sum by (work) (increase(hive_rollback_given_up_total[15m]))", "{{work}}"),),

@@ -49,6 +49,8 @@ def view_lines(view: RollbackView) -> Iterator[str]:
     """A rollback: how it stands, and its plan."""
     summary = view.summary
     yield from _head(summary)
+    if view.service_answers is False:
+        yield "  STANDS: no rollback service answers; it goes on once one runs"
     for number, tick in sorted(view.ticks.items(), key=lambda pair: int(pair[0])):
         said = f": {rendering.safe(tick.comment)}" if tick.comment else ""
         yield f"  {_SIGNS[tick.verdict]} item {number} {tick.verdict}, says {tick.by.id}{said}"

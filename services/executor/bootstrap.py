@@ -119,7 +119,11 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
                 settings, bus, mongo, HousekeepingMeter(registry, errors)
             )
             gauges = BacklogGauges(
-                MongoBacklog(mongo), SystemClock(), BacklogMeter(registry), errors
+                MongoBacklog(mongo),
+                MongoRollbackStore(mongo),
+                SystemClock(),
+                BacklogMeter(registry),
+                errors,
             )
             await gauges.start()
             closers[:0] = [gauges.close]

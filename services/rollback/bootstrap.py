@@ -123,9 +123,14 @@ async def _worker(
 async def _endpoints(bus: Bus, desk: Desk) -> Closer:
     service = RpcService(bus, "rollback", VERSION)
     await service.start()
+    await service.serve(rpc.ROLLBACK_PRESENT, _present)
     await service.serve(rpc.ROLLBACK_PREVIEW, desk.preview)
     await service.serve(rpc.ROLLBACK_POINTS, desk.points)
     return service.close
+
+
+async def _present(_question: rpc.Nothing) -> rpc.Done:
+    return rpc.Done(done=True)
 
 
 async def _probe_nats(bus: Bus) -> None:

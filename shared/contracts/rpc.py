@@ -192,6 +192,8 @@ MISSED: Final = Endpoint(COLLECTIVE, "missed", MissedRequest, BroadcastList)
 
 LOOK: Final = Endpoint("validator", "look", ValidationQuestion, ValidationAnswer)
 ROLLBACK_PREVIEW: Final = Endpoint("rollback", "preview", PreviewQuestion, Plan)
+ROLLBACK_PRESENT: Final = Endpoint("rollback", "present", Nothing, Done)
+"""Answered at once by whoever makes plans; so silence means that nobody does."""
 ROLLBACK_POINTS: Final = Endpoint("rollback", "points", PointsQuestion, PointsAnswer)
 SUGGEST: Final = Endpoint("suggestion", "suggest", SuggestQuestion, SuggestAnswer)
 AUTOCOMPLETE: Final = Endpoint("suggestion", "autocomplete", AutocompleteQuestion, SuggestAnswer)

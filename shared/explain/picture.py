@@ -39,6 +39,20 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Undoing:
+    """The rollback that holds the execution: its `status`, since when it has that, and the
+    execution that does the work. `service`: whether any rollback service answers (`None`: nobody
+    needs one now, or nobody knows)."""
+
+    status: str
+    since_ms: int = 0
+    run: str = ""
+    items: int = 0
+    ticked: int = 0
+    service: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that the findings look at. `state` is `None` where nothing is stored, or where it
     cannot be read (`damage`). `heard_ms` is when a step's command last wrote a line. `children` are
@@ -58,6 +72,7 @@ class Picture:
     delegations: Mapping[str, Delegation] = field(default_factory=dict)
     keys: Mapping[str, KeyState] = field(default_factory=dict)
     heard_ms: Mapping[str, int] = field(default_factory=dict)
+    undoing: Undoing | None = None
 
     def agent(self, name: str) -> AgentRecord | None:
         """The record of a live agent."""

@@ -11,6 +11,7 @@ from shared.contracts.actors import StoredActor, StoredKey, StoredRollback
 from shared.contracts.automations import StoredAutomation
 from shared.memory.faults import Action, Faults
 from shared.ports.actors import LoadedActors
+from shared.rollback.machine import WITH_SERVICE
 
 A = TypeVar("A", bound=StoredActor)
 
@@ -105,3 +106,8 @@ class MemoryRollbackStore(MemoryActorStore[StoredRollback]):
         places = {(one.state.changed_at_ms, one.state.id): one for one in found}
         keys = sorted((k for k in places if before is None or k < before), reverse=True)
         return [places[key] for key in keys[:limit]]
+
+    async def waiting_since(self) -> int | None:
+        """Since when the one has waited that waits longest for a rollback service."""
+        found = [one.state for one in await self.all("rollback")]
+        return min((s.changed_at_ms for s in found if s.status in WITH_SERVICE), default=None)

@@ -55,6 +55,11 @@ class RollbackStore(ActorStore[StoredRollback], Protocol):
         page before."""
         ...
 
+    async def waiting_since(self) -> int | None:
+        """Since when the one has waited that waits longest for a rollback service, in epoch ms;
+        `None` where none does."""
+        ...
+
 
 KeyStateStore = ActorStore[StoredKey]
 """Concurrency keys."""

@@ -31,3 +31,8 @@ class RollbackDesk(Protocol):
     async def points(self, question: PointsQuestion) -> PointsAnswer:
         """The checkpoints of an execution."""
         ...
+
+    async def present(self) -> bool:
+        """Whether any rollback service answers. Raises `OSError` where nobody can
+        know."""
+        ...

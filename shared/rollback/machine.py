@@ -30,6 +30,8 @@ class RollbackStatus(StrEnum):
 
 _S = RollbackStatus
 
+WITH_SERVICE: Final = frozenset({_S.PLANNING, _S.ACCOUNTING})
+"""In these it waits for an answer of a rollback service."""
 OVER: Final = frozenset({_S.ROLLED_BACK, _S.ROLLBACK_INCOMPLETE, _S.ROLLBACK_FAILED})
 
 ROLLBACK: Final = Machine(

@@ -206,6 +206,7 @@ class BacklogMeter:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.quarantined = _gauge(m.QUARANTINE, registry)
+        self.rollback_waits = _gauge(m.ROLLBACK_WAITS, registry)
         self._open = Labelled(_gauge(m.EXECUTIONS_OPEN, registry), m.EXECUTIONS_OPEN.labels, {})
         self._age = Labelled(_gauge(m.EXECUTION_OLDEST, registry), m.EXECUTION_OLDEST.labels, {})
 
@@ -217,6 +218,7 @@ class BacklogMeter:
     def unknown(self) -> None:
         """Nobody knows now."""
         self.quarantined.set(math.nan)
+        self.rollback_waits.set(math.nan)
         for status in m.OPEN_STATUSES:
             self.open(status, math.nan, math.nan)
 

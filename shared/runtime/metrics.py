@@ -342,6 +342,13 @@ EXECUTION_OLDEST: Final = Metric(
     "`pending`: it never started. Old and `waiting`: somebody was not asked, or forgot.",
     (Label("status", OPEN_STATUSES),),
 )
+ROLLBACK_WAITS: Final = Metric(
+    "hive_rollback_waits_seconds",
+    _G,
+    _CO,
+    "How long the rollback has waited that waits longest for an answer of a rollback service; 0 "
+    "where none waits. It grows where no such service runs. Not a number while MongoDB is away.",
+)
 STREAM_MESSAGES: Final = Metric(
     "hive_stream_messages", _G, _CO, "Messages stored in a JetStream stream.", (_STREAM,)
 )

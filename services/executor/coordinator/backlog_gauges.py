@@ -1,4 +1,5 @@
-"""Samples of what is open, from the store: how many executions, how old, what was put aside.
+"""Samples of what is open, from the store: how many executions, how old, what was put aside,
+how long rollbacks wait.
 
 Every coordinator samples, so that none of them must be up; readers take the maximum.
 """
@@ -11,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from shared.ports.actors import RollbackStore
 from shared.ports.backlog import Backlog
 from shared.ports.clock import Clock
 from shared.runtime.meters import BacklogMeter, ErrorMeter
@@ -24,9 +26,15 @@ class BacklogGauges:
     """Reads the backlog every few seconds into its meter."""
 
     def __init__(
-        self, backlog: Backlog, clock: Clock, meter: BacklogMeter, errors: ErrorMeter
+        self,
+        backlog: Backlog,
+        rollbacks: RollbackStore,
+        clock: Clock,
+        meter: BacklogMeter,
+        errors: ErrorMeter,
     ) -> None:
         self._backlog = backlog
+        self._rollbacks = rollbacks
         self._clock = clock
         self._meter = meter
         self._errors = errors
@@ -50,6 +58,9 @@ class BacklogGauges:
             created_ms = now_ms if found.oldest_created_ms is None else found.oldest_created_ms
             self._meter.open(status.value, found.count, max(0, now_ms - created_ms) / 1000)
         self._meter.quarantined.set(await self._backlog.quarantined())
+        since_ms = await self._rollbacks.waiting_since()
+        waited_ms = now_ms - since_ms if since_ms is not None else 0
+        self._meter.rollback_waits.set(max(0, waited_ms) / 1000)
 
     async def _run(self) -> None:
         while True:

@@ -26,11 +26,14 @@ from shared.contracts.delegations import Delegation
 from shared.contracts.publishing import masked
 from shared.explain.explain import explain
 from shared.explain.past import past_of
-from shared.explain.picture import Coordination, Past, Picture
+from shared.explain.picture import Coordination, Past, Picture, Undoing
 from shared.ports.quarantine import QuarantineQuery
+from shared.rollback.machine import WITH_SERVICE
+from shared.rollback.state import rollback_id
 from shared.workflow.concurrency_key import KeyState, key_id
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.state import ExecutionState
+from shared.workflow.undo_folds import is_held
 
 log = structlog.get_logger()
 
@@ -92,6 +95,7 @@ class Explaining:
                 delegations=await self._delegations(state),
                 keys=await self._fact(partial(self._keys, state)) or {},
                 heard_ms=await self._heard(state, agents),
+                undoing=await self._fact(partial(self._undoing, state)),
             )
         return explain(picture)
 
@@ -125,6 +129,24 @@ class Explaining:
         called = {n: s.child for n, s in state.steps.items() if s.child and s.status in under_way}
         some = list(called.items())[:MOST_CHILDREN] if depth else []
         return {step: await self._explained(child, depth - 1) for step, child in some}
+
+    async def _undoing(self, state: ExecutionState) -> Undoing | None:
+        """The rollback that holds it."""
+        if not is_held(state):
+            return None
+        stored = await self._parts.rollbacks.store.get(rollback_id(state.execution_id))
+        if stored is None:
+            return None
+        found = stored.state
+        waits = found.status in WITH_SERVICE
+        return Undoing(
+            status=found.status.value,
+            since_ms=found.changed_at_ms,
+            run=found.run,
+            items=len(found.keys),
+            ticked=len(found.ticks),
+            service=await self._fact(self._parts.rollbacks.desk.present) if waits else None,
+        )
 
     async def _keys(self, state: ExecutionState) -> Mapping[str, KeyState]:
         """The concurrency keys of which it waits for a slot."""

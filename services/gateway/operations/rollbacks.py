@@ -34,6 +34,7 @@ from shared.contracts.rollbacks import PointsQuestion, PreviewQuestion
 from shared.rollback.ahead import plan_ahead
 from shared.rollback.items import Plan
 from shared.rollback.law import why_not_requested, why_not_ticked
+from shared.rollback.machine import WITH_SERVICE
 from shared.rollback.messages import ItemTicked, RollbackCancelled, RollbackRequested
 from shared.rollback.runbook import runbook
 from shared.rollback.state import PREFIX, RollbackState, rollback_id
@@ -168,6 +169,7 @@ class RollbackOperations:
             ticks=state.ticks,
             undone=state.undone,
             rounds=state.rounds,
+            service_answers=await self._service_answers(state),
         )
 
     async def runbook(self, identifier: str) -> Runbook:
@@ -252,6 +254,14 @@ class RollbackOperations:
             request=request,
             status_before=state.status.value,
         )
+
+    async def _service_answers(self, state: RollbackState) -> bool | None:
+        if state.status not in WITH_SERVICE:
+            return None
+        try:
+            return await self._parts.rollbacks.desk.present()
+        except OSError:
+            return None
 
     async def _found(self, execution_id: str) -> RollbackState | None:
         stored = await self._parts.rollbacks.store.get(rollback_id(execution_id))

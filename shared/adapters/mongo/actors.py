@@ -18,6 +18,7 @@ from shared.adapters.mongo.connection import Document, Mongo
 from shared.contracts.actors import StoredActor, StoredKey, StoredRollback
 from shared.contracts.automations import StoredAutomation
 from shared.ports.actors import LoadedActors
+from shared.rollback.machine import WITH_SERVICE
 
 KEEP_DELETED_S: Final = 86_400
 _DUPLICATE_KEY: Final = 11000
@@ -136,6 +137,7 @@ class MongoRollbackStore(MongoActorStore[StoredRollback]):
         """Make the indexes. Idempotent."""
         await super().ensure_indexes()
         await self._actors.create_index([("changed_at_ms", DESCENDING), ("_id", DESCENDING)])
+        await self._actors.create_index([("status", ASCENDING), ("changed_at_ms", ASCENDING)])
 
     async def newest(
         self, status: str | None, before: tuple[int, str] | None, limit: int
@@ -151,6 +153,14 @@ class MongoRollbackStore(MongoActorStore[StoredRollback]):
         order = [("changed_at_ms", DESCENDING), ("_id", DESCENDING)]
         found = self._actors.find(wanted).sort(order).limit(limit)
         return list(self._read_all([document async for document in found]).states.values())
+
+    async def waiting_since(self) -> int | None:
+        """Since when the one has waited that waits longest for a rollback service."""
+        wanted = {"status": {"$in": sorted(WITH_SERVICE)}}
+        fields = {"_id": 0, "changed_at_ms": 1}
+        order = [("changed_at_ms", ASCENDING)]
+        found = await self._actors.find_one(wanted, fields, sort=order)
+        return int(found["changed_at_ms"]) if found is not None else None
 
 
 def _update(stored: StoredActor) -> UpdateOne:

@@ -19,6 +19,7 @@ AwaitedKind = Literal[
     "person",
     "pool",
     "rollback",
+    "rollback_service",
     "signal",
     "slot",
     "step",

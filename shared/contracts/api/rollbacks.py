@@ -160,6 +160,10 @@ class RollbackView(BaseModel):
     ticks: dict[str, Tick] = Field(default_factory=dict)
     undone: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = ()
+    service_answers: bool | None = Field(
+        None,
+        description="While it waits for a rollback service: whether any answers.",
+    )
 
 
 class RollbackPage(BaseModel):

@@ -64,3 +64,15 @@ async def test_those_that_changed_last_come_first(store: RollbackStore) -> None:
     assert [one.state.execution_id for one in (*page, *rest)] == found
     done = await store.newest("rolled_back", None, 10)
     assert [one.state.execution_id for one in done] == ["ex_7"]
+
+
+async def test_what_waits_for_a_rollback_service_is_known(store: RollbackStore) -> None:
+    """Since when the one waits that waits longest; what goes on or is over does not count."""
+    assert await store.waiting_since() is None
+    await store.write([stored(1, at_ms=10), stored(2, status="rolled_back", at_ms=20)])
+    assert await store.waiting_since() is None
+    await store.write([stored(3, status="accounting", at_ms=40)])
+    await store.write([stored(4, status="planning", at_ms=30), stored(5, status="asked", at_ms=5)])
+    assert await store.waiting_since() == 30
+    await store.write([stored(4, seq=6, status="rolled_back", at_ms=50)])
+    assert await store.waiting_since() == 40

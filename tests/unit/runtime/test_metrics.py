@@ -146,13 +146,16 @@ def test_backlog_is_shown_or_unknown() -> None:
     meter = meters.BacklogMeter(registry)
     meter.open("waiting", 3, 86_400.5)
     meter.quarantined.set(2)
+    meter.rollback_waits.set(7)
     assert value(registry, "hive_executions_open", status="waiting") == 3
     assert value(registry, "hive_execution_oldest_seconds", status="waiting") == 86_400.5
     assert value(registry, "hive_quarantine_messages") == 2
+    assert value(registry, "hive_rollback_waits_seconds") == 7
     meter.unknown()
     for name in ("hive_executions_open", "hive_execution_oldest_seconds"):
         assert math.isnan(value(registry, name, status="waiting"))
     assert math.isnan(value(registry, "hive_quarantine_messages"))
+    assert math.isnan(value(registry, "hive_rollback_waits_seconds"))
 
 
 def test_first_failure_is_seen_as_one() -> None:
