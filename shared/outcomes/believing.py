@@ -1,0 +1,235 @@
+"""What is believed of templates, steps and agents, from the counts of `success`.
+
+Two trees (`leaning`): a template's runs lean on its category, and that on all templates; the
+attempts at a step lean on its command wherever it runs, and that on all commands. The top is
+assumed. On an agent the odds of failure are multiplied by the agent's factor, and what the step
+showed on that agent counts on top of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import log
+from typing import Any, Final
+
+from shared.outcomes.beta import Belief, belief, log_beta
+from shared.outcomes.leaning import Leaned, Pool, lean
+from shared.outcomes.success import AgentCounts, SuccessModel, TemplateCounts
+
+ASSUMED_RUN: Final = Belief(3.2, 0.8)
+"""Of runs where nothing is known at all: a judgement, worth four runs."""
+ASSUMED_ATTEMPT: Final = Belief(7.6, 0.4)
+"""Of attempts, likewise: worth eight."""
+IN_CATEGORY: Final = 6.0
+"""A template leans on its category as on so many runs."""
+IN_ALL: Final = 10.0
+"""A category leans on all."""
+OF_COMMAND: Final = 10.0
+"""A step leans on its command as on so many attempts."""
+OF_ALL_COMMANDS: Final = 10.0
+ON_AGENT: Final = 10.0
+"""What a step does on one agent leans on what it does on all as on so many attempts."""
+FACTOR_WEIGHT: Final = 4.0
+"""An agent's factor is 1 as far as so many expected failures say."""
+MATTERS: Final = 3.0
+"""Logarithm of the odds (20 to 1) from which on a parameter's value is taken to matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueEffect:
+    """Runs with one value of a parameter (JSON text), and how sure it is that the value matters:
+    the logarithm of the odds, less what comes of looking at many values."""
+
+    parameter: str
+    value: str
+    good: float
+    bad: float
+    runs: int
+    succeeded: int
+    odds: float
+    shared: bool
+
+
+class Beliefs:
+    """What is believed at a moment (epoch milliseconds)."""
+
+    def __init__(self, model: SuccessModel, now_ms: int) -> None:
+        self._model = model
+        self._now_ms = now_ms
+
+    def template(self, template_id: str, category: str = "") -> Leaned:
+        """Of a run of a template; `category` is that of one that was never run."""
+        counts = self._model.templates.get(template_id)
+        category = counts.category if counts is not None else category
+        own = self._own(counts)
+        mine = self._as_child(counts)
+        in_category = self._categories.get(category, Pool())
+        siblings = in_category.without(mine) if counts is not None else in_category
+        others = _sum(p for name, p in self._as_children.items() if name != category)
+        return lean(
+            ASSUMED_RUN,
+            (
+                ("all", "", others, IN_ALL),
+                ("category", category, siblings, IN_CATEGORY),
+                ("template", template_id, own, 0.0),
+            ),
+        )
+
+    def command(self, command: str, without: str = "") -> Leaned:
+        """Of an attempt at a step with this command of which nothing else is known; what the
+        template `without` did is left out."""
+        return lean(ASSUMED_ATTEMPT, self._above(command, without))
+
+    def step(self, template_id: str, step: str, command: str = "") -> Leaned:
+        """Of an attempt at a step; `command` is that of one that never ran."""
+        counts = self._model.steps.get((template_id, step))
+        command = counts.command if counts is not None else command
+        above = self._above(command, template_id)
+        if counts is None:
+            return lean(ASSUMED_ATTEMPT, above)
+        good, bad = counts.tally.at(self._now_ms)
+        own = Pool(good, bad, counts.tally.runs, counts.tally.succeeded)
+        return lean(ASSUMED_ATTEMPT, (*above, ("step", step, own, 0.0)))
+
+    def on_agent(self, template_id: str, step: str, agent: str, command: str = "") -> Belief:
+        """Of an attempt at a step on one agent."""
+        everywhere = self.step(template_id, step, command).belief
+        around = belief(
+            moved(everywhere.mean, self.factor(agent)), min(ON_AGENT, everywhere.weight)
+        )
+        tally = self._model.on_agents.get((template_id, step, agent))
+        return around.after(*tally.at(self._now_ms)) if tally is not None else around
+
+    def factor(self, agent: str) -> float:
+        """How many times as many failures an agent has as would be expected: 1 where nothing
+        speaks against that."""
+        return factor_of(self._model.agents.get(agent))
+
+    def values(self, template_id: str) -> tuple[ValueEffect, ...]:
+        """The values of parameters that matter, the surest first."""
+        counts = self._model.templates.get(template_id)
+        if counts is None:
+            return ()
+        compared = sum(len(some) for some in counts.values.values())
+        found = [
+            effect
+            for name, some in sorted(counts.values.items())
+            for text in sorted(some)
+            if (effect := self._effect(counts, name, text, compared)).odds >= MATTERS
+        ]
+        return tuple(sorted(found, key=lambda one: (-one.odds, one.parameter, one.value)))
+
+    def _effect(self, counts: TemplateCounts, name: str, text: str, compared: int) -> ValueEffect:
+        kept = counts.values[name][text]
+        good, bad = kept.tally.at(self._now_ms)
+        all_good, all_bad = counts.tally.at(self._now_ms)
+        rest = max(all_good - good, 0.0), max(all_bad - bad, 0.0)
+        odds = apart((good, bad), rest) - log(max(compared, 1))
+        tally = kept.tally
+        return ValueEffect(
+            name, text, good, bad, tally.runs, tally.succeeded, round(odds, 3), kept.shared
+        )
+
+    def _own(self, counts: TemplateCounts | None) -> Pool:
+        if counts is None:
+            return Pool()
+        good, bad = counts.tally.at(self._now_ms)
+        return Pool(good, bad, counts.tally.runs, counts.tally.succeeded)
+
+    def _as_child(self, counts: TemplateCounts | None) -> Pool:
+        own = self._own(counts)
+        return Pool().with_child(own.good, own.bad, own.runs, own.succeeded, IN_CATEGORY)
+
+    def _above(self, command: str, without: str) -> tuple[tuple[str, str, Pool, float], ...]:
+        """The levels above a step: other commands, and its command in other templates."""
+        others = _sum(p for name, p in self._commands_as_children.items() if name != command)
+        whole = self._commands.get(command, Pool())
+        own = self._in_template.get((command, without), Pool()) if without else Pool()
+        return (
+            ("commands", "", others, OF_ALL_COMMANDS),
+            ("command", command, whole.without(own), OF_COMMAND),
+        )
+
+    @cached_property
+    def _categories(self) -> Mapping[str, Pool]:
+        found: dict[str, list[Pool]] = {}
+        for counts in self._model.templates.values():
+            found.setdefault(counts.category, []).append(self._as_child(counts))
+        return {name: _sum(some) for name, some in found.items()}
+
+    @cached_property
+    def _as_children(self) -> Mapping[str, Pool]:
+        return {n: _child(pool, IN_ALL) for n, pool in self._categories.items()}
+
+    @cached_property
+    def _in_template(self) -> Mapping[tuple[str, str], Pool]:
+        """By command and template: its steps, each as a child of the command."""
+        found: dict[tuple[str, str], list[Pool]] = {}
+        for (template_id, _), counts in self._model.steps.items():
+            good, bad = counts.tally.at(self._now_ms)
+            tally = counts.tally
+            child = Pool().with_child(good, bad, tally.runs, tally.succeeded, OF_COMMAND)
+            found.setdefault((counts.command, template_id), []).append(child)
+        return {key: _sum(some) for key, some in found.items()}
+
+    @cached_property
+    def _commands(self) -> Mapping[str, Pool]:
+        found: dict[str, list[Pool]] = {}
+        for (command, _), pool in self._in_template.items():
+            found.setdefault(command, []).append(pool)
+        return {name: _sum(some) for name, some in found.items()}
+
+    @cached_property
+    def _commands_as_children(self) -> Mapping[str, Pool]:
+        return {n: _child(pool, OF_ALL_COMMANDS) for n, pool in self._commands.items()}
+
+
+def factor_of(counts: AgentCounts | None) -> float:
+    """An agent's factor of failures: Gamma-distributed around 1, by what was seen."""
+    if counts is None:
+        return 1.0
+    return (counts.observed + FACTOR_WEIGHT) / (counts.expected + FACTOR_WEIGHT)
+
+
+def moved(success: float, factor: float) -> float:
+    """A rate of success where the odds of failure are so many times as high."""
+    odds = factor * (1 - success) / max(success, 1e-9)
+    return 1 / (1 + odds)
+
+
+def apart(some: tuple[float, float], rest: tuple[float, float]) -> float:
+    """The logarithm of the odds that two groups have rates of their own, over that they share one:
+    the Bayes factor of two Beta-binomials with Jeffreys' prior."""
+    single = log_beta(0.5, 0.5)
+    both = some[0] + rest[0], some[1] + rest[1]
+    of_own = sum(log_beta(0.5 + g, 0.5 + b) - single for g, b in (some, rest))
+    return of_own - (log_beta(0.5 + both[0], 0.5 + both[1]) - single)
+
+
+def with_value(whole: Belief, effect: ValueEffect) -> Belief:
+    """What is believed of a run with a value that matters: its own runs, leaning on all."""
+    return belief(whole.mean, min(IN_CATEGORY, whole.weight)).after(effect.good, effect.bad)
+
+
+def text_of(value: Any) -> str:
+    """A parameter's value as the counts know it."""
+    return json.dumps(value)
+
+
+def _child(pool: Pool, strength: float) -> Pool:
+    return Pool().with_child(pool.good, pool.bad, pool.runs, pool.succeeded, strength)
+
+
+def _sum(pools: Any) -> Pool:
+    total = Pool()
+    for one in pools:
+        total = Pool(
+            total.good + one.good,
+            total.bad + one.bad,
+            total.runs + one.runs,
+            total.succeeded + one.succeeded,
+        )
+    return total
