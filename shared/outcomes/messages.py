@@ -15,7 +15,7 @@ MAX_TOKENS: Final = 40
 ANY: Final = "<*>"
 """What differs between messages of one pattern."""
 
-_NAMED_SECRET: Final = (
+_CONFIDED: Final = (
     r"(?i)\b(pass(?:word|wd|phrase)?|token|secret|api[-_]?key|authorization|credential)s?"
     r"(\s*[:=]\s*|\s+)(?:bearer\s+|basic\s+)?"
     r"(?!(?:for|is|was|has|have|not|in|of|from|expired|required|missing|invalid)\b)\S+"
@@ -30,7 +30,7 @@ _NUMBER: Final = (
     r"(?![\w>])"
 )
 _MASKS: Final = (
-    (_NAMED_SECRET, r"\1 <SECRET>"),
+    (_CONFIDED, r"\1 <SECRET>"),
     (r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]+", "<URL>"),
     (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*", "<EMAIL>"),
     (r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`", "<TEXT>"),

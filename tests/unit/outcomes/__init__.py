@@ -1,0 +1,1 @@
+"""What is learned from executions that have ended."""
