@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from shared.learning.records import AnyRecord, Forget
 from shared.ports.record import Expiring, Placed
@@ -102,6 +102,18 @@ class MemoryRecordStore:
         for one in sorted(self._kept.values(), key=lambda placed: placed.place):
             if one.place > after and (upto is None or one.place <= upto):
                 yield one
+
+    async def count(self, after: int = 0) -> int:
+        """How many items are behind `after`."""
+        return sum(one.place > after for one in self._kept.values())
+
+    async def known(self, kind: Expiring, ids: Collection[str]) -> frozenset[str]:
+        """Those of some ids that an item of this type has."""
+        return frozenset(one for one in ids if (kind, one) in self._kept)
+
+    async def orders(self) -> Sequence[Placed]:
+        """All orders to forget, in order."""
+        return [one async for one in self.read() if one.item.type == "forget"]
 
     async def last(self) -> int:
         """The last place that was put."""

@@ -6,7 +6,7 @@ an item that was removed never comes again at an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -81,7 +81,20 @@ class RecordStore(Protocol):
         ...
 
     def read(self, after: int = 0, upto: int | None = None) -> AsyncIterator[Placed]:
-        """Every item behind `after` and not behind `upto`, in order."""
+        """Every item behind `after` and not behind `upto`, in order. What cannot be read is left
+        out and logged. What is being put meanwhile may have gaps: bound it by `last`."""
+        ...
+
+    async def count(self, after: int = 0) -> int:
+        """How many items are behind `after`."""
+        ...
+
+    async def known(self, kind: Expiring, ids: Collection[str]) -> frozenset[str]:
+        """Those of some ids that an item of this type has."""
+        ...
+
+    async def orders(self) -> Sequence[Placed]:
+        """All orders to forget, in order."""
         ...
 
     async def last(self) -> int:

@@ -6,16 +6,20 @@ everything was removed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+import structlog
+from pydantic import ValidationError
 from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.learning.records import RECORD, AnyRecord, Forget
 from shared.ports.record import Expiring, Placed
+
+log = structlog.get_logger()
 
 _PLACE: Final = "last"
 _DUPLICATE_KEY: Final = 11_000
@@ -53,7 +57,25 @@ class MongoRecordStore:
         bounds: dict[str, int] = {"$gt": after} | ({} if upto is None else {"$lte": upto})
         cursor = self._record.find({"place": bounds}, {"place": 1, "item": 1})
         async for found in cursor.sort("place", ASCENDING).batch_size(READ_AT_ONCE):
-            yield Placed(int(found["place"]), RECORD.validate_json(found["item"]))
+            placed = _placed(found)
+            if placed is not None:
+                yield placed
+
+    async def count(self, after: int = 0) -> int:
+        """How many items are behind `after`."""
+        return int(await self._record.count_documents({"place": {"$gt": after}}))
+
+    async def known(self, kind: Expiring, ids: Collection[str]) -> frozenset[str]:
+        """Those of some ids that an item of this type has."""
+        wanted = {f"{kind}.{one}": one for one in ids}
+        found = self._record.find({"_id": {"$in": list(wanted)}}, {"_id": 1})
+        return frozenset([wanted[document["_id"]] async for document in found])
+
+    async def orders(self) -> Sequence[Placed]:
+        """All orders to forget, in order."""
+        found = self._record.find({"type": "forget"}, {"place": 1, "item": 1})
+        orders = [_placed(document) async for document in found.sort("place", ASCENDING)]
+        return [one for one in orders if one is not None]
 
     async def last(self) -> int:
         """The last place that was put."""
@@ -87,6 +109,18 @@ class MongoRecordStore:
                 raise
             return frozenset(int(one["index"]) for one in failed)
         return frozenset()
+
+
+def _placed(found: Document) -> Placed | None:
+    try:
+        return Placed(int(found["place"]), RECORD.validate_json(found["item"]))
+    except (ValidationError, KeyError, TypeError) as error:
+        return _unreadable(found, type(error).__name__)
+
+
+def _unreadable(found: Document, error: str) -> None:
+    """What stands in it is not told: it may be what a person typed."""
+    log.error("kept item of the record cannot be read", item=str(found.get("_id")), error=error)
 
 
 def _document(placed: Placed) -> Document:

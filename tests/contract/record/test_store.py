@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.record import MongoRecordStore
 from shared.learning.records import AnyRecord
 from shared.ports.record import Placed, RecordStore
 from tests.contract.record.samples import command, feedback, forget, rollback, run
@@ -120,3 +122,26 @@ async def test_many(store: RecordStore) -> None:
     items = placed({n: command(str(n), f"echo {n}") for n in range(1, 2_501)})
     await store.put(items)
     assert await everything(store) == items
+
+
+async def test_counts_and_knows(store: RecordStore) -> None:
+    """How many items are behind a place, which ids are there, and all orders to forget."""
+    items = placed({1: command("1"), 2: forget("2"), 3: run("1"), 4: forget("3")})
+    await store.put(items)
+    assert await store.count() == 4
+    assert await store.count(FAR + 2) == 2
+    assert await store.known("command", ["1", "2"]) == {"1"}
+    assert await store.known("run", []) == frozenset()
+    assert list(await store.orders()) == [items[1], items[3]]
+
+
+async def test_what_is_damaged_hides_nothing_else(mongo_url: str) -> None:
+    """A kept item that cannot be read is left out; those around it are given."""
+    mongo = Mongo(mongo_url, journaled=False)
+    store = MongoRecordStore(mongo)
+    items = placed({1: command("1"), 2: command("2"), 3: command("3")})
+    await store.put(items)
+    for broken in ({"item": '{"type":"command"}'}, {"item": "}"}, {"item": None}):
+        await mongo.database["record"].update_one({"_id": "command.2"}, {"$set": broken})
+        assert await everything(store) == [items[0], items[2]]
+    await mongo.close()
