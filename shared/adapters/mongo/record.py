@@ -115,7 +115,8 @@ def _placed(found: Document) -> Placed | None:
     try:
         return Placed(int(found["place"]), RECORD.validate_json(found["item"]))
     except (ValidationError, KeyError, TypeError) as error:
-        return _unreadable(found, type(error).__name__)
+        _unreadable(found, type(error).__name__)
+        return None
 
 
 def _unreadable(found: Document, error: str) -> None:
