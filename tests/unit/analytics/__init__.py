@@ -1,0 +1,1 @@
+"""Analytics: tables, periods and what is made of counts."""
