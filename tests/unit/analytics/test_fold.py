@@ -131,7 +131,7 @@ def test_a_clock_of_a_client_drops_nothing() -> None:
 def test_gaps_between_a_persons_commands_are_measured() -> None:
     """From the end of one command to the next of that session, where it is at most five minutes."""
     minute = 60_000
-    items = [
+    items: list[AnyRecord] = [
         run(),
         command(NOON_MS, 2_000),
         command(NOON_MS + 12_000, 0),
