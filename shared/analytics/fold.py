@@ -71,11 +71,9 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Tables as they are now, by name, and those that are no more; `newest_ms` and `kept` are as of
-    now."""
+    """Tables as they are now, by name; older ones than are `kept` are no more."""
 
     tables: dict[Name, str]
-    gone: tuple[Name, ...]
     newest_ms: int
     kept: Kept
 
@@ -96,7 +94,6 @@ class Analytics:
         self._open: OrderedDict[Name, Table] = OrderedDict()
         self._packed: dict[Name, bytes] = {}
         self._changed: set[Name] = set()
-        self._gone: set[Name] = set()
         self._kept = Kept()
 
     def apply(self, item: AnyRecord, place: int) -> None:  # noqa: ARG002 - a fold's signature
@@ -126,14 +123,13 @@ class Analytics:
     def take_changes(self) -> Changes:
         """What changed since this was last asked, or since the fold was made or loaded."""
         self._settle()
-        changed, gone = self._changed, self._gone
-        self._changed, self._gone = set(), set()
+        changed, self._changed = self._changed, set()
         tables = {name: self._text(name) for name in sorted(changed) if name.view != "cells"}
         for name in changed:
             if name.view == "cells":
                 speeds = Name("speeds", "", name.period)
                 tables[speeds] = compared(self._table(name)).text()
-        return Changes(tables, tuple(sorted(gone)), self.newest_ms, self._kept)
+        return Changes(tables, self.newest_ms, self._kept)
 
     def all_changed(self) -> None:
         """Let `take_changes` give every table there is."""
@@ -193,7 +189,7 @@ class Analytics:
         for name, table in pending.tables.items():
             for level in LEVELS[name.view]:
                 period = period_of(name.period.start_ms, level)
-                if period.start_ms >= _since(kept, level):
+                if not kept.is_over(period):
                     self._count(Name(name.view, name.scope, period), table)
         if kept != self._kept:
             self._drop(kept)
@@ -207,11 +203,10 @@ class Analytics:
     def _drop(self, kept: Kept) -> None:
         self._kept = kept
         for name in [*self._open, *self._packed]:
-            if name.period.start_ms < _since(kept, name.period.level):
+            if kept.is_over(name.period):
                 self._open.pop(name, None)
                 self._packed.pop(name, None)
                 self._changed.discard(name)
-                self._gone.add(Name("speeds", "", name.period) if name.view == "cells" else name)
 
     def _table(self, name: Name) -> Table:
         """The table as an object, made where there is none."""
@@ -229,7 +224,3 @@ class Analytics:
 
     def _put_away(self, name: Name) -> None:
         self._packed[name] = zlib.compress(self._open.pop(name).text().encode(), 1)
-
-
-def _since(kept: Kept, level: str) -> int:
-    return {"h": kept.hours_since, "d": kept.days_since, "m": kept.months_since}[level]

@@ -52,6 +52,14 @@ class Kept:
     days_since: int = 0
     months_since: int = 0
 
+    def by_level(self) -> dict[Level, int]:
+        """The same, by level."""
+        return {"h": self.hours_since, "d": self.days_since, "m": self.months_since}
+
+    def is_over(self, period: Period) -> bool:
+        """Whether a period is no longer kept."""
+        return period.start_ms < self.by_level()[period.level]
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -1,0 +1,1 @@
+"""Tables of analytics: one suite for memory and MongoDB."""
