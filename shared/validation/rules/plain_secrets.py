@@ -7,27 +7,16 @@ repositories. What a finding quotes of a secret is its beginning, never the whol
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from shared.validation.rule import Example, Found, Rule
+from shared.validation.secret_shapes import KNOWN, entropy
 from shared.validation.subject import Subject
 
-_KNOWN: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b")),
-    ("a GitLab token", re.compile(r"\bglpat-[\w-]{20,}\b")),
-    ("a Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}\b")),
-    ("a Slack webhook", re.compile(r"hooks\.slack\.com/services/T\w+/B\w+/\w{20,}")),
-    ("a Google API key", re.compile(r"\bAIza[\w-]{35}\b")),
-    ("a Stripe key", re.compile(r"\b[rs]k_live_[A-Za-z0-9]{16,}\b")),
-    ("an npm token", re.compile(r"\bnpm_[A-Za-z0-9]{36}\b")),
-    ("a JSON Web Token", re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}\b")),
-    ("an age key", re.compile(r"\bAGE-SECRET-KEY-1[0-9A-Z]{40,}\b")),
+_KNOWN: Final = (
+    *KNOWN,
     (
         "a password in an address",
         re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@${]+:(?!\$)[^\s@/${]{3,}@"),
@@ -94,7 +83,7 @@ def _by_field(path: str, text: str) -> tuple[str, int] | None:
 def _assigned(text: str) -> tuple[str, int] | None:
     for match in _ASSIGNED.finditer(text):
         value = match[3]
-        telling = _entropy(value) >= 2.5 and not _NO_SECRET.match(value)
+        telling = entropy(value) >= 2.5 and not _NO_SECRET.match(value)
         if telling and not _EXAMPLES.search(value) and not value.startswith(("(", "[")):
             return f"the value of `{match[1]}`", match.start(3)
     basic = _BASIC.search(text)
@@ -112,15 +101,9 @@ def _random(path: str, text: str) -> tuple[str, int] | None:
         mixed = (
             re.search(r"[0-9]", word) and re.search(r"[A-Z]", word) and re.search(r"[a-z]", word)
         )
-        if mixed and not _HEX.match(word) and "/" not in word and _entropy(word) >= _MIN_ENTROPY:
+        if mixed and not _HEX.match(word) and "/" not in word and entropy(word) >= _MIN_ENTROPY:
             return "a secret: it is as good as random", match.start()
     return None
-
-
-def _entropy(text: str) -> float:
-    """Bits for each character, by how often each occurs (Shannon, 1948)."""
-    counts = Counter(text).values()
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts)
 
 
 _HEAD: Final = "id: export_users\nname: Export the users\nsteps:\n"
