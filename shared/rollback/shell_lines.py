@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from shared.workflow.placeholders import placeholders
+
 Parameters = Mapping[str, Any]
-_SECRET: Final = re.compile(r"\$\{\{.*?\}\}|sealed:[A-Za-z0-9_=:-]+", re.DOTALL)
+_SEALED: Final = re.compile(r"sealed:[A-Za-z0-9_=:-]")
 
 
 def lines_of(command: str, parameters: Parameters) -> str | None:
@@ -30,7 +32,8 @@ def described(command: str, parameters: Parameters) -> str:
 
 def needs_secrets(parameters: Parameters) -> bool:
     """True when something is to be filled in that only agents know."""
-    return _SECRET.search(json.dumps(parameters, ensure_ascii=False)) is not None
+    text = json.dumps(parameters, ensure_ascii=False)
+    return any(placeholders(text)) or _SEALED.search(text) is not None
 
 
 def _shell(parameters: Parameters) -> str:

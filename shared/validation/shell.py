@@ -113,8 +113,10 @@ def parse_script(text: str) -> Script:
     source = text.encode("utf-8", "replace")
     if len(source) > MAX_SCRIPT:
         source = source[: source.rfind(b"\n", 0, MAX_SCRIPT) + 1]
-    found = [match.span() for match in _PLACE.finditer(source)]
-    filled = _PLACE.sub(lambda match: _FILLER * len(match.group()), source)
+    closed = source.rfind(b"}}") + 2 if b"}}" in source else 0
+    found = [match.span() for match in _PLACE.finditer(source, 0, closed)]
+    filled = _PLACE.sub(lambda match: _FILLER * len(match.group()), source[:closed])
+    filled += source[closed:]
     root = Parser(_LANGUAGE).parse(filled).root_node
     reader = _Reader(source, found)
     reader.statement(root)

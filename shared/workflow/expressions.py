@@ -33,6 +33,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from shared.workflow.errors import ExpressionError
+from shared.workflow.placeholders import placeholders
 
 MAX_SOURCE: Final = 2_000
 """Longest expression, in characters."""
@@ -54,7 +55,6 @@ MOST_ENVIRONMENTS: Final = 1_024
 Types = tuple[tuple[str, str], ...]
 """Variables with the names of their types."""
 
-_PLACEHOLDER: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _QUOTES: Final = ('"{3}', "'{3}", '"', "'")
 _RAW: Final = "|".join(f"{quote}.*?{quote}" for quote in _QUOTES)
 _QUOTED: Final = "|".join(rf"{quote}(?:\\.|[^\\])*?{quote}" for quote in _QUOTES)
@@ -327,7 +327,7 @@ def split_text(text: str, scope: Scope) -> tuple[str | Compiled, ...]:
     """The literals and the expressions of a text in turn; raises `ExpressionError`."""
     parts: list[str | Compiled] = []
     end = 0
-    for match in _PLACEHOLDER.finditer(text):
+    for match in placeholders(text):
         parts.append(text[end : match.start()])
         parts.append(Compiled(match.group(1), scope))
         end = match.end()
@@ -339,12 +339,13 @@ def split_text(text: str, scope: Scope) -> tuple[str | Compiled, ...]:
 
 def codes_in(text: str) -> list[str]:
     """The expressions in a text, without their comments and literals: what is left names things."""
-    return [code_of(match.group(1)) for match in _PLACEHOLDER.finditer(text)]
+    sources = (match.group(1) for match in placeholders(text))
+    return [code_of(source) for source in sources if len(source) <= MAX_SOURCE]
 
 
 def sources_in(text: str) -> list[str]:
     """The expressions in a text, as they were written."""
-    return [match.group(1).strip() for match in _PLACEHOLDER.finditer(text)]
+    return [match.group(1).strip() for match in placeholders(text)]
 
 
 def names_in(source: str) -> tuple[str, ...]:

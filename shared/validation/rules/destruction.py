@@ -19,11 +19,11 @@ Judge = Callable[[Sequence[str]], str]
 
 _DEVICE: Final = re.compile(r"^(of=)?/dev/(sd|hd|vd|xvd|nvme|mmcblk|mapper/|md|disk)")
 _SQL: Final = re.compile(
-    r"\b(drop\s+(?:database|schema|table)|truncate\s+(?:table\s+)?\w+"
-    r"|delete\s+from\s+[\w.\"`]+\s*(?:;|$))",
+    r"\b(drop\s{1,99}(?:database|schema|table)|truncate\s{1,99}(?:table\s{1,99})?\w"
+    r"|delete\s{1,99}from\s{1,99}[\w.\"`]{1,200}\s{0,99}(?:;|$))",
     re.IGNORECASE,
 )
-_FORK_BOMB: Final = re.compile(r"(\S+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\s*&\s*\}\s*;\s*\1")
+_FORK_BOMB: Final = re.compile(r"(\S{1,40})_\(\)_\{_\1_\|_\1_&_\}_;_\1".replace("_", r"\s{0,9}"))
 
 
 def _always(what: str) -> Judge:

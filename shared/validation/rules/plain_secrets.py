@@ -19,7 +19,7 @@ _KNOWN: Final = (
     *KNOWN,
     (
         "a password in an address",
-        re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@${]+:(?!\$)[^\s@/${]{3,}@"),
+        re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@${]{1,200}:(?!\$)[^\s@/${]{3,200}@"),
     ),
 )
 _FIELD: Final = re.compile(
@@ -27,10 +27,10 @@ _FIELD: Final = re.compile(
     r"private[_-]?key|client[_-]?secret|credentials?)$"
 )
 _ASSIGNED: Final = re.compile(
-    r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|access_?key))\s*[=:]\s*"
+    r"(?i)\b(\w{0,60}?(?:password|passwd|secret|token|api_?key|access_?key))\s{0,9}[=:]\s{0,9}"
     r"(['\"]?)([^\s'\"$<{]{6,})\2"
 )
-_BASIC: Final = re.compile(r"(?:\s-u|--user)[ =]([^\s:$'\"]+):([^\s$'\"]{3,})")
+_BASIC: Final = re.compile(r"(?:\s-u|--user)[ =]([^\s:$'\"]{1,200}):([^\s$'\"]{3,200})")
 _WORD: Final = re.compile(r"[A-Za-z0-9+/=_-]{24,}")
 _HEX: Final = re.compile(r"^[0-9a-f]+$|^[0-9A-F]+$")
 _EXAMPLES: Final = re.compile(

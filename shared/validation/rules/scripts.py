@@ -14,8 +14,10 @@ from shared.validation.rule import Check, Example, Found, Rule
 from shared.validation.safe_text import is_safe
 from shared.validation.shell import PlaceUse, parse_script
 from shared.validation.subject import Subject, Use
+from shared.workflow.placeholders import placeholders
 
 _MEANS_SOMETHING: Final = re.compile(r"^(\||\|\||&&|&|;|>|>>|<|2>|2>&1|&>)$|^\$\(|^`")
+_STOPS: Final = re.compile(r"(?m)^[ \t]{0,80}set\s{1,9}-(?:[a-z]{0,20}e|o\s{1,9}errexit)")
 _ONE_COMMAND: Final = re.compile(r"^[\w./-]+( +[^\s].*)$", re.DOTALL)
 
 
@@ -67,7 +69,7 @@ def _places(use: Use, text: str) -> Iterator[PlaceUse]:
     if is_shell(use.parameters):
         yield from parse_script(text).places
     else:
-        for match in re.finditer(r"\$\{\{.*?\}\}", text, re.DOTALL):
+        for match in placeholders(text):
             yield PlaceUse(match.start(), match.end(), "double")
 
 
@@ -175,7 +177,9 @@ def _unchecked(subject: Subject) -> Iterator[Found]:
         options = [str(one) for one in interpreter[1:]]
         stops = any(o.startswith("-") and not o.startswith("--") and "e" in o for o in options)
         commands = [c for c in parse_script(text).commands if c.name]
-        own = re.search(r"(?m)^\s*(set\s+-[a-z]*e|set\s+-o\s+errexit)", text)
+        own = re.search(
+            r"(?m)^[ \t]{0,80}(set\s{1,9}-[a-z]{0,20}e|set\s{1,9}-o\s{1,9}errexit)", text
+        )
         if len(commands) > 1 and not stops and "errexit" not in options and not own:
             at = f"{use.path}/parameters/interpreter"
             yield Found(at, "the script goes on after a command that failed", "add `-e`",

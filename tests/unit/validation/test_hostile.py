@@ -121,6 +121,22 @@ def test_scripts_that_nest() -> None:
         validate(subject_of_data(data, COMMANDS), "strict")
 
 
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a.", "eyJ-", "sk-a", "SG.", "tskey-a", "x://", "--user=", "password ", "-----BEGIN A ", "drop ", "delete from a",
+     "truncate table ", ": ", "(){", "${{ ", "'", "\\", "curl x|", "rm -rf $", "params.a", "a=b ",
+     "\n", " ", "\t\n", "set -", "/a", "$(", "`", "0", "ssh a ", "find . -exec "],
+)  # fmt: skip
+def test_texts_that_patterns_are_slow_at(unit: str) -> None:
+    """What almost fits a pattern again and again takes no longer than other text of that length:
+    none of the rules looks at everything once more from each place of it."""
+    text = unit * (MAX_SCRIPT * 2 // len(unit))
+    for parameters in ({"script": text}, {"argv": ["sh", "-c", text]}, {"env": {"TEXT": text}}):
+        step = {"id": "a", "command": "shell", "parameters": {"script": "true", **parameters}}
+        data = {"id": "h", "name": "H", "steps": [step], "description": text[:1_000]}
+        validate(subject_of_data(data, COMMANDS), "strict")
+
+
 def test_expression_bombs() -> None:
     """Too long, too deep, or building lists out of lists: an error with a reason."""
     bombs = (
