@@ -11,9 +11,11 @@ or declared sensitive never enter it. Times are epoch milliseconds.
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 LINE_LIMIT: Final = 4_000
 """Characters of a recorded command."""
@@ -25,6 +27,8 @@ ATTEMPTS_LIMIT: Final = 1_000
 """Attempts of a run that are kept, those that failed first."""
 TEXT_LIMIT: Final = 4_000
 """Characters of the text that a suggestion was asked for."""
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(max_length=200)]
@@ -174,26 +178,39 @@ class Feedback(RecordItem):
 
 class Forget(RecordItem):
     """An order to forget what was learned: of a `user`, of a `command` line, or of that line by
-    that user. What was recorded before it is gone from the record, too."""
+    that user. What was recorded before it is gone from the record, too.
+
+    Of the line only a digest is kept, so that an order does not hold what it makes forgotten."""
 
     type: Literal["forget"] = "forget"
     by: Id
     user: Name = ""
     command: str = Field("", max_length=LINE_LIMIT)
+    """The line; it becomes its `line_digest`."""
+
+    @field_validator("command")
+    @classmethod
+    def _only_its_digest(cls, command: str) -> str:
+        return command if not command or _DIGEST.fullmatch(command) else line_digest(command)
 
     def means(self, item: AnyRecord) -> bool:
         """Whether it names an item: a command with that line, or feedback on a suggestion where it
         was suggested or chosen. An order that names neither user nor line means nothing."""
         if isinstance(item, RecordedCommand):
-            lines = {item.command}
+            lines = [item.command]
         elif isinstance(item, Feedback):
-            lines = {item.suggested, item.chosen}
+            lines = [item.suggested, item.chosen]
         else:
             return False
-        named = bool(self.user or self.command)
-        return (
-            named and self.user in {"", item.user} and (not self.command or self.command in lines)
-        )
+        if not (self.user or self.command):
+            return False
+        its = not self.command or self.command in map(line_digest, lines)
+        return its and self.user in {"", item.user}
+
+
+def line_digest(line: str) -> str:
+    """What an order to forget a line keeps of it."""
+    return f"sha256:{sha256(line.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 AnyRecord = Annotated[

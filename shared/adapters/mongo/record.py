@@ -7,7 +7,6 @@ everything was removed.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -16,7 +15,7 @@ from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
-from shared.learning.records import RECORD, AnyRecord, Forget
+from shared.learning.records import RECORD, AnyRecord, Forget, line_digest
 from shared.ports.record import Expiring, Placed
 
 log = structlog.get_logger()
@@ -86,7 +85,7 @@ class MongoRecordStore:
         """Remove what is meant in front of a place."""
         wanted: dict[str, Any] = {"user": order.user} if order.user else {}
         if order.command:
-            wanted["lines"] = _digest(order.command)
+            wanted["lines"] = order.command
         if not wanted:
             return 0
         removed = await self._record.delete_many({**wanted, "place": {"$lt": before}})
@@ -139,13 +138,8 @@ def _document(placed: Placed) -> Document:
 def _found_by(item: AnyRecord) -> Document:
     """What an order to forget finds an item by; orders themselves and runs have nothing of it."""
     if item.type == "command":
-        return {"user": item.user, "lines": [_digest(item.command)]}
+        return {"user": item.user, "lines": [line_digest(item.command)]}
     if item.type == "feedback":
         lines = sorted({line for line in (item.suggested, item.chosen) if line})
-        return {"user": item.user, "lines": [_digest(line) for line in lines]}
+        return {"user": item.user, "lines": [line_digest(line) for line in lines]}
     return {}
-
-
-def _digest(line: str) -> str:
-    """A line as a key of an index, of one length."""
-    return sha256(line.encode("utf-8", "surrogatepass")).hexdigest()[:32]

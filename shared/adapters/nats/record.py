@@ -36,8 +36,8 @@ log = structlog.get_logger()
 AGE_S: Final = 7 * 86_400.0
 """How long items stay on their way; for good they are in the store."""
 BYTES: Final = 512 * 1024 * 1024
-DUPLICATES_S: Final = 120.0
-"""For how long ids are remembered, in seconds."""
+DUPLICATES_S: Final = 900.0
+"""For how long ids are remembered, in seconds: clients whose answer was lost send again."""
 ADD_S: Final = 5.0
 """How long the server may take to confirm what is added."""
 IN_HAND: Final = 2_000
