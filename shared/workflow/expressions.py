@@ -339,8 +339,7 @@ def split_text(text: str, scope: Scope) -> tuple[str | Compiled, ...]:
 
 def codes_in(text: str) -> list[str]:
     """The expressions in a text, without their comments and literals: what is left names things."""
-    sources = (match.group(1) for match in placeholders(text))
-    return [code_of(source) for source in sources if len(source) <= MAX_SOURCE]
+    return [code_of(m[1]) for m in placeholders(text) if len(m[1]) <= MAX_SOURCE]
 
 
 def sources_in(text: str) -> list[str]:

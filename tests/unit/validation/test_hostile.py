@@ -123,7 +123,8 @@ def test_scripts_that_nest() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "a.", "eyJ-", "sk-a", "SG.", "tskey-a", "x://", "--user=", "password ", "-----BEGIN A ", "drop ", "delete from a",
+    ["a", "a.", "eyJ-", "sk-a", "SG.", "tskey-a", "x://", "--user=", "password ",
+     "-----BEGIN A ", "drop ", "delete from a",
      "truncate table ", ": ", "(){", "${{ ", "'", "\\", "curl x|", "rm -rf $", "params.a", "a=b ",
      "\n", " ", "\t\n", "set -", "/a", "$(", "`", "0", "ssh a ", "find . -exec "],
 )  # fmt: skip
