@@ -1,6 +1,9 @@
 """Fixtures that every tier above unit shares: real servers, and a database of one's own."""
 
+import os
 from collections.abc import Iterator
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in services; read when numpy is imported
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -153,6 +153,8 @@ def environment(spec: ServiceSpec, urls: ServerUrls, home: str, durability: str)
         "HIVE_LOG_FORMAT": os.environ.get("HIVE_LOG_FORMAT", "console"),
         "PYTHONPATH": path,
         "PYTHONUNBUFFERED": "1",
+        # For small matrices a second thread of numpy only waits, and takes a core from the others.
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
     }
     own = {one.name: {"HIVE_NATS_URL": urls.nats[one.nats_user], **one.env} for one in spec.guests}
     together = {TOGETHER_VARIABLE: json.dumps(own)} if own else {}

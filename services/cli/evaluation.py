@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.ports.embedder import Embedder
     from shared.suggest.matcher import Labelled, Matcher
     from shared.suggest.scores import Judged
+    from shared.workflow.definition import Template
 
 MAX_LINE: Final = 1 << 20
 """Bytes of one line of a file of texts."""
@@ -62,18 +63,18 @@ def text(
     """
     # A product of small matrices is slower on two threads, by far where cores are busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    matcher, embedder = _matcher(templates or [], lexical)
-    labelled = list(_read(file, {one.id for one in matcher.profiles}))
+    known = _known(templates or [])
+    labelled = list(_read(file, set(known)))
     if not labelled:
         raise CliError(f"{file}: no texts")
+    matcher, embedder = _matcher(known.values(), lexical)
     judged, times = _judge(matcher, labelled, feedback)
     figures = _figures(judged, times, embedder.name if embedder is not None else None)
     typer.echo(json.dumps(figures) if as_json else _told(figures))
 
 
-def _matcher(files: Sequence[Path], lexical: bool) -> tuple[Matcher, Embedder | None]:
-    from shared.adapters.models.minilm import ModelUnreadableError, installed_model
-    from shared.suggest.matcher import Matcher
+def _known(files: Sequence[Path]) -> dict[str, Template]:
+    """The built-in templates and those of the files, by id."""
     from shared.templates.document import TemplateFileError
     from shared.templates.loader import builtin, load_file
 
@@ -84,11 +85,18 @@ def _matcher(files: Sequence[Path], lexical: bool) -> tuple[Matcher, Embedder | 
         except TemplateFileError as error:
             raise CliError(f"{path}: {error}") from None
         known[template.id] = template
+    return known
+
+
+def _matcher(templates: Iterable[Template], lexical: bool) -> tuple[Matcher, Embedder | None]:
+    from shared.adapters.models.minilm import ModelUnreadableError, installed_model
+    from shared.suggest.matcher import Matcher
+
     try:
         embedder = None if lexical else installed_model()
     except ModelUnreadableError as error:
         raise CliError(str(error)) from None
-    return Matcher(known.values(), embedder), embedder
+    return Matcher(templates, embedder), embedder
 
 
 def _read(path: Path, known: set[str]) -> Iterator[Labelled]:
