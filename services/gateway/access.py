@@ -101,6 +101,7 @@ def needs(permission: Permission) -> Callable[..., Awaitable[Principal]]:
 
 Reader = Annotated[Principal, Depends(needs(Permission.READ))]
 Sharer = Annotated[Principal, Depends(needs(Permission.SHARE))]
+Recorder = Annotated[Principal, Depends(needs(Permission.RECORD))]
 Answerer = Annotated[Principal, Depends(needs(Permission.ANSWER))]
 Runner = Annotated[Principal, Depends(needs(Permission.RUN))]
 Approver = Annotated[Principal, Depends(needs(Permission.APPROVE))]

@@ -21,13 +21,14 @@ from services.gateway.gateway import Gateway
 from services.gateway.mcp import doorway as mcp
 from services.gateway.middleware.answers import problem_response
 from services.gateway.middleware.bodies import BodyBounds, is_json
-from services.gateway.middleware.observation import READING, Observation
+from services.gateway.middleware.observation import NOT_AUDITED, READING, Observation
 from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
     approvals,
     archive,
     broadcasts,
+    commands,
     concurrency,
     delegations,
     docs,
@@ -66,6 +67,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     delegations.router,
     memories.router,
     broadcasts.router,
+    commands.router,
     webhooks.router,
     schedules.router,
     concurrency.router,
@@ -128,6 +130,7 @@ def audit_types() -> frozenset[str]:
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute) and not READING.issuperset(route.methods or ())
+        if route.name not in NOT_AUDITED
     )
 
 

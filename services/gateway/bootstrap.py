@@ -13,7 +13,14 @@ from services.gateway.app import create_app
 from services.gateway.automation.own_events import FEED
 from services.gateway.gateway import Gateway
 from services.gateway.keys import ensure_admin_key
-from services.gateway.parts import AutomationPorts, Collective, Parts, RollbackPorts, WebhookPorts
+from services.gateway.parts import (
+    AutomationPorts,
+    Collective,
+    Parts,
+    RecordPorts,
+    RollbackPorts,
+    WebhookPorts,
+)
 from services.gateway.read_through import ReadThrough
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
@@ -34,6 +41,7 @@ from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.receivers import MongoReceiverStore
+from shared.adapters.mongo.recording import MongoRecordingChoices
 from shared.adapters.mongo.rollback_plans import MongoPlanStore
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.mongo.webhooks import MongoWebhookStore
@@ -45,6 +53,7 @@ from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogS
 from shared.adapters.nats.journal import NatsJournal
 from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.record import NatsRecordSink
 from shared.adapters.nats.rollback_desk import RemoteRollbackDesk
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
@@ -168,6 +177,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         ),
         slots=slots,
         rollbacks=RollbackPorts(rollbacks, plans, RemoteRollbackDesk(bus)),
+        record=RecordPorts(NatsRecordSink(publisher), MongoRecordingChoices(mongo)),
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         commands=CommandRegistry.installed(),

@@ -127,6 +127,23 @@ BODIES: Final[dict[str, Any]] = {
         "severity": "warning",
         "deadline_s": 0.5,
     },
+    "record_commands": {
+        "commands": [
+            {
+                "id": "tty1-4711",
+                "command": "kubectl rollout restart deploy/web -n shop",
+                "at_ms": 1790000000000,
+                "session": "tty1",
+                "cwd": "/srv/shop",
+                "host": "ops-1",
+                "exit": 0,
+                "duration_ms": 840,
+                "source": "shell",
+            }
+        ]
+    },
+    "forget_commands": {"command": "kubectl rollout restart deploy/web -n shop"},
+    "set_recording": {"on": True},
     "create_webhook": {
         "url": "https://hooks.example.com/hive",
         "description": "chat of the operations team",

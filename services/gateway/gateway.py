@@ -22,6 +22,7 @@ from services.gateway.operations.fleets import TargetOperations
 from services.gateway.operations.operating import Operating
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.quarantine import QuarantineOperations
+from services.gateway.operations.recording import Recording
 from services.gateway.operations.replaying import Replaying
 from services.gateway.operations.requests import ExecutionRequests
 from services.gateway.operations.reruns import Reruns
@@ -70,6 +71,7 @@ class Gateway:
     targets: TargetOperations
     memories: MemoryOperations
     broadcasts: BroadcastOperations
+    recording: Recording
     webhooks: Webhooks
     schedules: ScheduleOperations
     concurrency: ConcurrencyOperations
@@ -117,6 +119,7 @@ class Gateway:
             targets=TargetOperations(parts, templates, executions),
             memories=MemoryOperations(parts),
             broadcasts=BroadcastOperations(parts),
+            recording=Recording(parts, settings),
             webhooks=Webhooks.of(parts, settings),
             schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),

@@ -22,6 +22,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "delegations", "description": "Tasks for people and AI agents."},
     {"name": "memories", "description": "What was worth remembering."},
     {"name": "broadcasts", "description": "Messages to every agent."},
+    {"name": "commands", "description": "What people and agents ran, to learn from."},
     {"name": "webhooks", "description": "Other systems are told what happens."},
     {"name": "schedules", "description": "Workflows that run at times."},
     {"name": "triggers", "description": "Alerts, webhooks and events that start workflows."},

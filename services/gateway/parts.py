@@ -23,6 +23,8 @@ from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.quarantine import Quarantine
 from shared.ports.receivers import ReceiverStore
+from shared.ports.record import RecordSink
+from shared.ports.recording import RecordingChoices
 from shared.ports.rollbacks import PlanStore, RollbackDesk
 from shared.ports.templates import TemplateStore
 from shared.ports.validator import Validator
@@ -73,6 +75,14 @@ class RollbackPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPorts:
+    """Where what is learned from enters, and who does not want to be recorded."""
+
+    sink: RecordSink
+    choices: RecordingChoices
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Every port. `outage_of` names the server that is away, for an error that means this."""
 
@@ -94,6 +104,7 @@ class Parts:
     automations: AutomationPorts
     slots: KeyStateStore
     rollbacks: RollbackPorts
+    record: RecordPorts
     control: Control
     validator: Validator
     commands: CommandRegistry

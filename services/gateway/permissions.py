@@ -16,6 +16,7 @@ class Permission(StrEnum):
 
     READ = "read"
     SHARE = "share"
+    RECORD = "record"
     ANSWER = "answer"
     RUN = "run"
     APPROVE = "approve"
@@ -28,7 +29,7 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_AGENT: Final = frozenset({_P.READ, _P.SHARE, _P.ANSWER})
+_AGENT: Final = frozenset({_P.READ, _P.SHARE, _P.RECORD, _P.ANSWER})
 _OPERATOR: Final = _AGENT | {
     _P.RUN,
     _P.APPROVE,

@@ -25,11 +25,16 @@ class RateLimiter:
     """`rate_per_s` on average, `burst` at once, for each caller."""
 
     def __init__(
-        self, rate_per_s: float, burst: int, now: Callable[[], float] = time.monotonic
+        self,
+        rate_per_s: float,
+        burst: int,
+        now: Callable[[], float] = time.monotonic,
+        what: str = "requests",
     ) -> None:
         self._rate = rate_per_s
         self._burst = float(burst)
         self._now = now
+        self._what = what
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str, cost: float = 1.0) -> None:
@@ -39,7 +44,7 @@ class RateLimiter:
             wait_s = math.ceil((cost - bucket.tokens) / self._rate)
             raise problems.problem(
                 "too-many-requests",
-                f"More than {self._rate:g} requests per second. Wait {wait_s} s and go slower.",
+                f"More than {self._rate:g} {self._what} per second. Wait {wait_s} s and go slower.",
                 headers={"Retry-After": str(wait_s)},
             )
         bucket.tokens -= cost

@@ -50,6 +50,12 @@ class GatewaySettings(BaseSettings):
     gateway_rate_burst: int = Field(
         1_000, ge=1, description="Requests that one API key may make at once."
     )
+    gateway_commands_per_s: float = Field(
+        1_000.0, gt=0, description="Commands per second that one key may record on average."
+    )
+    gateway_commands_burst: int = Field(
+        20_000, ge=1_000, description="Commands that one key may record at once."
+    )
     gateway_metrics_open: bool = Field(
         True,
         description="Serve /metrics without a key to callers on this machine. Others need a key.",

@@ -29,6 +29,8 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 _AUDITED: Final = "/api/"
+NOT_AUDITED: Final = frozenset({"record_commands"})
+"""What is its own trail: the record says who recorded what."""
 _OUTAGES: Final = {"NATS": "nats", "MongoDB": "mongo"}
 
 
@@ -93,6 +95,8 @@ class Observation:
             return
         endpoint = scope.get("endpoint")
         action = getattr(endpoint, "__name__", "unknown")
+        if action in NOT_AUDITED and status < 400:
+            return
         subject = scope["state"].get("subject") or next(iter(scope["path_params"].values()), "none")
         details = {"request": request_id, "path": path[:300], **scope["state"].get("details", {})}
         await self._gateway.audit.record(principal, action, str(subject), str(status), **details)

@@ -12,8 +12,9 @@ from shared.workflow.names import Slug
 class Role(StrEnum):
     """What a key may do.
 
-    `viewer` reads. `agent` also answers its own tasks, remembers and broadcasts. `operator` also
-    runs, approves, cancels and writes templates. `admin` also manages keys and sees the audit.
+    `viewer` reads. `agent` also answers its own tasks, remembers, broadcasts and records
+    commands. `operator` also runs, approves, cancels and writes templates. `admin` also manages
+    keys and sees the audit.
     """
 
     ADMIN = "admin"

@@ -1,0 +1,124 @@
+"""What people and agents ran enters the record; what they want forgotten leaves it.
+
+Law: nothing of a user who has opted out is recorded, whoever sends it; no secret that the filter
+knows is; a user's id for a command is that user's alone.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from services.gateway import problems
+from services.gateway.parts import Parts
+from services.gateway.permissions import Permission, Principal
+from services.gateway.rates import RateLimiter
+from services.gateway.settings import GatewaySettings
+from shared.contracts.api.commands import (
+    CommandsRecorded,
+    ForgetAccepted,
+    ForgetCommands,
+    NewCommand,
+    NewCommands,
+    RecordingView,
+    RecordingWanted,
+)
+from shared.learning.recorded_line import RecordedLine, recorded_line
+from shared.learning.records import Forget, RecordedCommand
+from shared.ports.recording import RecordingChoice
+
+
+class Recording:
+    """Operations on the record of commands."""
+
+    def __init__(self, parts: Parts, settings: GatewaySettings) -> None:
+        self._record = parts.record
+        self._clock = parts.clock
+        self._ids = parts.ids
+        self._limiter = RateLimiter(
+            settings.gateway_commands_per_s, settings.gateway_commands_burst, what="commands"
+        )
+
+    async def add(self, given: NewCommands, principal: Principal) -> CommandsRecorded:
+        """Record commands, in order. Raises 403, 429 and 503; after a 503 the same again is
+        right."""
+        user = _user(given.user, principal, "user")
+        self._limiter.take(principal.key_id, len(given.commands))
+        if not (await self.choice(user, principal)).on:
+            return CommandsRecorded(
+                recorded=0,
+                left_out=len(given.commands),
+                why=f"{user} has opted out of recording; PUT /api/v1/commands/recording with "
+                '{"on": true} ends that.',
+            )
+        ids = [one.id or self._ids.new("cmd") for one in given.commands]
+        lines = [recorded_line(one.command) for one in given.commands]
+        now_ms = self._clock.now_ms()
+        items = [
+            _item(one, line, user, item_id, now_ms)
+            for one, line, item_id in zip(given.commands, lines, ids, strict=True)
+        ]
+        await self._record.sink.add(items)
+        masked = sum(line.masked for line in lines)
+        return CommandsRecorded(recorded=len(items), masked=masked, ids=tuple(ids))
+
+    async def forget(self, given: ForgetCommands, principal: Principal) -> ForgetAccepted:
+        """Order that something is forgotten. Raises 403 and 503."""
+        user = "" if given.everybody else _user(given.user, principal, "user")
+        if given.everybody:
+            _needs_operator(principal, "what everybody ran")
+        line = recorded_line(given.command).command if given.command is not None else ""
+        order = Forget(
+            id=self._ids.new("fg"),
+            at_ms=self._clock.now_ms(),
+            by=principal.name,
+            user=user,
+            command=line,
+        )
+        await self._record.sink.add([order])
+        return ForgetAccepted(id=order.id, user=user, command=line)
+
+    async def choice(self, user: str | None, principal: Principal) -> RecordingView:
+        """Whether a user's commands are recorded. Raises 403."""
+        whose = _user(user, principal, "user")
+        chosen = await self._record.choices.of(whose)
+        if chosen is None:
+            return RecordingView(user=whose, on=True)
+        return RecordingView(user=whose, on=chosen.on, since_ms=chosen.at_ms, by=chosen.by)
+
+    async def choose(self, wanted: RecordingWanted, principal: Principal) -> RecordingView:
+        """Record a user's commands from now on, or do not. Raises 403."""
+        whose = _user(wanted.user, principal, "user")
+        now_ms = self._clock.now_ms()
+        await self._record.choices.choose(RecordingChoice(whose, wanted.on, now_ms, principal.name))
+        return RecordingView(user=whose, on=wanted.on, since_ms=now_ms, by=principal.name)
+
+
+def _item(
+    given: NewCommand, line: RecordedLine, user: str, item_id: str, now_ms: int
+) -> RecordedCommand:
+    kept = given.model_dump(exclude={"id", "command", "at_ms", "more_lines"})
+    own = sha256(f"{len(user)}:{user}{item_id}".encode()).hexdigest()
+    return RecordedCommand(
+        id=f"cmd_{own[:32]}",
+        at_ms=min(given.at_ms, now_ms) if given.at_ms is not None else now_ms,
+        user=user,
+        command=line.command,
+        more_lines=line.more_lines or given.more_lines,
+        **kept,
+    )
+
+
+def _user(wanted: str | None, principal: Principal, field: str) -> str:
+    if wanted is None or wanted == principal.name:
+        return principal.name
+    _needs_operator(principal, f"the commands of {wanted!r} (field {field!r})")
+    return wanted
+
+
+def _needs_operator(principal: Principal, what: str) -> None:
+    if not principal.may(Permission.RUN):
+        raise problems.problem(
+            "forbidden",
+            f"Key {principal.name!r} records and forgets its own commands only, not {what}; an "
+            "operator's key may.",
+        )
