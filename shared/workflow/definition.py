@@ -218,6 +218,11 @@ class Policies(Model):
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
     retention: Retention | None = Field(None, description="How long executions are kept.")
+    tuning: Literal["off", "propose", "apply"] = Field(
+        "propose",
+        description="What becomes of changes that runs suggest (timeouts, retries, batches): they "
+        "are not looked for, proposed, or applied as a new version and taken back if that is worse.",
+    )
 
     @property
     def asks_first(self) -> bool:
