@@ -16,7 +16,7 @@ from math import log
 from typing import Any, Final
 
 from shared.outcomes.beta import Belief, belief, log_beta
-from shared.outcomes.leaning import Leaned, Pool, lean
+from shared.outcomes.leaning import Above, Leaned, Pool, lean
 from shared.outcomes.success import AgentCounts, SuccessModel, TemplateCounts
 
 ASSUMED_RUN: Final = Belief(3.2, 0.8)
@@ -143,7 +143,7 @@ class Beliefs:
         own = self._own(counts)
         return Pool().with_child(own.good, own.bad, own.runs, own.succeeded, IN_CATEGORY)
 
-    def _above(self, command: str, without: str) -> tuple[tuple[str, str, Pool, float], ...]:
+    def _above(self, command: str, without: str) -> tuple[Above, Above]:
         """The levels above a step: other commands, and its command in other templates."""
         others = _sum(p for name, p in self._commands_as_children.items() if name != command)
         whole = self._commands.get(command, Pool())

@@ -6,13 +6,14 @@ The law:
    95 % it is at least `floor`.
 2. Of the runs of the changed version, each success multiplies a stake by 1 - L(1 - floor), each
    failure by 1 + L floor; several stakes L are played at once and averaged. While the change is not
-   worse than `floor`, the mean of the stake never grows; so the chance that it ever reaches 1 / ALPHA
-   is at most ALPHA, however often one looks (Ville's inequality; betting as in Waudby-Smith and
-   Ramdas, 2023).
-3. Once it does, the change is *worse* and is reverted. After `TRIAL` runs without that, it is *kept*.
+   worse than `floor`, the mean of the stake never grows; so the chance that it ever reaches 1 /
+   ALPHA is at most ALPHA, however often one looks (Ville's inequality; betting as in Waudby-Smith
+   and Ramdas, 2023).
+3. Once it does, the change is *worse* and is reverted. After `TRIAL` runs without that, it is
+   *kept*.
 
-So a change that does no harm is reverted with at most 5 % + 5 %; one that does much harm is reverted
-after a few runs.
+So a change that does no harm is reverted with at most 5 % + 5 %; one that does much harm is
+reverted after a few runs.
 """
 
 from __future__ import annotations

@@ -18,8 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from shared.outcomes.beta import Belief, belief
+
+LevelKind = Literal["template", "category", "all", "step", "command", "commands", "assumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Level:
     """One level of the tree, as it is told: whose it is, the plain counts, and the share of the
     final belief that comes from here (of all levels these sum to 1)."""
 
-    level: str
+    level: LevelKind
     name: str
     runs: int
     succeeded: int
@@ -81,7 +84,11 @@ class Leaned:
     levels: tuple[Level, ...]
 
 
-def lean(assumed: Belief, levels: Iterable[tuple[str, str, Pool, float]]) -> Leaned:
+Above = tuple[LevelKind, str, Pool, float]
+"""A level: its kind, its name, its cases, and the strength with which the next one leans on it."""
+
+
+def lean(assumed: Belief, levels: Iterable[Above]) -> Leaned:
     """From the top to the node: each level's kind, name, cases, and the strength with which the
     level below leans on it (0: it is the node)."""
     now = assumed

@@ -1,7 +1,7 @@
 """What tuning needs beyond rates and durations: runs by version, failures by how many run at once.
 
-*Versions*: the outcome of each run, by the version of its template. *Crowds*: of the attempts at the
-instances of a step, how many others were running when each began, by powers of two (0: alone).
+*Versions*: the outcome of each run, by the version of its template. *Crowds*: of the attempts at
+the instances of a step, how many others were running when each began, by powers of two (0: alone).
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ rules, each with its least number of cases:
   percentile, and at least twice the longest that was seen. Gained: the time that a hang costs.
 * *A timeout that is too short* (attempts time out while successes come close to it): twice as long.
   Gained: the share of what timed out that a log-normal tail says would have ended in time.
-* *One more try*: failures that are worth another try, where another try after a failure helped: at this
-  step, or, as far as that is not known, at others with the same command. Only for steps that are
-  declared `idempotent`.
+* *One more try*: failures that are worth another try, where another try after a failure helped: at
+  this step, or, as far as that is not known, at others with the same command. Only for steps that
+  are declared `idempotent`.
 * *Fewer tries*: of `ENOUGH` tries after a failure hardly any helped. Gained: the time they take.
 * *Smaller batches*: with more instances at once a step fails more often.
 * *Another agent*: a step that is pinned to an agent fails there more often than on another one.
@@ -25,8 +25,8 @@ from math import ceil, floor, log, log10
 from statistics import NormalDist
 from typing import Final, Literal
 
-from shared.outcomes.beta import Belief, belief
 from shared.outcomes.believing import MATTERS, Beliefs, apart
+from shared.outcomes.beta import Belief, belief
 from shared.outcomes.lasting import DurationModel
 from shared.outcomes.success import AttemptCounts, SuccessModel
 from shared.outcomes.trials import TrialModel
@@ -54,8 +54,8 @@ Measure = Literal["failure_rate", "seconds"]
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What a change is expected to do: to the failures of an attempt at the step (0 to 1), or to the
-    seconds that it costs when it goes wrong. Between `low` and `high` it is with 95 %."""
+    """What a change is expected to do: to the failures of an attempt at the step (0 to 1), or to
+    the seconds that it costs when it goes wrong. Between `low` and `high` it is with 95 %."""
 
     measure: Measure
     before: float

@@ -231,6 +231,6 @@ def test_rounding_goes_up_and_not_far(seconds: float) -> None:
 
 
 def test_a_log_normal_tail() -> None:
-    """Median 5 s, 10 % beyond 10 s: then 3.7 % are beyond 20 s... of the tail 96 % are saved."""
+    """Median 5 s, 10 % beyond 10 s: then 0.5 % are beyond 20 s, and 95 % of the tail are saved."""
     assert saved_by_twice(5, 10, 0.1) == pytest.approx(1 - 0.0052 / 0.1, abs=0.01)
     assert saved_by_twice(0, 10, 0.1) == 0.5
