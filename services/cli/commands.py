@@ -133,6 +133,16 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.outcomes",
+        RUN,
+        {
+            "predict": "Say how likely a run is to succeed, and how long it takes.",
+            "failures": "Failures as they are known, and what resolved them.",
+            "tuning": "Changes that runs suggest: list, apply, dismiss.",
+            "insights": "List what was learned lately.",
+        },
+    ),
+    CommandModule(
         "services.cli.concurrency",
         RUN,
         {"concurrency": "Who has a slot of a concurrency key, who waits; release one."},

@@ -38,6 +38,7 @@ from shared.adapters.mongo.execution_queries import MongoExecutionQueries
 from shared.adapters.mongo.idempotency import MongoIdempotencyStore
 from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
+from shared.adapters.mongo.outcomes import MongoOutcomeViews
 from shared.adapters.mongo.participants import MongoParticipants
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.receivers import MongoReceiverStore
@@ -140,6 +141,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
     automations, slots = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
     rollbacks, plans = MongoRollbackStore(mongo), MongoPlanStore(mongo)
+    outcomes = MongoOutcomeViews(mongo)
     await _ensure_indexes(
         [
             templates,
@@ -153,6 +155,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
             slots,
             rollbacks,
             plans,
+            outcomes,
         ]
     )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
@@ -178,6 +181,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         slots=slots,
         rollbacks=RollbackPorts(rollbacks, plans, RemoteRollbackDesk(bus)),
         record=RecordPorts(NatsRecordSink(publisher), MongoRecordingChoices(mongo)),
+        outcomes=outcomes,
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         commands=CommandRegistry.installed(),

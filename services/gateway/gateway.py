@@ -20,6 +20,7 @@ from services.gateway.operations.executions import ExecutionOperations
 from services.gateway.operations.explaining import Explaining
 from services.gateway.operations.fleets import TargetOperations
 from services.gateway.operations.operating import Operating
+from services.gateway.operations.outcomes import OutcomeOperations
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.recording import Recording
@@ -76,6 +77,7 @@ class Gateway:
     schedules: ScheduleOperations
     concurrency: ConcurrencyOperations
     rollbacks: RollbackOperations
+    outcomes: OutcomeOperations
     receivers: ReceiverOperations
     rules: RuleOperations
     own_events: OwnEvents
@@ -124,6 +126,7 @@ class Gateway:
             schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),
             rollbacks=RollbackOperations(parts, executions, templates, programs),
+            outcomes=OutcomeOperations(parts, templates),
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),
             own_events=OwnEvents(

@@ -21,6 +21,7 @@ from shared.ports.journal import AutomationJournal, Journal
 from shared.ports.keys import KeyStore
 from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
+from shared.ports.outcomes import OutcomeViews
 from shared.ports.quarantine import Quarantine
 from shared.ports.receivers import ReceiverStore
 from shared.ports.record import RecordSink
@@ -105,6 +106,7 @@ class Parts:
     slots: KeyStateStore
     rollbacks: RollbackPorts
     record: RecordPorts
+    outcomes: OutcomeViews
     control: Control
     validator: Validator
     commands: CommandRegistry

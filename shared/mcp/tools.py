@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
-
-from mcp import types
-from pydantic import BaseModel
+from collections.abc import Mapping
+from typing import Any, Final
 
 from shared.contracts.api.approvals import ApprovalPage, ExecutionApprovals
 from shared.contracts.api.collective import DelegationPage, NewMemory, RecalledMemories
@@ -34,8 +30,9 @@ from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
 from shared.mcp import arguments as a
-from shared.mcp import rollbacks, schedules, triggers, validation
+from shared.mcp import outcomes, rollbacks, schedules, triggers, validation
 from shared.mcp.api import GatewayApi, segment
+from shared.mcp.tool import Tool
 from shared.mcp.waiting import Report, wait_for_end
 
 WORKFLOWS: Final = "/api/v1/workflows"
@@ -43,44 +40,6 @@ APPROVALS: Final = "/api/v1/approvals"
 TARGETS: Final = "/api/v1/targets"
 DELEGATIONS: Final = "/api/v1/delegations"
 MEMORIES: Final = "/api/v1/memories"
-
-ArgumentsT = TypeVar("ArgumentsT", bound=BaseModel)
-AnswerT = TypeVar("AnswerT", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Tool(Generic[ArgumentsT, AnswerT]):
-    """One tool. The first sentence of `description` says what it does."""
-
-    name: str
-    title: str
-    description: str
-    arguments: type[ArgumentsT]
-    answer: type[AnswerT]
-    run: Callable[[GatewayApi, ArgumentsT, Report], Awaitable[AnswerT]]
-    reads_only: bool = False
-    destructive: bool = False
-    idempotent: bool = False
-
-    async def call(self, api: GatewayApi, given: Mapping[str, Any], report: Report) -> BaseModel:
-        """Check the arguments and run. Raises `ValidationError` and `RefusedError`."""
-        return await self.run(api, self.arguments.model_validate(given), report)
-
-    def described(self) -> types.Tool:
-        """The tool as clients list it."""
-        return types.Tool(
-            name=self.name,
-            title=self.title,
-            description=self.description,
-            input_schema=self.arguments.model_json_schema(),
-            output_schema=self.answer.model_json_schema(mode="serialization"),
-            annotations=types.ToolAnnotations(
-                read_only_hint=self.reads_only,
-                destructive_hint=self.destructive,
-                idempotent_hint=self.idempotent or self.reads_only,
-                open_world_hint=False,
-            ),
-        )
 
 
 async def _list(api: GatewayApi, given: a.ListWorkflows, _report: Report) -> TemplatePage:
@@ -495,6 +454,7 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         _recall,
         reads_only=True,
     ),
+    *outcomes.TOOLS,
 )
 
 TOOLS: Final[Mapping[str, Tool[Any, Any]]] = {tool.name: tool for tool in TABLE}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+MAX_CHARACTERS: Final = 1_000
+"""Of a message; the rest is not looked at, nor shown."""
 MAX_TOKENS: Final = 40
 """Tokens of a message that are looked at."""
 ANY: Final = "<*>"
@@ -53,6 +55,7 @@ _WORD: Final = re.compile(r"<[A-Z]+>|\w")
 
 def masked(message: str) -> str:
     """The message, its values replaced by placeholders: fit for being shown to anyone."""
+    message = message[:MAX_CHARACTERS]
     for pattern, by in _COMPILED:
         message = pattern.sub(by, message)
     return " ".join(message.split())

@@ -20,13 +20,16 @@ MAX_VERSIONS: Final = 10_000
 MAX_STEPS: Final = 5_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class VersionCounts:
     """The runs of one version."""
 
     runs: int = 0
     succeeded: int = 0
     at_ms: int = 0
+
+
+NO_RUNS: Final = VersionCounts()
 
 
 @dataclass(slots=True)
@@ -53,10 +56,12 @@ class TrialModel:
             return
         if item.status != "cancelled":
             key = (item.template_id, item.template_version)
-            counts = self.versions.setdefault(key, VersionCounts())
-            counts.runs += 1
-            counts.succeeded += item.status == "completed"
-            counts.at_ms = max(counts.at_ms, item.at_ms)
+            before = self.versions.get(key, NO_RUNS)
+            self.versions[key] = VersionCounts(
+                before.runs + 1,
+                before.succeeded + (item.status == "completed"),
+                max(before.at_ms, item.at_ms),
+            )
         for step, some in _by_step(item).items():
             kept = self.crowds.setdefault((item.template_id, step), Crowds())
             kept.at_ms = max(kept.at_ms, item.at_ms)
@@ -69,7 +74,7 @@ class TrialModel:
 
     def of_version(self, template_id: str, version: str) -> VersionCounts:
         """The runs of a version so far."""
-        return self.versions.get((template_id, version), VersionCounts())
+        return self.versions.get((template_id, version), NO_RUNS)
 
     def forget(self, order: Forget) -> bool:  # noqa: ARG002 - the fold's form
         """Orders name commands and feedback, which this never sees."""

@@ -29,7 +29,7 @@ from shared.outcomes.believing import MATTERS, Beliefs, apart
 from shared.outcomes.beta import Belief, belief
 from shared.outcomes.lasting import DurationModel
 from shared.outcomes.success import AttemptCounts, SuccessModel
-from shared.outcomes.trials import TrialModel
+from shared.outcomes.trials import NO_RUNS, TrialModel, VersionCounts
 from shared.workflow.definition import Step, Template
 
 ENOUGH: Final = 50
@@ -80,6 +80,8 @@ class Proposal:
     evidence: tuple[str, ...] = ()
     safe: bool = True
     """It may be applied without a person, where the template's policy says so."""
+    base: VersionCounts = NO_RUNS
+    """The runs of the version."""
 
     @property
     def id(self) -> str:
@@ -152,6 +154,7 @@ class _Seen:
             why=why,
             evidence=evidence,
             safe=safe,
+            base=self.evidence.trials.of_version(self.template.id, self.template.version),
         )
 
 

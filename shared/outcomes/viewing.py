@@ -147,6 +147,8 @@ def proposal_view(proposal: Proposal, now_ms: int) -> ProposalView:
         why=proposal.why,
         evidence=proposal.evidence,
         safe=proposal.safe,
+        base_runs=proposal.base.runs,
+        base_succeeded=proposal.base.succeeded,
         at_ms=now_ms,
     )
 

@@ -325,6 +325,9 @@ class ProposalView(View):
     why: str
     evidence: tuple[str, ...] = ()
     safe: bool = True
+    base_runs: int = 0
+    base_succeeded: int = 0
+    """The runs of `version`, which the change will be compared with."""
     status: Status = "open"
     at_ms: int = 0
     by: str = ""

@@ -33,8 +33,8 @@ class OutcomeViews(Protocol):
         after: tuple[float, str] | None = None,
         limit: int = 50,
     ) -> Sequence[V]:
-        """Views of one kind (and group) by rank, highest first, and of equal rank by key; `after` is
-        the rank and the key of the last one of the page before."""
+        """Views of one kind (and group) by rank, highest first, and of equal rank by key; `after`
+        is the rank and the key of the last one of the page before."""
         ...
 
     async def keys(self, kind: type[View]) -> Sequence[str]:
@@ -42,6 +42,6 @@ class OutcomeViews(Protocol):
         ...
 
     async def change(self, view: ProposalView, expected: Status | None) -> bool:
-        """Keep a proposal if the one of its key stands as expected (None: there is none), atomically;
-        False where it does not."""
+        """Keep a proposal if the one of its key stands as expected (None: there is none),
+        atomically; False where it does not."""
         ...

@@ -221,7 +221,7 @@ class Policies(Model):
     tuning: Literal["off", "propose", "apply"] = Field(
         "propose",
         description="What becomes of changes that runs suggest (timeouts, retries, batches): they "
-        "are not looked for, proposed, or applied as a new version and taken back if that is worse.",
+        "are not looked for, proposed, or applied as a new version that is taken back if worse.",
     )
 
     @property

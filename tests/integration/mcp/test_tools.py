@@ -44,6 +44,10 @@ TOOLS = {
     "task_complete",
     "memory_remember",
     "memory_recall",
+    "workflow_predict",
+    "workflow_failures",
+    "workflow_tuning",
+    "workflow_insights",
 }
 ECHO = {"id": "echo", "command": "noop", "parameters": {"echo": "${{ params.who }}"}}
 PAUSE = {"id": "pause", "command": "wait", "parameters": {"seconds": 1}, "depends_on": ["echo"]}
@@ -278,6 +282,9 @@ READS = {
     "task_list",
     "memory_recall",
     "workflow_validate",
+    "workflow_predict",
+    "workflow_failures",
+    "workflow_insights",
 }
 AGENTS = {"task_accept", "task_complete", "memory_remember"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -290,6 +297,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_control": {"execution_id": "ex_none", "action": "pause"},
     "workflow_rerun": {"execution_id": "ex_none"},
     "workflow_rollback": {"execution_id": "ex_none", "action": "request"},
+    "workflow_predict": {"template_id": "no_such_template"},
+    "workflow_tuning": {"action": "apply", "id": "none"},
+    "workflow_failures": {"message": "out of cheese"},
     "workflow_bulk": {"action": "cancel", "filter": {"label": "no=where"}},
     "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
     "schedule_preview": {"timetable": {"every_s": 60}},

@@ -1,0 +1,131 @@
+"""What to expect of a run, from views: with these parameters, on this agent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from shared.outcomes.believing import moved
+from shared.outcomes.beta import belief
+from shared.outcomes.viewing import chance
+from shared.outcomes.views import (
+    LEVELS,
+    AgentView,
+    CategoryView,
+    Chance,
+    Durations,
+    Leaning,
+    Part,
+    Share,
+    StepView,
+    TemplateView,
+    ValueView,
+)
+
+NO_RUNS: Final = "no runs yet"
+
+
+class Prediction(Part):
+    """What is expected of a run. `success_rate` is what was counted, None without any run: then
+    `standing` says `no runs yet`, and the chance is that of what the template leans on."""
+
+    template_id: str
+    standing: Literal["learned", "no runs yet"]
+    runs: int
+    succeeded: int
+    success_rate: Share | None
+    chance: Chance
+    leaning: tuple[Leaning, ...]
+    typical_s: float | None = Field(None, description="Half of the runs take at most so long.")
+    slow_s: float | None = Field(None, description="Nine of ten take at most so long.")
+    duration_runs: int = 0
+    because: tuple[str, ...] = ()
+    value: ValueView | None = Field(
+        None, description="The value of a parameter that this run has and that matters most."
+    )
+    agent: AgentView | None = None
+    steps: tuple[StepView, ...] = ()
+
+
+def predict(
+    template_id: str,
+    known: TemplateView | None,
+    category: CategoryView,
+    parameters: Mapping[str, Any] | None = None,
+    agent: AgentView | None = None,
+) -> Prediction:
+    """What to expect; `category` is what a template leans on that was never run."""
+    source = known if known is not None else category
+    value = _value(known, parameters or {}) if known is not None else None
+    found = value.chance if value is not None else source.chance
+    if agent is not None:
+        found = on_agent(found, agent.factor)
+    runs = known.runs if known is not None else 0
+    lasts = known.durations_s if known is not None else Durations()
+    return Prediction(
+        template_id=template_id,
+        standing="learned" if runs else NO_RUNS,
+        runs=runs,
+        succeeded=known.succeeded if known is not None else 0,
+        success_rate=round(known.succeeded / runs, 4) if known is not None and runs else None,
+        chance=found,
+        leaning=source.leaning,
+        typical_s=at_level(lasts, 0.5),
+        slow_s=at_level(lasts, 0.9),
+        duration_runs=lasts.count,
+        because=tuple(_because(source.leaning, value, agent)),
+        value=value,
+        agent=agent,
+        steps=known.steps if known is not None else (),
+    )
+
+
+def on_agent(of: Chance, factor: float) -> Chance:
+    """A chance where the odds of failure are so many times as high."""
+    return chance(belief(moved(of.probability, factor), of.alpha + of.beta))
+
+
+def at_level(lasts: Durations, level: float) -> float | None:
+    """The duration at one of the `LEVELS`; None where nothing was seen."""
+    return lasts.at[LEVELS.index(level)] if lasts.at else None
+
+
+def _value(known: TemplateView, parameters: Mapping[str, Any]) -> ValueView | None:
+    for one in known.values:
+        given = parameters.get(one.parameter, known)
+        if given is not known and json.dumps(given) == one.value:
+            return one
+    return None
+
+
+def _because(
+    levels: tuple[Leaning, ...], value: ValueView | None, agent: AgentView | None
+) -> Iterator[str]:
+    for one in levels:
+        if one.share >= 0.01:
+            yield _told(one)
+    if value is not None:
+        yield (
+            f"with {value.parameter} = {value.value}: {value.succeeded} of {value.runs} runs "
+            "succeeded, which is unlike the others"
+        )
+    if agent is not None:
+        yield (
+            f"{agent.agent} has {agent.factor:.2g} times the failures of other agents at the same "
+            f"steps ({agent.failed} of {agent.attempts} attempts failed)"
+        )
+
+
+def _told(one: Leaning) -> str:
+    what = {
+        "template": "this template",
+        "category": f"other templates of the category {one.name or 'custom'}",
+        "all": "templates of other categories",
+        "assumed": "what is assumed before anything was run",
+    }.get(one.level, one.level)
+    counted = f"{one.succeeded} of {one.runs} runs succeeded" if one.runs else NO_RUNS
+    said = what if one.level == "assumed" else f"{what}: {counted}"
+    return f"{one.share:.0%} from {said}"

@@ -1,0 +1,1 @@
+"""Carrying tuning out: what is proposed becomes a version of a template, and is taken back."""
