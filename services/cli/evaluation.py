@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from services.cli.evaluation_of_commands import commands
+from services.cli.evaluation_of_outcomes import outcomes
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, told
 
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     group.callback(no_args_is_help=True)(_root)
     group.command("text")(told(text))
     group.command("commands")(told(commands))
+    group.command("outcomes")(told(outcomes))
     app.add_typer(group, name="eval")
 
 
