@@ -15,6 +15,7 @@ import typer
 
 from services.cli.evaluation_of_commands import commands
 from services.cli.evaluation_of_outcomes import outcomes
+from services.cli.evaluation_pictures import draw_or_say
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, told
 
@@ -56,6 +57,9 @@ def text(
     lexical: Annotated[
         bool, typer.Option("--lexical", help="Without the model of meaning, if there is one.")
     ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw calibration and accuracy over time into this folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well texts are matched to templates: alerts, notices, tickets, prose.
@@ -71,6 +75,8 @@ def text(
         raise CliError(f"{file}: no texts")
     matcher, embedder = _matcher(known.values(), lexical)
     judged, times = _judge(matcher, labelled, feedback)
+    if plot is not None:
+        _draw(plot, file, judged, feedback)
     figures = _figures(judged, times, embedder.name if embedder is not None else None)
     typer.echo(json.dumps(figures) if as_json else _told(figures))
 
@@ -178,6 +184,14 @@ def _figures(judged: list[Judged], times: list[float], model: str | None) -> dic
         "ms": {"p50": round(p50, 3), "p99": round(p99, 3)},
         "model": model,
     }
+
+
+def _draw(folder: Path, file: Path, judged: Sequence[Judged], feedback: bool) -> None:
+    from shared.learning.scores import Outcome
+
+    title = f"{file.name.split('.')[0] or 'texts'}-{'feedback' if feedback else 'text'}"
+    outcomes = [Outcome(int(one.label == one.answer), one.confidence) for one in judged]
+    draw_or_say(folder, title, outcomes, among=(1,), of="texts")
 
 
 def _told(figures: dict[str, Any]) -> str:

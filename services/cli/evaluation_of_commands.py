@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from services.cli.evaluation_pictures import draw_or_say
 from services.cli.options import AsJson
 from services.cli.outcome import CliError
 
@@ -68,7 +68,7 @@ def commands(
     model, done = _replayed(rows, granularity.value, shared_after)
     figures = _figures(model, done)
     if plot is not None:
-        _draw(plot, _title(files, granularity.value), done)
+        draw_or_say(plot, _title(files, granularity.value), done.outcomes)
     typer.echo(json.dumps(figures) if as_json else _told(figures))
 
 
@@ -158,12 +158,3 @@ def _told(figures: dict[str, Any]) -> str:
 def _title(files: Sequence[Path], granularity: str) -> str:
     names = " ".join(path.name.split(".")[0] for path in files)
     return f"{names}-{granularity}"
-
-
-def _draw(folder: Path, title: str, done: Replay) -> None:
-    try:
-        from services.cli.evaluation_plots import draw
-    except ModuleNotFoundError as error:
-        raise CliError(f"--plot needs {error.name}; it is in requirements-dev.lock") from None
-    for path in draw(folder, title, done.outcomes):
-        sys.stderr.write(f"drawn: {path}\n")

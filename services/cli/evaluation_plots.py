@@ -12,18 +12,31 @@ from shared.learning.scores import Outcome, bins_of
 mpl.use("Agg")
 
 WINDOW = 500
-"""Commands over which the accuracy is averaged."""
+"""Commands over which the accuracy is averaged, where there are enough."""
+
+_LEAST_WINDOWS = 4
+"""With fewer predictions the window is narrower, so that there is a line to see."""
 
 _SIZE = (6.0, 4.0)
 _DPI = 100
 
 
-def draw(folder: Path, title: str, outcomes: Sequence[Outcome]) -> list[Path]:
-    """Write the pictures of `outcomes` into `folder`; returns their files."""
+def draw(
+    folder: Path,
+    title: str,
+    outcomes: Sequence[Outcome],
+    *,
+    among: Sequence[int] = (1, 3, 5),
+    of: str = "commands",
+) -> list[Path]:
+    """Write the pictures of `outcomes` into `folder`; returns their files.
+
+    `among`: accuracy is drawn for what came among so many first; `of` what was predicted.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         "calibration": _calibration(title, outcomes),
-        "accuracy": _accuracy(title, outcomes),
+        "accuracy": _accuracy(title, outcomes, among, of),
     }
     written = []
     for name, figure in pictures.items():
@@ -47,15 +60,19 @@ def _calibration(title: str, outcomes: Sequence[Outcome]) -> Figure:
     return figure
 
 
-def _accuracy(title: str, outcomes: Sequence[Outcome]) -> Figure:
+def _accuracy(title: str, outcomes: Sequence[Outcome], among: Sequence[int], of: str) -> Figure:
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot(ylim=(0, 1))
     places = np.array([outcome.place for outcome in outcomes])
-    window = min(WINDOW, len(places))
-    for first in (1, 3, 5):
+    window = min(WINDOW, max(1, len(places) // _LEAST_WINDOWS))
+    for first in among:
         hits = ((places >= 1) & (places <= first)).astype(float)
         mean = np.convolve(hits, np.ones(window) / window, mode="valid")
-        axes.plot(np.arange(window, len(places) + 1), mean, label=f"among the first {first}")
-    axes.set(title=title, xlabel="commands", ylabel=f"right, of the last {window}")
+        axes.plot(np.arange(window, len(places) + 1), mean, label=_label(first))
+    axes.set(title=title, xlabel=of, ylabel=f"right, of the last {window}")
     axes.legend(loc="lower right")
     return figure
+
+
+def _label(first: int) -> str:
+    return "the first" if first == 1 else f"among the first {first}"

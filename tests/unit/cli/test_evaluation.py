@@ -43,6 +43,15 @@ def test_figures_for_people_stand_one_a_line(tmp_path: Path) -> None:
     assert "none: words and cues alone" in out
 
 
+def test_it_draws(tmp_path: Path) -> None:
+    """--plot writes two pictures."""
+    pytest.importorskip("matplotlib")
+    code, _, _ = evaluate(written(tmp_path, *TEXTS), "--plot", str(tmp_path / "plots"))
+    assert code == 0
+    drawn = sorted(each.name for each in (tmp_path / "plots").iterdir())
+    assert drawn == ["texts-text-accuracy.png", "texts-text-calibration.png"]
+
+
 def test_feedback_is_learned_after_the_answer(tmp_path: Path) -> None:
     """A text of a new kind is not known the first time, and is known once it was told often."""
     odd = [{"text": f"zorblax flimming {n}", "label": "config_update"} for n in range(12)]
