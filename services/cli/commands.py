@@ -105,6 +105,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.analytics",
+        RUN,
+        {"analytics": "Say how workflows do: runs, success, times, steps, agents."},
+    ),
+    CommandModule(
         "services.cli.bulk",
         RUN,
         {"bulk": "Do the same to every execution that fits a filter."},

@@ -25,6 +25,7 @@ from services.gateway.middleware.observation import NOT_AUDITED, READING, Observ
 from services.gateway.openapi import describe
 from services.gateway.routes import (
     agents,
+    analytics,
     approvals,
     archive,
     broadcasts,
@@ -63,6 +64,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     targets.router,
     operating.router,
     rollbacks.router,
+    analytics.router,
     approvals.router,
     agents.router,
     delegations.router,

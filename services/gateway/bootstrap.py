@@ -29,6 +29,7 @@ from shared.adapters.mongo.actors import (
     MongoKeyStateStore,
     MongoRollbackStore,
 )
+from shared.adapters.mongo.analytics import MongoAnalyticsStore
 from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.broadcasts import MongoBroadcasts
 from shared.adapters.mongo.connection import Mongo
@@ -182,6 +183,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         rollbacks=RollbackPorts(rollbacks, plans, RemoteRollbackDesk(bus)),
         record=RecordPorts(NatsRecordSink(publisher), MongoRecordingChoices(mongo)),
         outcomes=outcomes,
+        analytics=MongoAnalyticsStore(mongo),
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         commands=CommandRegistry.installed(),

@@ -11,6 +11,7 @@ from services.gateway.automation.rules import RuleOperations
 from services.gateway.automation.schedules import ScheduleOperations
 from services.gateway.hub import EventHub
 from services.gateway.keys import KeyRing
+from services.gateway.operations.analytics import AnalyticsOperations
 from services.gateway.operations.approvals import ApprovalOperations
 from services.gateway.operations.archive import ArchiveOperations
 from services.gateway.operations.bulk import Bulk
@@ -78,6 +79,7 @@ class Gateway:
     concurrency: ConcurrencyOperations
     rollbacks: RollbackOperations
     outcomes: OutcomeOperations
+    analytics: AnalyticsOperations
     receivers: ReceiverOperations
     rules: RuleOperations
     own_events: OwnEvents
@@ -127,6 +129,7 @@ class Gateway:
             concurrency=ConcurrencyOperations(parts),
             rollbacks=RollbackOperations(parts, executions, templates, programs),
             outcomes=OutcomeOperations(parts, templates),
+            analytics=AnalyticsOperations(parts),
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),
             own_events=OwnEvents(

@@ -19,6 +19,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "executions", "description": "Run workflows, watch them, intervene."},
     {"name": "rollbacks", "description": "Undo what an execution did, or see what that would do."},
     {"name": "outcomes", "description": "What is learned of runs: chances, failures, tuning."},
+    {"name": "analytics", "description": "Figures of what was run, counted beforehand."},
     {"name": "agents", "description": "Who runs commands, and who takes delegated tasks."},
     {"name": "delegations", "description": "Tasks for people and AI agents."},
     {"name": "memories", "description": "What was worth remembering."},

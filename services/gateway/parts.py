@@ -9,6 +9,7 @@ from services.gateway.read_through import ReadThrough
 from shared.commands.registry import CommandRegistry
 from shared.ports.actors import KeyStateStore, RollbackStore
 from shared.ports.agents import AgentDirectory
+from shared.ports.analytics import AnalyticsStore
 from shared.ports.archive import Archive
 from shared.ports.automations import AutomationStore
 from shared.ports.bus import BusSamples
@@ -107,6 +108,7 @@ class Parts:
     rollbacks: RollbackPorts
     record: RecordPorts
     outcomes: OutcomeViews
+    analytics: AnalyticsStore
     control: Control
     validator: Validator
     commands: CommandRegistry

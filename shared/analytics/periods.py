@@ -102,7 +102,8 @@ def widened(asked: Span, kept: Kept, finest: Level = "h") -> Span:
 
 
 def cover(span: Span, newest_ms: int, kept: Kept, finest: Level = "h") -> Sequence[Period]:
-    """The fewest periods that make up a range, which `widened` gave; in order."""
+    """The fewest periods that make up a range, which `widened` gave; in order. Where nothing as
+    fine as its edges is kept (`finest`), the first and the last reach beyond it."""
     to_ms = ENDLESS_MS if span.to_ms > newest_ms else span.to_ms
     last_ms = min(to_ms, period_of(newest_ms, "m").end_ms)
     found: list[Period] = []
@@ -127,7 +128,7 @@ def slices(span: Span, step: Step) -> Sequence[Span]:
 
 def _fitting(at_ms: int, to_ms: int, kept: Kept, finest: Level) -> Iterator[Period]:
     """Periods that begin here and do not go beyond the range, the longest first."""
-    for level in _LONGEST_FIRST:
+    for level in _LONGEST_FIRST[: _LONGEST_FIRST.index(finest) + 1]:
         period = period_of(at_ms, level)
         if period.start_ms == at_ms and period.end_ms <= to_ms:
             yield period

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -112,18 +112,19 @@ class Sums:
         for text in texts:
             self.add(text)
 
+    @classmethod
+    def of(cls, parts: Iterable[Sums]) -> Sums:
+        """The sum of sums."""
+        made = cls()
+        for part in parts:
+            for key, counts in part._counts.items():
+                made._count(key, dict(counts), part._spans.get(key, ()))
+        return made
+
     def add(self, text: str) -> None:
         """Count a table in."""
         for parts, counts, spans in json.loads(text):
-            key = tuple(parts)
-            known = self._counts.get(key)
-            if known is None:
-                self._counts[key] = counts
-            else:
-                for name, times in counts.items():
-                    known[name] = known.get(name, 0) + times
-            if spans:
-                self._spans[key].append(spans)
+            self._count(tuple(parts), counts, (spans,) if spans else ())
 
     def __iter__(self) -> Iterator[Key]:
         """The keys of all rows."""
@@ -147,3 +148,13 @@ class Sums:
         for key in keys:
             made.merge(self.row(key))
         return made
+
+    def _count(self, key: Key, counts: dict[str, int], spans: Sequence[Mapping[str, Any]]) -> None:
+        known = self._counts.get(key)
+        if known is None:
+            self._counts[key] = counts
+        else:
+            for name, times in counts.items():
+                known[name] = known.get(name, 0) + times
+        if spans:
+            self._spans[key].extend(spans)

@@ -29,8 +29,8 @@ from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView
 from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
+from shared.mcp import analytics, outcomes, rollbacks, schedules, triggers, validation
 from shared.mcp import arguments as a
-from shared.mcp import outcomes, rollbacks, schedules, triggers, validation
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.tool import Tool
 from shared.mcp.waiting import Report, wait_for_end
@@ -454,6 +454,7 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         _recall,
         reads_only=True,
     ),
+    *analytics.TABLE,
     *outcomes.TOOLS,
 )
 

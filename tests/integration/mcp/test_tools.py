@@ -26,6 +26,7 @@ TOOLS = {
     "workflow_cancel",
     "workflow_control",
     "workflow_rerun",
+    "workflow_analytics",
     "workflow_rollback",
     "workflow_bulk",
     "workflow_history",
@@ -270,6 +271,7 @@ async def test_roles_are_respected(connect: Connect, served: Served) -> None:
 
 READS = {
     "workflow_list",
+    "workflow_analytics",
     "workflow_status",
     "workflow_explain",
     "workflow_history",

@@ -91,6 +91,13 @@ def test_a_year_takes_few_periods() -> None:
     assert len(cover(span, NEWEST, Kept())) <= 11 + 2 * 30 + 2 * 23
 
 
+def test_what_is_kept_by_months_alone_answers_in_whole_months() -> None:
+    """Also where the range begins and ends within them."""
+    span = Span(at("2026-06-15"), at("2026-07-03"))
+    months = [Period("m", at("2026-06-01")), Period("m", at("2026-07-01"))]
+    assert cover(span, NEWEST, Kept(), "m") == months
+
+
 def test_before_hours_are_kept_days_answer() -> None:
     """The range grows to whole days, and further back to whole months."""
     kept = Kept(hours_since=at("2026-09-10"), days_since=at("2026-02-01"))
