@@ -16,6 +16,7 @@ import typer
 from services.cli.evaluation_of_commands import commands
 from services.cli.evaluation_of_outcomes import outcomes
 from services.cli.evaluation_pictures import draw_or_say
+from services.cli.evaluation_of_mining import mining
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, told
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("text")(told(text))
     group.command("commands")(told(commands))
     group.command("outcomes")(told(outcomes))
+    group.command("mining")(told(mining))
     app.add_typer(group, name="eval")
 
 

@@ -60,7 +60,7 @@ def commands(
     """
     # A product of small matrices is slower on two threads, by far where cores are busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    rows = [row for path in files for row in _read(path)]
+    rows = [row for path in files for row in read_trace(path)]
     if not rows:
         raise CliError("no commands")
     if interleaved:
@@ -72,7 +72,7 @@ def commands(
     typer.echo(json.dumps(figures) if as_json else _told(figures))
 
 
-def _read(path: Path) -> Iterator[TraceRow]:
+def read_trace(path: Path) -> Iterator[TraceRow]:
     """The commands of a file; what is wrong is told with its line."""
     from shared.learning.traces import TraceError, parse_row
 

@@ -1,0 +1,1 @@
+"""Workflows found in what was recorded."""
