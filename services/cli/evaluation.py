@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from services.cli.evaluation_of_commands import commands
+from services.cli.evaluation_of_mining import mining
 from services.cli.evaluation_of_outcomes import outcomes
 from services.cli.evaluation_pictures import draw_or_say
-from services.cli.evaluation_of_mining import mining
 from services.cli.options import AsJson
 from services.cli.outcome import CliError, told
 

@@ -149,9 +149,11 @@ def _told(number: int, one: Proposal) -> str:
     whose = f" (of {one.owner} alone)" if one.owner else ""
     lines = [
         f"\n{number}. {one.title}{whose}",
-        (f"   {support.runs} runs in {support.sessions} sessions of {support.users} users, chance "
-        f"10^{support.log10_p:.0f}, saves {saving.per_run_s:.0f} s a run"
-        f"{'' if saving.measured else ' (assumed)'}, score {one.score:.1f}"),
+        (
+            f"   {support.runs} runs in {support.sessions} sessions of {support.users} users, "
+            f"chance 10^{support.log10_p:.0f}, saves {saving.per_run_s:.0f} s a run"
+            f"{'' if saving.measured else ' (assumed)'}, score {one.score:.1f}"
+        ),
     ]
     waits = [step.depends_on for step in one.template.steps]
     for step, line, after in zip(one.template.steps, one.steps, waits, strict=True):
@@ -175,9 +177,8 @@ def _measured(many: int, as_json: bool) -> None:
         "memory_mb": round(_megabytes() - before, 1),
         **_looked_at(found),
     }
-    typer.echo(
-        json.dumps(figures) if as_json else "\n".join(f"{k}: {v}" for k, v in figures.items())
-    )
+    told = "\n".join(f"{k}: {v}" for k, v in figures.items())
+    typer.echo(json.dumps(figures) if as_json else told)
 
 
 def _megabytes() -> float:
