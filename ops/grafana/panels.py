@@ -410,6 +410,11 @@ VALIDATION: Final = Row(
             ),
             unit="ops",
         ),
+        Panel(
+            "Runs of the engine",
+            "Runs of schedules, rules and calls by what validation made of them.",
+            (Query("sum by (outcome) (increase(hive_runs_validated_total[15m]))", "{{outcome}}"),),
+        ),
     ),
 )
 

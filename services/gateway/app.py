@@ -114,6 +114,7 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     meter = GatewayMeter(registry, route_templates())
     app.state.meter = meter
     gateway.webhooks.judge.count = meter.delivery
+    gateway.run_validation.count = meter.run_validated
     gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
     app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)

@@ -22,6 +22,7 @@ from services.gateway.parts import (
     WebhookPorts,
 )
 from services.gateway.read_through import ReadThrough
+from services.gateway.run_validation import SLOTS
 from services.gateway.server import listen, serve_until
 from services.gateway.settings import GatewaySettings
 from shared.adapters.mongo.actors import (
@@ -59,6 +60,7 @@ from shared.adapters.nats.record import NatsRecordSink
 from shared.adapters.nats.rollback_desk import RemoteRollbackDesk
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.adapters.nats.validator import NatsValidator
 from shared.adapters.outages import outage_of
 from shared.collective.announcing import (
@@ -67,6 +69,7 @@ from shared.collective.announcing import (
     AnnouncedMemories,
 )
 from shared.commands.registry import CommandRegistry
+from shared.contracts import subjects
 from shared.ports.clock import Clock
 from shared.ports.events import EventSink
 from shared.ports.journal import Journal
@@ -186,6 +189,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         analytics=MongoAnalyticsStore(mongo),
         control=NatsControl(bus),
         validator=NatsValidator(bus),
+        runs_to_validate=NatsTaskFeed(bus, "", (), slots=SLOTS, pools=(subjects.pool_validator(),)),
         commands=CommandRegistry.installed(),
         clock=clock,
         ids=TimeSortedIds(),

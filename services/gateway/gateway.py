@@ -40,6 +40,7 @@ from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
 from services.gateway.rates import RateLimiter
 from services.gateway.risk import RiskGate, load_gate
+from services.gateway.run_validation import RunValidation
 from services.gateway.settings import GatewaySettings
 from services.gateway.validation_rules import load_rules
 from services.gateway.webhooks.service import Webhooks
@@ -83,6 +84,7 @@ class Gateway:
     receivers: ReceiverOperations
     rules: RuleOperations
     own_events: OwnEvents
+    run_validation: RunValidation
     sockets: set[object] = field(default_factory=set)
     """The WebSockets that are open."""
 
@@ -135,15 +137,20 @@ class Gateway:
             own_events=OwnEvents(
                 parts.automations.feed, parts.automations.store, receivers, parts.clock
             ),
+            run_validation=RunValidation(
+                parts.runs_to_validate, parts.journal, validating.of_run, parts.outage_of
+            ),
         )
 
     async def start(self) -> None:
-        """Begin to tell webhooks and rules."""
+        """Begin to tell webhooks and rules, and to look at what the engine asks for."""
+        self.run_validation.start()
         self.webhooks.start()
         self.own_events.start()
 
     async def close(self) -> None:
         """Stop listening and telling."""
+        await self.run_validation.close()
         await self.own_events.close()
         await self.webhooks.close()
         await self.hub.close()

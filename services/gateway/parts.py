@@ -28,6 +28,7 @@ from shared.ports.receivers import ReceiverStore
 from shared.ports.record import RecordSink
 from shared.ports.recording import RecordingChoices
 from shared.ports.rollbacks import PlanStore, RollbackDesk
+from shared.ports.tasks import TaskFeed
 from shared.ports.templates import TemplateStore
 from shared.ports.validator import Validator
 from shared.ports.webhooks import DeliveryStore, EventFeed, WebhookStore
@@ -111,6 +112,7 @@ class Parts:
     analytics: AnalyticsStore
     control: Control
     validator: Validator
+    runs_to_validate: TaskFeed
     commands: CommandRegistry
     clock: Clock
     ids: Ids

@@ -3,6 +3,8 @@ of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +16,21 @@ from shared.contracts.api.problems import FieldProblem
 from shared.contracts.forecasts import Forecast
 from shared.templates.document import TemplateFileError
 from shared.templates.loader import read_text
+from shared.validation.called import CalledReport
 from shared.validation.finding import Report, includes
 from shared.validation.risk import facts_of
 from shared.validation.subject import Subject
 from shared.workflow.definition import Template
 from shared.workflow.errors import ExpressionError
-from shared.workflow.risk_gate import Decision, Rules, compile_rules, decide_gate
+from shared.workflow.risk_gate import (
+    STRICTER,
+    Decision,
+    Rules,
+    compile_rules,
+    decide_gate,
+)
 from shared.workflow.risk_verdict import RiskVerdict
+from shared.workflow.validating import is_looked_at_alone
 from shared.workflow.validation_policy import GateRule
 
 NO_GATE: Final = Rules("installation", (), ())
@@ -64,11 +74,15 @@ class RiskGate:
         self._installation = installation
 
     def verdict(
-        self, subject: Subject, report: Report, forecast: Forecast | None
+        self,
+        subject: Subject,
+        report: Report,
+        forecast: Forecast | None,
+        called: Sequence[CalledReport] = (),
     ) -> RiskVerdict | None:
         """What is kept of a run that may go, if there is anything worth keeping. Raises 422 for one
         that is refused, naming the rule."""
-        decision = self._decide(subject, report, forecast)
+        decision = self._with_called(self._decide(subject, report, forecast), called)
         if decision.choice == "refuse":
             raise _refused(subject.template, report, decision)
         if decision.choice == "run" and not includes(report.level, "strict"):
@@ -85,12 +99,28 @@ class RiskGate:
             failure=_failure(forecast),
         )
 
-    def of_automation(self, subject: Subject, report: Report) -> None:
-        """The same for runs that come later, when nobody could be asked: raises 422 unless they may
-        simply go."""
-        decision = self._decide(subject, report, None)
-        if decision.choice != "run":
-            raise _refused(subject.template, report, decision, later=True)
+    def of_automation(
+        self, subject: Subject, report: Report, called: Sequence[CalledReport] = ()
+    ) -> None:
+        """The same for runs that come later: raises 422 for what would be refused each time. What
+        people must approve they are asked when its time has come."""
+        decision = self._with_called(self._decide(subject, report, None), called)
+        if decision.choice == "refuse":
+            raise _refused(subject.template, report, decision)
+
+    def _with_called(self, decision: Decision, called: Sequence[CalledReport]) -> Decision:
+        """The strictest of what is decided of a run and of what it calls. A call that is looked at
+        by itself when it begins asks for its own approval then; a refusal counts at once."""
+        for one in called:
+            template = one.subject.template
+            found = self._decide(one.subject, one.report, None)
+            if template is None or STRICTER[found.choice] <= STRICTER[decision.choice]:
+                continue
+            if found.choice == "refuse" or not is_looked_at_alone(template.policies.validation):
+                words = f"of {template.id}@{template.version}, which it calls"
+                reason = f"{words}: {found.reason}" if found.reason else words
+                decision = replace(found, reason=reason)
+        return decision
 
     def _decide(self, subject: Subject, report: Report, forecast: Forecast | None) -> Decision:
         own = subject.program.risk_gate if subject.program is not None else None
@@ -106,16 +136,13 @@ def _failure(forecast: Forecast | None) -> float | None:
 
 
 def _refused(
-    template: Template | None, report: Report, decision: Decision, *, later: bool = False
+    template: Template | None, report: Report, decision: Decision
 ) -> problems.ProblemError:
     name = f"{template.id} {template.version}" if template is not None else "the template"
     whose = "its template" if decision.whose == "template" else "this installation"
     why = f": {decision.reason}" if decision.reason else ""
     fix = "`hv validate` tells the findings; mend them, or have the rule changed"
     what = "refuses it"
-    if later and decision.choice == "approve":
-        what = "wants it approved, and nobody can be asked here"
-        fix = "give the template an approval (`policies.approval`): that holds whoever starts it"
     return problems.problem(
         "refused-by-validation",
         f"A run of {name} does not pass the risk gate: the rule `{decision.rule}` of {whose} "

@@ -15,12 +15,12 @@ import structlog
 
 from services.rollback.desk import Desk
 from services.rollback.pasts import NotYetError
-from services.rollback.patience import MOST_FAILURES, Patience
 from shared.contracts.rollbacks import AccountOrder, PlanOrder, RollbackOrder, order_of
 from shared.contracts.tasks import Task
 from shared.ports.tasks import TaskDelivery, TaskFeed
 from shared.rollback.messages import Accounted, PlanMade, PlanRefused
 from shared.runtime.meters import RollbackMeter
+from shared.runtime.patience import MOST_FAILURES, Patience
 from shared.workflow.messages import Message
 
 log = structlog.get_logger()
@@ -106,7 +106,7 @@ class Worker:
         """Put an answer into the journal. Another one to the same order is dropped there."""
         message_id = f"rbp.{order.rollback_id}.{order.number}.{order.work}"
         await self._journal.append(order.rollback_id, answer, message_id)
-        self._patience.answered(order)
+        self._patience.answered(_key(order))
         log.info("rollback", rollback=order.rollback_id, number=order.number, did=answer.type)
         self._count(answer)
 
@@ -119,7 +119,7 @@ class Worker:
             await delivery.hand_back(LATER_S)
             return
         self._meter.errors.count("internal")
-        tries = self._patience.failed(order)
+        tries = self._patience.failed(_key(order))
         if tries < MOST_FAILURES:
             log.warning("rollback order is tried again", tries=tries, **known, exc_info=error)
             await delivery.hand_back(min(LATER_S, AGAIN_S * 2**tries))
@@ -183,6 +183,10 @@ class Worker:
             await self.deal_with(delivery)
         finally:
             await self._feed.done()
+
+
+def _key(order: RollbackOrder) -> tuple[str, int, str]:
+    return order.rollback_id, order.number, order.work
 
 
 def given_up(order: RollbackOrder, tries: int, error: str) -> PlanRefused | Accounted:

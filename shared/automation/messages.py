@@ -66,11 +66,13 @@ AnyRequest = Saved | Paused | Resumed | Deleted
 
 
 class RunEnded(Message):
-    """An execution that was started came to its end, or could not even begin."""
+    """An execution that was started came to its end, or could not even begin: then it is `refused`,
+    for `reason`."""
 
     type: Literal["automation_run_ended"] = "automation_run_ended"
     execution_id: str
     status: str
+    reason: str = ""
 
 
 class TimerTaken(Message):

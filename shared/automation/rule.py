@@ -277,7 +277,7 @@ class _Turn:
         """An execution is over: that is shown beside its event."""
         self.touched = True
         self.recent = [
-            one.model_copy(update={"ended": ended.status})
+            one.model_copy(update={"ended": ended.status, "reason": ended.reason or one.reason})
             if one.execution_id == ended.execution_id
             else one
             for one in self.recent

@@ -164,7 +164,7 @@ class _Turn:
         """An earlier run is over: what waits for it may start."""
         runs = tuple(r for r in self.state.runs if r.execution_id != ended.execution_id)
         recent = tuple(
-            f.model_copy(update={"ended": ended.status})
+            f.model_copy(update={"ended": ended.status, "reason": ended.reason or f.reason})
             if f.execution_id == ended.execution_id
             else f
             for f in self.state.recent

@@ -1,4 +1,7 @@
-"""The request for an execution: made and checked when it is time to run, or the reason why not."""
+"""The request for an execution: made and checked when it is time to run, or the reason why not.
+
+The execution is validated in its first moment, at the level of its template.
+"""
 
 from __future__ import annotations
 
@@ -32,4 +35,5 @@ def requested(
         template_author=found.author,
         labels=spec.labels,
         trigger=trigger,
+        to_validate=True,
     )

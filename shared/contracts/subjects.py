@@ -90,6 +90,11 @@ def pool_rollback() -> str:
     return "rollback._"
 
 
+def pool_validator() -> str:
+    """The pool of executions that wait to be looked at before they begin."""
+    return "validator._"
+
+
 def pool_consumer(pool: str) -> str:
     """The consumer through which the agents of a pool share its tasks."""
     return "pool-" + pool.replace(".", "-")

@@ -28,6 +28,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     system.overdue,
     whole.failing,
     whole.paused,
+    whole.validation,
     whole.approvals,
     slots,
     steps,

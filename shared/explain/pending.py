@@ -13,6 +13,7 @@ from shared.workflow.machines.step import StepStatus
 from shared.workflow.program import Program
 from shared.workflow.slots import waits_to_begin
 from shared.workflow.state import ExecutionState, StepState
+from shared.workflow.validating import is_awaited
 
 
 def pending(picture: Picture) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def pending(picture: Picture) -> Iterator[Finding]:
     if state is None or program is None or state.over:
         return
     asked = {name for name, _ in open_gates(state)} | state.slots.keys()
-    if "workflow" in asked or waits_to_begin(state):
+    if "workflow" in asked or waits_to_begin(state) or is_awaited(state):
         return
     for name in program.graph.order:
         step = state.steps.get(name)

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from shared.contracts.api.explain import Awaited, Finding, Severity
 from shared.explain.picture import Picture
-from shared.explain.wording import count, names
+from shared.explain.wording import count, names, span
 from shared.workflow.gate_state import WORKFLOW_GATE, GateState
 from shared.workflow.gates import ESCALATE, EXPIRE, open_gates
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.state import ExecutionState, StepState
+from shared.workflow.validating import is_awaited
 
+VALIDATED_WITHIN_MS = 10_000
+"""Who looks at a run has answered by then, unless nobody does."""
 _SUCCEEDED = (ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS)
 _WELL = (*_SUCCEEDED, ExecutionStatus.ROLLED_BACK)
 
@@ -93,6 +96,29 @@ def cancelling(picture: Picture) -> Iterator[Finding]:
         normally="Agents prove that what ran is gone, or give up after 60 seconds; `finally` "
         "steps run, then it ends.",
         action=f"hv watch {state.execution_id}",
+    )
+
+
+def validation(picture: Picture) -> Iterator[Finding]:
+    """Somebody has to look at it before it begins."""
+    state = picture.state
+    if state is None or state.over or not is_awaited(state):
+        return
+    level = "standard"
+    if picture.program is not None:
+        level = picture.program.template.policies.validation.level
+    late = picture.now_ms - state.created_at_ms > VALIDATED_WITHIN_MS
+    waits = span(picture.now_ms - state.created_at_ms)
+    yield Finding(
+        cause="validating",
+        severity=Severity.STUCK if late else Severity.WAITS,
+        says=f"It is looked at (level {level}) before anything of it starts"
+        + (f"; nobody has answered for {waits}: does a validator run?" if late else ""),
+        waits_for=Awaited(kind="validation", name=level, message="run_validated"),
+        since_ms=state.created_at_ms,
+        normally="A gateway looks at it within a moment; above `standard` it asks the validator, "
+        "and after five minutes without one the run is refused.",
+        action="hv status" if late else f"hv show {state.execution_id}",
     )
 
 

@@ -38,6 +38,10 @@ class TaskDelivery(Protocol):
 class TaskFeed(Protocol):
     """Tasks for one agent, from every pool that it may pull from."""
 
+    async def start(self) -> None:
+        """Begin. Once more after it failed, or did not."""
+        ...
+
     async def take(self, limit: int) -> Sequence[TaskDelivery]:
         """Wait for at least one task, then give what is there, at most `limit`."""
         ...

@@ -334,7 +334,13 @@ class GatewayMeter:
         self._deliveries = Labelled(
             _counter(m.WEBHOOK_DELIVERIES, registry), m.WEBHOOK_DELIVERIES.labels, {}
         )
+        self._runs = Labelled(_counter(m.RUNS_VALIDATED, registry), m.RUNS_VALIDATED.labels, {})
         self.websockets = _gauge(m.WEBSOCKETS, registry)
+
+    def run_validated(self, outcome: str) -> None:
+        """Count a run of a schedule, a rule or a call; `outcome` is one of
+        `metrics.RUN_VALIDATIONS`."""
+        self._runs(outcome).inc()
 
     def request(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """Count an answered request; `route` is its template, `None` where none matched."""

@@ -95,6 +95,7 @@ TRIGGER_OUTCOMES: Final = (
 )
 OPEN_STATUSES: Final = tuple(status.value for status in OPEN)
 COMMAND_OUTCOMES: Final = ("succeeded", "failed", "timed_out", "cancelled", "deferred")
+RUN_VALIDATIONS: Final = ("passed", "approval", "refused")
 CAPTURE_OUTCOMES: Final = ("kept", "found", "failed", "too_large")
 CAPTURE_PARTS: Final = ("manifests", "contents")
 ERROR_KINDS: Final = (
@@ -454,6 +455,14 @@ ROLLBACK_PLANS: Final = Metric(
     _RB,
     "Plans that were asked for. Of one that was `refused` its rollback failed, and says why.",
     (Label("outcome", ("made", "refused")),),
+)
+RUNS_VALIDATED: Final = Metric(
+    "hive_runs_validated_total",
+    _C,
+    _GA,
+    "Runs of schedules and rules, and calls, that were looked at when their time had come: "
+    "`refused` ones failed before anything had run, those of `approval` ask people.",
+    (Label("outcome", RUN_VALIDATIONS),),
 )
 ROLLBACK_GIVEN_UP: Final = Metric(
     "hive_rollback_given_up_total",

@@ -67,6 +67,7 @@ _RULES: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     msg.ResumeRequested: lifecycle.resume_requested,
     msg.ApprovalAnswered: lifecycle.approval_answered,
     msg.ChildEnded: calling.child_ended,
+    msg.RunValidated: lifecycle.run_validated,
     msg.SignalReceived: choosing.signal_received,
     msg.InstancesAdded: instances.instances_added,
     msg.TargetsResolved: waves.targets_resolved,

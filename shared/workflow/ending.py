@@ -5,6 +5,7 @@
 * After a failure: `failed`, once nothing runs any more; what an agent has not claimed is
   cancelled at once, what had not become ready is skipped.
 * After a cancel or a deadline: `cancelled` or `failed`, once everything that ran is accounted for.
+* What nobody has let go (`validating`) ends without its handlers: nothing of it runs.
 * What is to be rolled back by itself then asks for it (`safety_net`).
 """
 
@@ -32,17 +33,26 @@ _UNCLAIMED: Final = (StepStatus.SCHEDULED, StepStatus.RETRYING, StepStatus.BLOCK
 def end_if_over(turn: Turn) -> Sequence[str]:
     """End the execution if nothing is left to do; gives steps that may begin before that."""
     stop = turn.state.stop
-    if stop is not None and stop.kind == "failure":
+    if stop is not None and turn.state.validating:
+        _skip_everything(turn)
+    elif stop is not None and stop.kind == "failure":
         _wind_down(turn, stop)
     if turn.ended_steps:
         return ()
-    if turn.program.graph.routes.has_sections:
+    if turn.program.graph.routes.has_sections and not turn.state.validating:
         begun = next_section(turn)
         if begun:
             return begun
     if turn.state.open == 0 and not turn.ended_steps:
         _end(turn, turn.state.stop)
     return ()
+
+
+def _skip_everything(turn: Turn) -> None:
+    """Nobody has let it go: no handler runs either."""
+    for step_id, step in turn.state.steps.items():
+        if step.status is StepStatus.PENDING:
+            turn.emit(ev.StepSkipped(step=step_id, reason="nothing of the execution has begun"))
 
 
 def _end(turn: Turn, stop: Stop | None) -> None:

@@ -78,7 +78,9 @@ from shared.workflow.undo_events import (
     ExecutionRolledBack,
     ExecutionRollingBack,
     RollbackOver,
+    UndoEvent,
 )
+from shared.workflow.validation_events import ValidationEvent
 
 __all__ = [
     "ApprovalDelegated",
@@ -486,11 +488,8 @@ AnyEvent = Annotated[
     | StepFailureKept
     | StepPlanned
     | ApprovalKept
-    | ExecutionRollbackRequested
-    | ExecutionRollingBack
-    | ExecutionRolledBack
-    | ExecutionRollbackIncomplete
-    | ExecutionRollbackFailed
+    | UndoEvent
+    | ValidationEvent
     | TimerSet
     | TimerCleared,
     Field(discriminator="type"),

@@ -32,6 +32,7 @@ from shared.workflow.state import (
     TimerState,
 )
 from shared.workflow.trusted import renewed
+from shared.workflow.validation_events import ExecutionValidated, ExecutionValidating
 
 Changes = dict[str, Any]
 MAX_SIGNALS: Final = 100
@@ -81,6 +82,17 @@ def _handling(state: ExecutionState, event: ev.ExecutionHandling, at_ms: int) ->
 
 def _status(state: ExecutionState, event: ev.AnyEvent, _at_ms: int) -> Changes:
     return {"status": EXECUTION.next(state.status, event.type)}
+
+
+def _validating(state: ExecutionState, event: ExecutionValidating, at_ms: int) -> Changes:
+    return _status(state, event, at_ms) | {"validating": True}
+
+
+def _validated(state: ExecutionState, event: ExecutionValidated, at_ms: int) -> Changes:
+    return _status(state, event, at_ms) | {
+        "validating": bool(event.refused),
+        "verdict": event.verdict,
+    }
 
 
 def _started(state: ExecutionState, event: ev.ExecutionStarted, at_ms: int) -> Changes:
@@ -383,6 +395,8 @@ _APPLY_TO_STEP: Final[Mapping[type, Callable[[StepState, Any, int], Changes]]] =
 }
 
 _APPLY: Final[Mapping[type, Callable[[ExecutionState, Any, int], Changes]]] = {
+    ExecutionValidating: _validating,
+    ExecutionValidated: _validated,
     ev.ExecutionStarted: _started,
     ev.ExecutionWaiting: _status,
     ev.ExecutionContinued: _status,

@@ -74,6 +74,8 @@ def stops(turn: Turn, step_id: str) -> bool:
     stop = turn.state.stop
     if stop is None:
         return False
+    if turn.state.validating:
+        return True
     routes = turn.program.graph.routes
     exempt = routes.after_failure if stop.kind == "failure" else routes.after_cancel
     return base(step_id) not in exempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.workflow import events as ev
 from shared.workflow import messages as msg
+from shared.workflow import validating
 from shared.workflow.adopting import adopt, cancel_what_kept_steps_cancel
 from shared.workflow.choosing import delay_over, people_answered
 from shared.workflow.errors import ExpressionError, ParameterError
@@ -22,7 +23,7 @@ from shared.workflow.machines.step import StepStatus
 from shared.workflow.parameters import prepare_parameters
 from shared.workflow.relaying import relay
 from shared.workflow.scheduling import (
-    awaits_approval,
+    awaits_word,
     schedule_attempt,
     start_overdue,
 )
@@ -40,6 +41,7 @@ from shared.workflow.stopping import (
     stop_all,
 )
 from shared.workflow.turn import Turn
+from shared.workflow.validation_events import ExecutionValidated
 from shared.workflow.waves import BATCH_TIMER, stop_fleet
 
 DEADLINE_TIMER = "deadline"
@@ -78,10 +80,28 @@ def requested(turn: Turn, execution_id: str, request: msg.ExecutionRequested) ->
     )
     if request.rerun is not None:
         adopt(turn, request.rerun)
-    rule = workflow_rule(turn)
     if problem:
-        _refuse(turn, problem)
-    elif rule is not None and not keep_approval(turn, WORKFLOW_GATE, rule):
+        _refuse(turn, "invalid_parameters", problem)
+    elif validating.has_to_be_validated(turn, request):
+        validating.ask(turn)
+    else:
+        _start_unless_gated(turn)
+
+
+def run_validated(turn: Turn, answer: msg.RunValidated) -> None:
+    """Somebody has looked at it: it goes on, or ends before anything of it has run."""
+    if not validating.is_awaited(turn.state):
+        return
+    turn.emit(ExecutionValidated(verdict=answer.verdict, refused=answer.refused))
+    if answer.refused:
+        _refuse(turn, validating.REFUSED, answer.refused)
+    else:
+        _start_unless_gated(turn)
+
+
+def _start_unless_gated(turn: Turn) -> None:
+    rule = workflow_rule(turn)
+    if rule is not None and not keep_approval(turn, WORKFLOW_GATE, rule):
         ask(turn, WORKFLOW_GATE, rule)
     else:
         _start(turn)
@@ -115,9 +135,10 @@ def cancel_requested(turn: Turn, request: msg.CancelRequested) -> None:
 
 
 def pause_requested(turn: Turn, request: msg.PauseRequested) -> None:
-    """Start nothing new. An execution that awaits its approval has nothing to pause."""
+    """Start nothing new. An execution that awaits its validation or its approval has nothing to
+    pause."""
     if turn.state.status is ExecutionStatus.RUNNING or (
-        turn.state.status is ExecutionStatus.WAITING and not awaits_approval(turn)
+        turn.state.status is ExecutionStatus.WAITING and not awaits_word(turn)
     ):
         turn.emit(ev.ExecutionPaused(by=request.by, reason=request.reason))
         relay(turn, "pause", request.by)
@@ -211,9 +232,9 @@ def _origin(rerun: Rerun | None) -> ev.RerunOf | None:
     )
 
 
-def _refuse(turn: Turn, problem: str) -> None:
+def _refuse(turn: Turn, code: str, problem: str) -> None:
     """It fails before anything of it has run."""
-    failure = msg.Failure(code="invalid_parameters", message=problem, retryable=False)
+    failure = msg.Failure(code=code, message=problem, retryable=False)
     turn.emit(ev.ExecutionStarted())
     turn.emit(ev.ExecutionFailing(step=None, failure=failure))
 

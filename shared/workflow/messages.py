@@ -100,6 +100,18 @@ class ExecutionRequested(Message):
     verdict: RiskVerdict | None = Field(
         None, description="What was found beforehand, and whether people must approve it for that."
     )
+    to_validate: bool = Field(
+        False, description="Nobody has looked at it: it is validated before it begins."
+    )
+
+
+class RunValidated(Message):
+    """Somebody looked at an execution that waited for it: it may run (`verdict` says more, where
+    there is more to say), or may not, and why."""
+
+    type: Literal["run_validated"] = "run_validated"
+    verdict: RiskVerdict | None = None
+    refused: str = Field("", max_length=4_000)
 
 
 class AttemptMessage(Message):
@@ -362,6 +374,7 @@ class SlotRevoked(SlotMessage):
 
 JournalMessage = Annotated[
     ExecutionRequested
+    | RunValidated
     | AttemptStarted
     | AttemptFinished
     | AttemptDeferred

@@ -6,14 +6,14 @@ from shared.workflow import events as ev
 from shared.workflow.binding import base
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import Actor, RegionCancelRequested
-from shared.workflow.scheduling import awaits_approval
+from shared.workflow.scheduling import awaits_word
 from shared.workflow.stopping import stop_steps
 from shared.workflow.turn import Turn
 
 
 def region_cancel_requested(turn: Turn, request: RegionCancelRequested) -> None:
     """A person cancels a region, once anything of the execution may run."""
-    if turn.state.stop is None and not awaits_approval(turn):
+    if turn.state.stop is None and not awaits_word(turn):
         reason = request.reason or f"region {request.region} cancelled by {request.by.id}"
         cancel_region(turn, request.region, request.by, reason)
 

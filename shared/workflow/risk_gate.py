@@ -42,7 +42,8 @@ GATE_VARIABLES: Final[Mapping[str, cel.Type]] = {
 """What the condition of a rule may use."""
 
 GATE_SCOPE: Final = Scope(GATE_VARIABLES)
-_STRICTER: Final[Mapping[Choice, int]] = {"run": 0, "approve": 1, "refuse": 2}
+STRICTER: Final[Mapping[Choice, int]] = {"run": 0, "approve": 1, "refuse": 2}
+"""How strict each choice is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def decide_gate(all_rules: Iterable[Rules], facts: Facts) -> Decision:
     decision = Decision()
     for rules in all_rules:
         found = _decided(rules, values)
-        if _STRICTER[found.choice] > _STRICTER[decision.choice]:
+        if STRICTER[found.choice] > STRICTER[decision.choice]:
             decision = found
     return decision
 

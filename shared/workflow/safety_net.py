@@ -28,6 +28,8 @@ def ask_for_rollback(turn: Turn) -> None:
     asked = state.rollback is not None
     if state.parent is not None or asked or not policies.rollback_enabled:
         return
+    if state.validating:  # nothing of it has begun
+        return
     if state.status not in _MAY_BE_UNDONE:
         return
     policy = policies.rollback

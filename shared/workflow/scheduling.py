@@ -155,6 +155,8 @@ def may_start(turn: Turn, key: str = "") -> bool:
     state = turn.state
     if stops(turn, key) or (state.slots and waits_to_begin(state)):
         return False
+    if state.validating and state.stop is None:
+        return False
     cancelling = state.stop is not None and state.stop.kind != "failure"
     return state.status is ExecutionStatus.CANCELLING if cancelling else state.status in _UNDER_WAY
 
@@ -165,6 +167,8 @@ def fail_unrendered(turn: Turn, step_id: str, error: ExpressionError) -> None:
     fail_for_good(turn, step_id, failure)
 
 
-def awaits_approval(turn: Turn) -> bool:
-    """True while a person must answer before anything starts."""
-    return turn.state.approval is ApprovalStatus.REQUESTED and turn.state.stop is None
+def awaits_word(turn: Turn) -> bool:
+    """True while somebody must say that it may run before anything starts: who validates, or a
+    person."""
+    state = turn.state
+    return state.stop is None and (state.validating or state.approval is ApprovalStatus.REQUESTED)

@@ -162,7 +162,7 @@ class ExecutionState(BaseModel):
     the step that needs one, `*` for the execution itself. `section` is `on_failure` or `finally`
     once those steps may start. `pause` is there while it is paused; `breakpoints` are the steps
     before which it will pause. `rerun` says which execution it repeats, `rollback` how its newest
-    rollback stands.
+    rollback stands. `validating`: nobody has looked at it and let it go, so nothing of it runs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -199,6 +199,7 @@ class ExecutionState(BaseModel):
     rerun: RerunOf | None = None
     rollback: Rollback | None = None
     verdict: RiskVerdict | None = None
+    validating: bool = False
     failure: Failure | None = None
     created_at_ms: int = 0
     started_at_ms: int = 0

@@ -62,3 +62,13 @@ class ExecutionRollbackFailed(RollbackOver):
     """Nothing was undone."""
 
     type: Literal["execution.rollback_failed"] = "execution.rollback_failed"
+
+
+UndoEvent = (
+    ExecutionRollbackRequested
+    | ExecutionRollingBack
+    | ExecutionRolledBack
+    | ExecutionRollbackIncomplete
+    | ExecutionRollbackFailed
+)
+"""Any of them."""

@@ -55,10 +55,12 @@ class Family:
             failure=state.failure,
         )
 
-    def to_source(self, execution_id: str, trigger: msg.Cause, status: str) -> None:
+    def to_source(
+        self, execution_id: str, trigger: msg.Cause, status: str, reason: str = ""
+    ) -> None:
         """Tell the schedule, the rule or the rollback that asked for an execution how it ended."""
         if is_automation(trigger.source) or is_rollback(trigger.source):
-            ended = RunEnded(execution_id=execution_id, status=status)
+            ended = RunEnded(execution_id=execution_id, status=status, reason=reason[:1_000])
             self._effects.append(trigger.source, ended, f"run.{execution_id}")
 
     def refused(self, child: str, parent: msg.Parent, reason: str) -> None:
@@ -104,4 +106,5 @@ def _request(state: ExecutionState, event: ev.StepCalled) -> msg.ExecutionReques
         timeout_s=event.timeout_s,
         trigger=state.trigger,
         rerun=plan.child if event.rerun_of and plan is not None else None,
+        to_validate=True,
     )

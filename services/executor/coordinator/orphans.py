@@ -40,6 +40,10 @@ LEAVE_S: Final = 10.0
 ASK_AGAIN_S: Final = 1.0
 
 
+_OF_SERVICES: Final = frozenset({subjects.pool_rollback(), subjects.pool_validator()})
+"""No agent serves these, and none has to."""
+
+
 class Orphans:
     """Looks for orphaned tasks every few seconds. Several coordinators may do so at once."""
 
@@ -69,7 +73,7 @@ class Orphans:
 
     async def round(self) -> None:
         """Settle the tasks of pools that were unserved in the last round too."""
-        served = served_pools(self._agents()) | {subjects.pool_rollback()}
+        served = served_pools(self._agents()) | _OF_SERVICES
         unserved = frozenset(await self._pools.occupied()) - served
         for pool in sorted(unserved & self._suspected):
             for delivery in await self._pools.take(pool, TAKE):

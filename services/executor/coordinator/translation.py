@@ -7,9 +7,11 @@ from typing import Final
 
 from services.executor.coordinator.family import Family
 from services.executor.placement import Placement
+from shared.contracts import subjects
 from shared.contracts.agents import AgentRecord
 from shared.contracts.claims import ClaimDecision
 from shared.contracts.publishing import wire_event
+from shared.contracts.run_validation import validation_task
 from shared.contracts.tasks import StopOrder, Task, unplaced
 from shared.ports.effects import Effects
 from shared.ports.journal import TimerOrder
@@ -21,6 +23,8 @@ from shared.workflow.machines.step import StepStatus
 from shared.workflow.messages import JOURNAL_MESSAGE, AttemptStarted, TimerFired
 from shared.workflow.selecting import resolved
 from shared.workflow.state import ExecutionState
+from shared.workflow.validating import REFUSED
+from shared.workflow.validation_events import ExecutionValidating
 
 Agents = Callable[[], Sequence[AgentRecord]]
 
@@ -68,7 +72,7 @@ class Translator:
         if after.parent is not None:  # also of what was over in its first moment
             self._family.to_parent(after, after.parent)
         else:
-            self._family.to_source(after.execution_id, after.trigger, after.status.value)
+            self._family.to_source(after.execution_id, after.trigger, *_end_of(after))
         if before is not None and before.timers:
             self._effects.forget(after.execution_id, timers=True, tasks=False)
 
@@ -76,7 +80,7 @@ class Translator:
         self, after: ExecutionState, event: ev.AnyEvent, version: int, *, again: bool
     ) -> None:
         match event:
-            case ev.StepScheduled():
+            case ev.StepScheduled() | ExecutionValidating():
                 self._task(after, event, again=again)
             case ev.StepStopping() | ev.StepRevoked():
                 self._effects.stop(_stop_order(after, event))
@@ -189,7 +193,12 @@ class Translator:
         answer = resolved(event, self._agents())
         self._effects.append(execution_id, answer, f"t.{execution_id}.{event.step}.{event.asked}")
 
-    def _task(self, state: ExecutionState, event: ev.StepScheduled, *, again: bool) -> None:
+    def _task(
+        self, state: ExecutionState, event: ev.StepScheduled | ExecutionValidating, *, again: bool
+    ) -> None:
+        if isinstance(event, ExecutionValidating):
+            self._effects.task(subjects.pool_validator(), validation_task(state), again=again)
+            return
         task = Task(
             execution_id=state.execution_id,
             template_id=state.template_id,
@@ -214,6 +223,14 @@ class Translator:
             self._effects.append(task.execution_id, unplaced(task, reason), f"u.{task.offer_id}")
         else:
             self._effects.task(pool, task, again=again)
+
+
+def _end_of(state: ExecutionState) -> tuple[str, str]:
+    """How an execution ended, for who started it, and why where it never began."""
+    failure = state.failure
+    if failure is not None and failure.code == REFUSED:
+        return "refused", failure.message
+    return state.status.value, ""
 
 
 def _stop_order(state: ExecutionState, event: ev.StepStopping | ev.StepRevoked) -> StopOrder:

@@ -247,7 +247,7 @@ class Turns:
         if request is not None and request.parent is not None:
             self._family.refused(raw.execution_id, request.parent, reason)
         elif request is not None:
-            self._family.to_source(raw.execution_id, request.trigger, "refused")
+            self._family.to_source(raw.execution_id, request.trigger, "refused", reason)
         log.warning("quarantined", execution=raw.execution_id, seq=raw.seq, reason=reason[:500])
         self._writer.quarantine(
             Quarantined(

@@ -115,7 +115,7 @@ class ExecutionOperations:
         self, stored: StoredTemplate, message: ExecutionRequested, principal: Principal
     ) -> ExecutionRequested:
         """The request with what was found of it beforehand. Raises 422 and 503."""
-        found = await self._validating.before_run(stored, message.parameters, principal)
+        found = await self._validating.before_run(stored, message.parameters, principal.name)
         return message.model_copy(update={"verdict": found})
 
     async def get(self, execution_id: str) -> ExecutionView:

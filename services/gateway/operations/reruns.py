@@ -115,7 +115,7 @@ class Reruns:
                 f"Execution {state.execution_id} cannot be run again so: {why_not}."
             )
         parameters, dropped = _parameters(state, stored.template, body.parameters)
-        verdict = await self._validating.before_run(stored, parameters, principal)
+        verdict = await self._validating.before_run(stored, parameters, principal.name)
         approvals = kept_approvals(past, program, parameters, principal.actor)
         sorting = sort_steps(past, program, parameters, wish, approvals)
         asked = _Asked(principal.actor, body.reason, body.whole_children)

@@ -21,9 +21,11 @@ from services.gateway.risk import RiskGate
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.validation import ValidateBody, ValidationReport
 from shared.contracts.forecasts import Forecast
+from shared.contracts.run_validation import RunToValidate
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 from shared.ports.templates import StoredTemplate
 from shared.ports.validator import ValidatorAwayError
+from shared.validation.called import CalledReport, called_reports, with_called
 from shared.validation.config import ValidationConfig
 from shared.validation.finding import Finding, Report, includes
 from shared.validation.rules.run import RUN_RULE, depends_on_run, run_problems
@@ -37,6 +39,7 @@ from shared.validation.validate import judged, resettled, validate
 from shared.workflow.definition import Template
 from shared.workflow.errors import ParameterError
 from shared.workflow.expressions import Rendered
+from shared.workflow.messages import RunValidated
 from shared.workflow.parameters import prepare_parameters
 from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.validation_policy import Level
@@ -47,12 +50,17 @@ MOST_KEPT: Final = 200
 """Stored versions whose reports are kept."""
 
 
+MOST_TOLD: Final = 10
+"""Errors that the refusal of a run names."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a stored version, and what of it depends on a run."""
 
     subject: Subject
     report: Report
+    called: tuple[CalledReport, ...]
     of_run: tuple[tuple[str, str, Rendered], ...]
 
 
@@ -74,11 +82,12 @@ class Validating:
         level: Level = body.level or "standard"
         if stored is not None and body.level is None:
             level = stored.template.policies.validation.level
-        found = validate(subject, level)
+        found = with_called(subject, validate(subject, level), called_reports(subject))
         live: ValidationAnswer | None = None
         if template is not None and subject.program is not None and _is_live(level):
             author = stored.created_by if stored is not None else principal.name
-            live = await self._look(template, level, _given(template, body), principal, author)
+            given = _given(template, body)
+            live = await self._look(template, level, given, principal.name, author)
             found = resettled(subject, found, live.findings)
         return ValidationReport(
             **dict(found),
@@ -89,7 +98,7 @@ class Validating:
 
     async def of_save(self, subject: Subject) -> Report:
         """What is found when a definition is saved; it knows the templates that are called."""
-        return validate(subject, "standard")
+        return with_called(subject, validate(subject, "standard"), called_reports(subject))
 
     async def subject_of_text(self, text: str) -> Subject:
         """The subject of a template file, with the templates that it calls."""
@@ -102,7 +111,7 @@ class Validating:
         return await self._with_called(first)
 
     async def before_run(
-        self, stored: StoredTemplate, parameters: Mapping[str, Any], principal: Principal
+        self, stored: StoredTemplate, parameters: Mapping[str, Any], requested_by: str
     ) -> RiskVerdict | None:
         """Look at a run at the level of the template's policy. Raises 422 when what is found, or
         the risk gate, keeps it from running; gives what is to be kept with it, and whether people
@@ -113,28 +122,43 @@ class Validating:
         forecast: Forecast | None = None
         if _is_live(level):
             live = await self._look(
-                stored.template, level, dict(parameters), principal, stored.created_by
+                stored.template, level, dict(parameters), requested_by, stored.created_by
             )
             forecast = live.forecast
             report = resettled(known.subject, report, live.findings)
             refuse_if_failed(stored.template, report)
-        return self._gate.verdict(known.subject, report, forecast)
+        return self._gate.verdict(known.subject, report, forecast, known.called)
+
+    async def of_run(self, run: RunToValidate) -> RunValidated:
+        """The same for a run that the engine asked for, when its time has come. Raises
+        `ValidatorAwayError`."""
+        stored = await self._parts.templates.find(run.template_id, run.template_version)
+        if stored is None:
+            name = f"{run.template_id}@{run.template_version}"
+            return RunValidated(refused=f"there is no template {name}")
+        try:
+            verdict = await self.before_run(stored, run.parameters, run.requested_by)
+        except problems.ProblemError as error:
+            if isinstance(error.__cause__, ValidatorAwayError):
+                raise error.__cause__ from None
+            return RunValidated(refused=_in_words(error))
+        return RunValidated(verdict=verdict)
 
     async def before_automation(
         self, stored: StoredTemplate, parameters: Mapping[str, Any]
     ) -> None:
-        """The same for runs that come later, by a schedule or an event: the static rules. What the
-        live system says now need not hold then."""
+        """What can be said now of runs that come later, by a schedule or an event: the static
+        rules. Each run is looked at once more, on its whole level, when its time has come."""
         level = stored.template.policies.validation.level
         known, report = await self._static(stored, level, parameters)
         refuse_if_failed(stored.template, report)
-        self._gate.of_automation(known.subject, report)
+        self._gate.of_automation(known.subject, report, known.called)
 
     async def before_rule(self, stored: StoredTemplate) -> None:
         """The same where the parameters come with each event: what holds whatever they are."""
         known = await self._known(stored, stored.template.policies.validation.level)
         refuse_if_failed(stored.template, known.report)
-        self._gate.of_automation(known.subject, known.report)
+        self._gate.of_automation(known.subject, known.report, known.called)
 
     async def _static(
         self, stored: StoredTemplate, level: Level, parameters: Mapping[str, Any]
@@ -157,7 +181,9 @@ class Validating:
             self._kept.move_to_end(key)
             return self._kept[key]
         subject = await self.subject_of_template(template)
-        known = _Known(subject, validate(subject, level), tuple(_of_run(subject)))
+        called = called_reports(subject)
+        report = with_called(subject, validate(subject, level), called)
+        known = _Known(subject, report, called, tuple(_of_run(subject)))
         if not _lacks_called(subject):  # what is stored later would be missing for ever
             self._kept[key] = known
             if len(self._kept) > MOST_KEPT:
@@ -195,14 +221,14 @@ class Validating:
         template: Template,
         level: Level,
         parameters: dict[str, Any] | None,
-        principal: Principal,
+        requested_by: str,
         author: str,
     ) -> ValidationAnswer:
         question = ValidationQuestion(
             template=template,
             level=level,
             parameters=parameters,
-            requested_by=principal.name[:200],
+            requested_by=requested_by[:200],
             template_author=author[:200],
         )
         try:
@@ -213,7 +239,7 @@ class Validating:
                 f"Level {level} needs the validator service, and none answers ({error}). Start it "
                 "(`hv up`), or ask for level standard.",
                 headers={"Retry-After": str(problems.RETRY_AFTER_S)},
-            ) from None
+            ) from error
 
 
 def refuse_if_failed(template: Template, report: Report) -> None:
@@ -228,6 +254,17 @@ def refuse_if_failed(template: Template, report: Report) -> None:
             f"{template.id}` tells the whole.",
             errors=fields(report.of_severity("error")),
         )
+
+
+def _in_words(error: problems.ProblemError) -> str:
+    """Why a run is refused, with what was found and what to do about it."""
+    lines = [
+        f"{one.code} at {one.field}: {one.message}" + (f" ({one.fix})" if one.fix else "")
+        for one in error.details.errors[:MOST_TOLD]
+    ]
+    more = len(error.details.errors) - len(lines)
+    tail = [f"and {more} more"] if more > 0 else []
+    return " · ".join([error.details.detail, *lines, *tail])[:4_000]
 
 
 def fields(findings: tuple[Finding, ...]) -> list[FieldProblem]:

@@ -24,6 +24,7 @@ AwaitedKind = Literal[
     "slot",
     "step",
     "timer",
+    "validation",
 ]
 
 

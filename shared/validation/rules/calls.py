@@ -95,7 +95,19 @@ _GOOD: Final = Example(f"""\
     parameters: {{dump: latest}}
 """)
 
+CALLED_RULE: Final = Rule(
+    code="refused-call",
+    level="standard",
+    severity="error",
+    summary="A sub-workflow that is called would itself be refused.",
+    why="It is a part of the run: the step that calls it would fail when it is reached, after "
+    "everything before it has been done. It is looked at on the level of its own template, and "
+    "with the settings of its own category.",
+    tags=("calls",),
+)
+
 RULES: Final = (
+    CALLED_RULE,
     Rule(
         code="unknown-template",
         level="standard",

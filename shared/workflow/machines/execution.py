@@ -1,6 +1,6 @@
 """The execution's machine.
 
-* It is created `pending`; approval makes it `waiting` first.
+* It is created `pending`; validation and approval make it `waiting` first.
 * `running` while any step can move; `waiting` when only something outside can move it.
 * `paused` starts nothing new. `cancelling` stops what runs and waits for the proof.
 * The ends are final but for one way out: an ended execution can be rolled back. It is
@@ -56,6 +56,8 @@ EXECUTION: Final = Machine(
     initial=_S.PENDING,
     terminal=ENDED,
     rows={
+        "execution.validating": each(_S.PENDING, to=_S.WAITING),
+        "execution.validated": each(_S.WAITING, to=_S.PENDING),
         "approval.requested": each(_S.PENDING, to=_S.WAITING),
         "approval.granted": each(_S.WAITING, to=_S.PENDING),
         "approval.rejected": each(_S.WAITING, to=_S.WAITING),

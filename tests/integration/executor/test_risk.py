@@ -3,7 +3,9 @@ risk gate lets them go, has people approve them, or refuses them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +164,145 @@ async def test_the_installation_asks_whatever_the_template_says(
     assert state.gates["workflow"].rule.approvers.groups == ("bosses",)
 
 
-async def test_schedules_and_rules_ask_nobody(gateway: Gateway) -> None:
-    """Runs that come later without anybody who could be asked must be such that they may go."""
-    gate = [{"when": "effects.irreversible > 0", "then": "approve"}]
+async def scheduled(gateway: Gateway, template: str) -> str:
+    """Make a schedule that runs a template once, at once; gives its id."""
+    at = datetime.now(UTC) + timedelta(seconds=1)
+    body = {"name": "n", "template_id": template, "timetable": {"at": at.isoformat()}}
+    answer = await gateway.client.post("/api/v1/schedules", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def firing(gateway: Gateway, schedule: str, **wanted: str) -> dict[str, Any]:
+    """What became of its only moment, once that is so."""
+    async with asyncio.timeout(20):
+        while True:
+            view = (await gateway.client.get(f"/api/v1/schedules/{schedule}")).json()
+            for one in view["recent"]:
+                if wanted.items() <= one.items():
+                    return dict(one)
+            await asyncio.sleep(0.05)
+
+
+async def test_what_would_always_be_refused_is_not_scheduled(gateway: Gateway) -> None:
+    """A schedule or rule whose runs the gate refuses whatever comes is refused when it is made."""
+    gate = [{"when": "effects.irreversible > 0", "then": "refuse", "reason": "by hand only"}]
+    await run(gateway, "never", BARE, gate=gate)
+    schedule = {"name": "n", "template_id": "never", "timetable": {"cron": "0 3 * * *"}}
+    rule = {"name": "r", "template_id": "never", "receiver": "executions"}
+    for path, body in (("schedules", schedule), ("triggers/rules", rule)):
+        answer = await gateway.client.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code == 422, answer.text
+        assert "by hand only" in answer.json()["detail"]
+
+
+async def test_a_scheduled_run_asks_people_when_its_time_has_come(
+    world: World, gateway: Gateway
+) -> None:
+    """The gate wants it approved: the execution waits for people as any other does."""
+    gate = [{"when": "effects.irreversible > 0", "then": "approve", "reason": "look first"}]
     await run(gateway, "nightly", BARE, gate=gate)
-    schedule = {"name": "n", "template_id": "nightly", "timetable": {"cron": "0 3 * * *"}}
-    answer = await gateway.client.post("/api/v1/schedules", json=schedule)
+    started = await firing(gateway, await scheduled(gateway, "nightly"), outcome="started")
+    state = await world.state_when(
+        started["execution_id"], lambda state: state.approval.value == "requested"
+    )
+    assert state.verdict is not None
+    assert state.verdict.reason == "look first"
+    assert state.steps["change"].status.value == "pending"
+
+
+@pytest.mark.usefixtures("validator")
+async def test_a_scheduled_run_is_looked_at_when_its_time_has_come(
+    world: World, gateway: Gateway
+) -> None:
+    """At its template's level: nobody can run it now, so nothing of it runs. Its schedule, its
+    own failure and `hv why` have what was found; one that passes runs, and says so."""
+    nobody = {**BARE, "target": {"labels": {"role": "nobody"}}}
+    await run(gateway, "lonely", nobody, level="strict")
+    refused = await firing(gateway, await scheduled(gateway, "lonely"), ended="refused")
+    assert "no-agent at steps/0" in refused["reason"]
+    execution = refused["execution_id"]
+    state = await world.ended(execution)
+    assert state.failure is not None
+    assert state.failure.code == "refused_by_validation"
+    assert not any(step.attempts for step in state.steps.values())
+    why = (await gateway.client.get(f"{EXECUTIONS}/{execution}/explain")).json()
+    assert "no-agent at steps/0" in why["answer"]
+    events = (await gateway.client.get(f"{EXECUTIONS}/{execution}/events")).json()["items"]
+    assert [e["type"] for e in events][:3] == [
+        "execution.created",
+        "execution.validating",
+        "execution.validated",
+    ]
+    await run(gateway, "easy", LOOK, level="strict")
+    passed = await firing(gateway, await scheduled(gateway, "easy"), ended="completed")
+    state = await world.ended(passed["execution_id"])
+    assert state.verdict is not None
+    assert (state.verdict.level, state.verdict.decision) == ("strict", "run")
+
+
+@pytest.mark.usefixtures("validator")
+async def test_a_call_is_looked_at_on_the_level_of_its_own_template(
+    world: World, gateway: Gateway
+) -> None:
+    """A sub-workflow whose policy asks for more than its caller's is looked at when it begins."""
+    nobody = {**BARE, "target": {"labels": {"role": "nobody"}}}
+    await run(gateway, "inner", nobody, level="strict")
+    call = {"id": "call", "workflow": {"template": "inner", "version": "1.0.0"}}
+    parent = await world.ended(await accepted(gateway, "outer", call))
+    assert parent.status.value == "failed"
+    child = await world.ended(parent.steps["call"].child)
+    assert child.failure is not None
+    assert child.failure.code == "refused_by_validation"
+    assert "no-agent" in child.failure.message
+    assert not any(step.attempts for step in child.steps.values())
+
+
+async def test_what_a_run_calls_counts_in_its_verdict(gateway: Gateway) -> None:
+    """The gate of a called template refuses the run that would call it, before it has begun, and
+    so does the installation, whose rules hold for each of them."""
+    gate = [{"when": "effects.irreversible > 0", "then": "refuse", "reason": "not from here"}]
+    await run(gateway, "guarded", BARE, gate=gate)
+    call = {"id": "call", "workflow": {"template": "guarded", "version": "1.0.0"}}
+    answer = await run(gateway, "caller", call)
     assert answer.status_code == 422, answer.text
-    assert "nobody can be asked here" in answer.json()["detail"]
-    rule = {"name": "r", "template_id": "nightly", "receiver": "executions"}
-    answer = await gateway.client.post("/api/v1/triggers/rules", json=rule)
-    assert answer.status_code == 422, answer.text
-    assert "nobody can be asked here" in answer.json()["detail"]
+    assert "of guarded@1.0.0, which it calls: not from here" in answer.json()["detail"]
+    two = [BARE, {**BARE, "id": "again"}]
+    await run(gateway, "twofold", *two)
+    call = {"id": "call", "workflow": {"template": "twofold", "version": "1.0.0"}}
+    execution = await accepted(gateway, "calls_two", call)
+    view = (await gateway.client.get(f"{EXECUTIONS}/{execution}")).json()
+    assert (view["verdict"]["decision"], view["verdict"]["by"]) == ("approve", "installation")
+
+
+@pytest.mark.usefixtures("validator")
+async def test_what_an_event_starts_is_looked_at(world: World, gateway: Gateway) -> None:
+    """The rule's record says that its run was refused, and why."""
+    nobody = {**BARE, "target": {"labels": {"role": "nobody"}}}
+    await run(gateway, "echoed", nobody, level="strict")
+    body = {
+        "name": "r",
+        "template_id": "echoed",
+        "receiver": "executions",
+        "events": ["execution.completed"],
+        "when": "event.data.template_id == 'spark'",
+    }
+    made = await gateway.client.post("/api/v1/triggers/rules", json=body)
+    assert made.status_code == 201, made.text
+    path = f"/api/v1/triggers/rules/{made.json()['id']}"
+    async with asyncio.timeout(30):
+        refused: list[dict[str, Any]] = []
+        await run(gateway, "spark", LOOK)
+        while not refused:
+            await asyncio.sleep(0.3)
+            recent = (await gateway.client.get(path)).json()["recent"]
+            refused = [one for one in recent if one["ended"] == "refused"]
+            if not recent:  # the rule is followed from a moment after it was made
+                await gateway.client.post(f"{BASE}/execute", json={"template_id": "spark"})
+    assert "no-agent at steps/0" in refused[0]["reason"]
+    assert not any(
+        s.attempts for s in (await world.ended(refused[0]["execution_id"])).steps.values()
+    )
 
 
 @pytest.mark.usefixtures("validator")

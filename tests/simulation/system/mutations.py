@@ -27,10 +27,11 @@ from shared.workflow import (
     lifecycle,
     routing,
     settling,
+    validating,
 )
 from shared.workflow.definition import OnLost
 from shared.workflow.machines.step import StepStatus
-from shared.workflow.messages import CancelRequested, TimerFired
+from shared.workflow.messages import CancelRequested, RunValidated, TimerFired
 from shared.workflow.program import CompiledStep
 from shared.workflow.slot_events import SlotAsked
 
@@ -331,3 +332,20 @@ def _any_hash_approves() -> Patch:
 def _rule(message: type, instead: Callable[[Any, Any], None]) -> Patch:
     """Patch the rule for one kind of message."""
     return patch.dict(cast("dict[type, Any]", decide._RULES), {message: instead})
+
+
+@_mutation
+def _runs_begin_unvalidated() -> Patch:
+    """What a schedule starts begins without anybody's look."""
+    return patch.object(validating, "has_to_be_validated", lambda _turn, _request: False)
+
+
+@_mutation
+def _a_refusal_is_not_heard() -> Patch:
+    """Whatever was found, the run begins."""
+    original = lifecycle.run_validated
+
+    def deaf(turn: Any, answer: Any) -> None:
+        original(turn, answer.model_copy(update={"refused": ""}))
+
+    return patch.dict(decide._RULES, {RunValidated: deaf})

@@ -51,10 +51,13 @@ from tests.simulation.system.checks import Record, violations
 from tests.simulation.system.commands import Ledger, Temper, commands
 from tests.simulation.system.complaints import Complaints
 from tests.simulation.system.idle_loop import run_idly
+from tests.simulation.system.judges import NAME as JUDGE
+from tests.simulation.system.judges import Judges
 from tests.simulation.system.loop_clock import LoopClock
 from tests.simulation.system.people import People
 from tests.simulation.system.ports import Effects, Feed, Journal, Network, Orders, Pools, Reader
 from tests.simulation.system.processes import Process, current, owning_tasks
+from tests.simulation.system.schedules import NAME as SCHEDULE
 from tests.simulation.system.schedules import Schedule, check_schedule
 from tests.simulation.system.servers import Store, bus_of
 from tests.simulation.system.slots import check_slots
@@ -150,6 +153,7 @@ class World:
         self.bus, self.streams, self.tasks = bus_of(self.clock, self.weather, PARTITIONS, self._rng)
         self.store = Store(self.weather)
         self.network = Network(self._rng)
+        self._judges = Judges(self.bus, self.network)
         self.captures = MemoryCaptures()
         self.ledger = Ledger(self.clock, self._rng)
         self._catalog = CommandCatalog(self._commands())
@@ -187,6 +191,8 @@ class World:
         keepers = [self._keep(name, self._mind) for name in COORDINATORS]
         keepers += [self._keep(name, self._agent) for name in AGENTS]
         keepers += [self._keep(name, main) for name, main in self._others().items()]
+        if self._schedule is not None:
+            keepers.append(self._keep(JUDGE, self._judges.main))
         running = [self._loop.create_task(keeper) for keeper in keepers]
         asking = [
             self._outside.spawn(self.people.ask_for(f"x{number}", names[number % TEMPLATES]))
@@ -426,6 +432,7 @@ class World:
         if self._schedule is not None:
             states = [stored.state for stored in self.store.newest.values()]
             found += await check_schedule(self._automations, states)
+            found += self._judges.wrong(states, SCHEDULE)
         found += self._undone(records)
         return Outcome(
             seed=seed,

@@ -17,6 +17,7 @@ from shared.automation.states import ScheduleState
 from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.contracts.agents import AgentRecord
+from shared.contracts.run_validation import RunToValidate
 from shared.memory.actors import MemoryAutomationStore
 from shared.memory.bus import MemoryBus
 from shared.memory.clock import ManualClock
@@ -28,8 +29,9 @@ from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
 from shared.runtime.meters import CoordinatorMeter, ErrorMeter, new_registry
 from shared.workflow.definition import Template
-from shared.workflow.messages import Message
+from shared.workflow.messages import Message, RunValidated
 from shared.workflow.state import ExecutionState
+from tests.judge import judge_over
 
 START_MS = 1_767_268_800_000
 """1 January 2026, 12:00 UTC."""
@@ -55,6 +57,11 @@ class World:
     templates: MemoryTemplateStore = field(default_factory=MemoryTemplateStore)
     coordinators: list[Coordinator] = field(default_factory=list)
     sent: int = 0
+    refuses: str = ""
+    """Why every run is refused; empty while they may run."""
+
+    async def look(self, _run: RunToValidate) -> RunValidated:
+        return RunValidated(refused=self.refuses)
 
     async def template(self, *args: Any, **values: Any) -> None:
         await self.templates.put(StoredTemplate(template(*args, **values), "hash", 0, "bob"))
@@ -121,9 +128,12 @@ async def new_world() -> AsyncIterator[World]:
     """Within a loop of virtual time."""
     world = World(MemoryBus(ManualClock(START_MS)))
     ticking = asyncio.create_task(world.tick())
+    judge = judge_over(world.bus, world.look)
+    judge.start()
     try:
         yield world
     finally:
+        await judge.close()
         for coordinator in list(world.coordinators):
             await world.kill(coordinator)
         ticking.cancel()

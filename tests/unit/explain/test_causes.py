@@ -16,6 +16,7 @@ from shared.explain.steps import BY_STATUS
 from shared.workflow import messages as msg
 from shared.workflow.concurrency_key import SlotWanted, key_id, key_turn
 from shared.workflow.machines.step import BUSY, OUTSIDE, StepStatus
+from shared.workflow.messages import RunValidated
 from tests.unit.explain.pictures import agent, finding, first, picture, quarantined
 from tests.unit.workflow.scenario import Run, step
 
@@ -395,3 +396,18 @@ def test_times_and_what_is_waited_for() -> None:
     assert "escalated" in finding(approval_escalates_on_expiry(), "approval").normally
     assert "others are asked" in finding(approval_escalating(), "approval").normally
     assert "7 of the last 10 runs completed" in finding(failed(), "failed").normally
+
+
+def test_what_has_to_be_looked_at_says_so() -> None:
+    """A run that nobody has validated waits for that, and for nothing else; when nobody answers
+    that is what is wrong."""
+    run = Run(step("a"), step("b", "a"), policies={"validation": {"level": "strict"}})
+    run.request_with({}, to_validate=True)
+    explained = explain(picture(run))
+    assert [one.cause for one in explained.findings] == ["validating"]
+    assert explained.answer == "It is looked at (level strict) before anything of it starts"
+    late = finding(picture(run, after_ms=60_000), "validating")
+    assert late.severity is Severity.STUCK
+    assert "nobody has answered for" in late.says
+    run.tell(RunValidated(refused="1 error: no-agent at steps/0: nobody"))
+    assert "no-agent at steps/0" in first(explain(picture(run))).says

@@ -8,7 +8,6 @@ import pytest
 
 from services.rollback.desk import Desk
 from services.rollback.pasts import NotYetError
-from services.rollback.patience import MOST_FAILURES, Patience
 from services.rollback.worker import Worker
 from shared.adapters.outages import outage_of
 from shared.contracts import subjects
@@ -20,6 +19,7 @@ from shared.memory.tasks import MemoryTaskDelivery
 from shared.ports.tasks import TaskFeed
 from shared.rollback.messages import Accounted, PlanMade, PlanRefused
 from shared.runtime.meters import ErrorMeter, RollbackMeter, new_registry
+from shared.runtime.patience import MOST_FAILURES, Patience
 from shared.workflow.messages import Message
 
 WISH = {"strategy": "graceful", "to": "", "steps": (), "undone": ()}
@@ -155,13 +155,10 @@ async def test_what_is_no_order_is_left_out() -> None:
 
 
 def test_patience_is_bounded() -> None:
-    """Each order has its own count; the ones that failed longest ago are forgotten."""
+    """Each piece of work has its own count; the ones that failed longest ago are forgotten."""
     patience = Patience(most=2)
-    one, two, three = (
-        PlanOrder(rollback_id=f"rb_{n}", number=1, strategy="graceful") for n in range(3)
-    )
-    assert [patience.failed(one), patience.failed(two), patience.failed(one)] == [1, 1, 2]
-    patience.failed(three)
-    assert patience.failed(two) == 1
-    patience.answered(three)
-    assert patience.failed(three) == 1
+    assert [patience.failed(key) for key in ("a", "b", "a")] == [1, 1, 2]
+    patience.failed("c")
+    assert patience.failed("b") == 1
+    patience.answered("c")
+    assert patience.failed("c") == 1

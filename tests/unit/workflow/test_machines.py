@@ -21,6 +21,7 @@ from tests.unit.workflow.test_marking import at
 from tests.unit.workflow.test_rerun_approvals import TestApprovals
 from tests.unit.workflow.test_rerun_parts import TestLoops
 from tests.unit.workflow.test_undoing import undo_ways
+from tests.unit.workflow.test_validating import validating_ways
 
 MACHINES: list[Machine[Any]] = [execution.EXECUTION, step.STEP, timer.TIMER, approval.APPROVAL]
 EVENTS = sorted({event for machine in MACHINES for event in machine.rows} | {"step.unheard_of"})
@@ -262,7 +263,7 @@ def rerun_ways() -> set[Transition]:
 @pytest.mark.timeout(300)
 def test_every_transition_is_reached() -> None:
     """Real decisions reach every entry of every table; an entry that none reaches is no rule."""
-    seen = rare_ways() | gate_ways() | operator_ways() | undo_ways()
+    seen = rare_ways() | gate_ways() | operator_ways() | undo_ways() | validating_ways()
     for seed in range(SEEDS):
         CoreWorld(seed, seen).run()
     declared = {
