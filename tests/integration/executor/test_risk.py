@@ -251,7 +251,7 @@ async def test_a_call_is_looked_at_on_the_level_of_its_own_template(
     call = {"id": "call", "workflow": {"template": "inner", "version": "1.0.0"}}
     parent = await world.ended(await accepted(gateway, "outer", call))
     assert parent.status.value == "failed"
-    child = await world.ended(parent.steps["call"].child)
+    child = await world.ended(parent.steps["call"].child or "")
     assert child.failure is not None
     assert child.failure.code == "refused_by_validation"
     assert "no-agent" in child.failure.message

@@ -66,7 +66,7 @@ def test_what_is_refused_fails_before_anything_has_run() -> None:
     assert run.state.open == 0
 
 
-HANDLED = {
+HANDLED: dict[str, Any] = {
     "on_failure": [step("mend")],
     "finally": [step("tidy")],
     "policies": {"rollback": {"on_failure": True, "on_cancel": True}},
