@@ -10,11 +10,14 @@ import pytest
 
 from ops.stack.servers import embedded_servers
 from shared.adapters.mongo.actors import MongoAutomationStore
+from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.automation.messages import Saved
 from shared.automation.schedule import run_id
 from shared.automation.specs import ScheduleSpec
 from shared.automation.states import ScheduleState
+from shared.contracts import subjects
 from tests.integration.executor.world import World, new_world, noop
+from tests.judge import judge_of
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -49,6 +52,9 @@ async def test_every_moment_is_started_once_or_said_to_be_missed(tmp_path: Path)
             await world.template("timed", [noop("a")])
             for name in ("one", "two"):
                 await world.executor(name)
+            pools = (subjects.pool_validator(),)
+            judge = judge_of(NatsTaskFeed(world.bus, "", (), slots=8, pools=pools), world.journal)
+            judge.start()
             ids = [f"sc_kill{number}" for number in range(SCHEDULES)]
             for number, one in enumerate(ids):
                 spec = ScheduleSpec.model_validate(
@@ -72,6 +78,7 @@ async def test_every_moment_is_started_once_or_said_to_be_missed(tmp_path: Path)
                 return all(s.status == "paused" and not s.runs for s in states)
 
             await world.until(all_over, "every schedule paused, every run over")
+            await judge.close()
             for one in ids:
                 await _check(world, await _state(world, one))
 
