@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.analytics.periods import Kept
 from shared.analytics.views import Name
-from shared.ports.analytics import Counted
+from shared.ports.analytics import Counted, digest_of
 
 
 class MemoryAnalyticsStore:
@@ -35,9 +35,9 @@ class MemoryAnalyticsStore:
         """Those of these that are there."""
         return {name: self._tables[name][1] for name in names if name in self._tables}
 
-    async def names(self) -> Sequence[Name]:
-        """Every table that is there."""
-        return sorted(self._tables)
+    async def digests(self) -> Mapping[Name, str]:
+        """Every table that is there, and the digest of its text."""
+        return {name: digest_of(text) for name, (_, text) in self._tables.items()}
 
     async def remove(self, names: Sequence[Name]) -> None:
         """Remove these."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Protocol
 
 from shared.analytics.periods import Kept
@@ -17,11 +18,18 @@ from shared.analytics.views import Name
 @dataclass(frozen=True, slots=True)
 class Counted:
     """How far it is counted: up to which `place` of the record, when the newest of what is counted
-    was, and since when tables are kept."""
+    was, and since when tables are kept. `whole_since_ms`: tables of periods that began earlier are
+    as an earlier record had it, of which this one knows a part only; they stay as they are."""
 
     place: int = 0
     newest_ms: int = 0
     kept: Kept = field(default_factory=Kept)
+    whole_since_ms: int = 0
+
+
+def digest_of(text: str) -> str:
+    """What tells one text of a table from another."""
+    return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 class AnalyticsStore(Protocol):
@@ -43,8 +51,8 @@ class AnalyticsStore(Protocol):
         """Those of these that are there."""
         ...
 
-    async def names(self) -> Sequence[Name]:
-        """Every table that is there."""
+    async def digests(self) -> Mapping[Name, str]:
+        """Every table that is there, and the digest of its text (`digest_of`)."""
         ...
 
     async def remove(self, names: Sequence[Name]) -> None:

@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from shared.adapters.mongo.connection import Document, Mongo
 from shared.analytics.periods import Kept
 from shared.analytics.views import Name
-from shared.ports.analytics import Counted
+from shared.ports.analytics import Counted, digest_of
 
 AT_ONCE: Final = 500
 """Tables in one write."""
@@ -66,7 +66,8 @@ class MongoAnalyticsStore:
         found = await self._tables.find_one({"_id": _COUNTED})
         if found is None:
             return Counted()
-        return Counted(found["place"], found["newest_ms"], Kept(**found["kept"]))
+        kept = Kept(**found["kept"])
+        return Counted(found["place"], found["newest_ms"], kept, found["whole_since_ms"])
 
     async def read(self, names: Sequence[Name]) -> Mapping[Name, str]:
         """Those of these that are there."""
@@ -77,10 +78,10 @@ class MongoAnalyticsStore:
         found = await cursor.to_list(len(by_id))
         return {by_id[one["_id"]]: one["text"] for one in found}
 
-    async def names(self) -> Sequence[Name]:
-        """Every table that is there."""
-        cursor = self._tables.find({"_id": {"$ne": _COUNTED}}, {"_id": 1})
-        return sorted([Name.read(one["_id"]) async for one in cursor])
+    async def digests(self) -> Mapping[Name, str]:
+        """Every table that is there, and the digest of its text."""
+        cursor = self._tables.find({"_id": {"$ne": _COUNTED}}, {"digest": 1})
+        return {Name.read(one["_id"]): one["digest"] async for one in cursor}
 
     async def remove(self, names: Sequence[Name]) -> None:
         """Remove these."""
@@ -102,6 +103,7 @@ def _document(name: Name, text: str, place: int) -> Document:
         "level": name.period.level,
         "start_ms": name.period.start_ms,
         "place": place,
+        "digest": digest_of(text),
         "text": text,
     }
 
