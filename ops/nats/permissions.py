@@ -229,6 +229,7 @@ USERS: tuple[User, ...] = (
             "hive.record.rollback.*",
             "hive.record.command.*",
             "hive.event.insight.>",
+            "hive.event.memory.remembered.*",
             *_LOOK,
             *_reading(("RECORD",)),
             *_consumers(("EVENTS",), "learning"),

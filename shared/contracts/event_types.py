@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from shared.contracts.delegations import DelegationStatus
+from shared.outcomes.views import InsightKind
 from shared.workflow.events import AnyEvent
 
 EXECUTION_TYPES: Final = frozenset(
@@ -33,4 +34,9 @@ WEBHOOK_DISABLED: Final = "webhook.disabled"
 SUGGESTION_OFFERED: Final = "suggestion.offered"
 """A workflow is suggested unasked: a session began one, or an alert came in."""
 
-EVENT_TYPES: Final = EXECUTION_TYPES | COLLECTIVE_TYPES | {WEBHOOK_DISABLED, SUGGESTION_OFFERED}
+INSIGHT_TYPES: Final = frozenset(f"insight.{kind}" for kind in get_args(InsightKind))
+"""What was learned that is worth telling."""
+
+EVENT_TYPES: Final = (
+    EXECUTION_TYPES | COLLECTIVE_TYPES | INSIGHT_TYPES | {WEBHOOK_DISABLED, SUGGESTION_OFFERED}
+)

@@ -154,6 +154,32 @@ class Beliefs:
         )
 
     @cached_property
+    def steps_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The steps of each template that ran."""
+        found: dict[str, list[str]] = {}
+        for template_id, step in self._model.steps:
+            found.setdefault(template_id, []).append(step)
+        return {name: tuple(some) for name, some in found.items()}
+
+    @cached_property
+    def agents_of(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """The agents on which each step of a template ran."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for template_id, step, agent in self._model.on_agents:
+            found.setdefault((template_id, step), []).append(agent)
+        return {key: tuple(some) for key, some in found.items()}
+
+    @cached_property
+    def again_of(self) -> Mapping[str, tuple[float, float]]:
+        """By command: tries after a failure, and those of them that failed, too."""
+        found: dict[str, tuple[float, float]] = {}
+        for counts in self._model.steps.values():
+            again, failed = found.get(counts.command, (0.0, 0.0))
+            more = counts.counts["again"], counts.counts["again_failed"]
+            found[counts.command] = again + more[0], failed + more[1]
+        return found
+
+    @cached_property
     def _categories(self) -> Mapping[str, Pool]:
         found: dict[str, list[Pool]] = {}
         for counts in self._model.templates.values():

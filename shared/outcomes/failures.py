@@ -103,18 +103,22 @@ class FailureModel:
         self.signatures: dict[int, Signature] = {}
         self.resolver = Resolver()
         self.codes: dict[str, None] = {}
+        self.touched: dict[int, None] = {}
+        """Signatures that changed, or went, since somebody looked; no part of what is saved."""
 
     def apply(self, item: AnyRecord, place: int) -> None:  # noqa: ARG002 - the fold's form
         """Learn the failures of a run, and what it answers."""
         if not isinstance(item, RunRecord) or item.rollback_of:
             return
         numbers = self._learn(item)
+        self.touched.update(numbers)
         answer = self.resolver.follow(item, tuple(numbers))
         if answer is not None:
             self._credit(answer)
         gone = make_room(self.signatures, MAX_SIGNATURES, lambda one: one.last_ms)
         if gone:
             self.drain.drop(gone)
+            self.touched.update(dict.fromkeys(gone))
 
     def forget(self, order: Forget) -> bool:  # noqa: ARG002 - the fold's form
         """Orders name commands and feedback, which this never sees."""
@@ -173,6 +177,7 @@ class FailureModel:
             signature = self.signatures.get(number)
             if signature is None:
                 continue
+            self.touched[number] = None
             for change in answer.changes:
                 _credit(signature.done, change, answer)
 

@@ -124,6 +124,25 @@ class AgentCounts:
         self.failed += failed
 
 
+@dataclass(slots=True)
+class Touched:
+    """What runs were about since somebody looked; no part of what is saved."""
+
+    templates: dict[str, None] = field(default_factory=dict)
+    categories: dict[str, None] = field(default_factory=dict)
+    commands: dict[str, None] = field(default_factory=dict)
+    agents: dict[str, None] = field(default_factory=dict)
+
+    def note(self, run: RunRecord) -> None:
+        """A run was counted."""
+        self.templates[run.template_id] = None
+        self.categories[run.category] = None
+        for one in run.attempts:
+            self.commands[one.command] = None
+            if one.agent:
+                self.agents[one.agent] = None
+
+
 StepKey = tuple[str, str]
 AgentKey = tuple[str, str, str]
 
@@ -141,12 +160,14 @@ class SuccessModel:
         self.agents: dict[str, AgentCounts] = {}
         self.at_ms = 0
         self.runs = 0
+        self.touched = Touched()
 
     def apply(self, item: AnyRecord, place: int) -> None:  # noqa: ARG002 - the fold's form
         """Count a run."""
         if not isinstance(item, RunRecord) or item.rollback_of:
             return
         self.at_ms = max(self.at_ms, item.at_ms)
+        self.touched.note(item)
         for one, before in attempts_in_order(item):
             self._add_attempt(item, one, before)
         if item.status != "cancelled":

@@ -286,17 +286,13 @@ def _fewer(seen: _Seen, helps: Belief) -> Proposal:
 
 def again_helps(seen: _Seen) -> Belief:
     """How often another try after a failure helps at a step; leaning on its command elsewhere."""
-    again = failed = 0.0
-    for (template_id, step), counts in seen.evidence.success.steps.items():
-        own = (template_id, step) == (seen.template.id, seen.step.id)
-        if counts.command == seen.step.command and not own:
-            again += counts.counts["again"]
-            failed += counts.counts["again_failed"]
-    elsewhere = AGAIN.after(again - failed, failed)
+    counts = seen.counts.counts
+    own, own_failed = counts["again"], counts["again_failed"]
+    again, failed = seen.evidence.beliefs.again_of.get(seen.counts.command, (own, own_failed))
+    again, failed = max(again - own, 0.0), max(failed - own_failed, 0.0)
+    elsewhere = AGAIN.after(max(again - failed, 0.0), failed)
     parent = belief(elsewhere.mean, min(elsewhere.weight, OF_COMMAND))
-    counts = seen.counts
-    own_failed = counts.counts["again_failed"]
-    return parent.after(counts.counts["again"] - own_failed, own_failed)
+    return parent.after(own - own_failed, own_failed)
 
 
 def _batches(seen: _Seen) -> Iterator[Proposal]:
@@ -353,7 +349,7 @@ def _agents(seen: _Seen) -> Iterator[Proposal]:
         return
     beliefs, success = seen.evidence.beliefs, seen.evidence.success
     here = (seen.template.id, seen.step.id)
-    ran = [agent for *at, agent in success.on_agents if tuple(at) == here]
+    ran = beliefs.agents_of.get(here, ())
     if host not in ran:
         return
     known = {agent: beliefs.on_agent(*here, agent) for agent in ran}

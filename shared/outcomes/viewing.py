@@ -46,7 +46,7 @@ def template_view(template_id: str, evidence: Evidence) -> TemplateView | None:
     if counts is None:
         return None
     leaned = evidence.beliefs.template(template_id)
-    steps = [step for template, step in evidence.success.steps if template == template_id]
+    steps = evidence.beliefs.steps_of.get(template_id, ())
     return TemplateView(
         template_id=template_id,
         category=counts.category,
@@ -200,11 +200,9 @@ def _step(template_id: str, step: str, evidence: Evidence) -> StepView:
 
 
 def _on_agents(template_id: str, step: str, evidence: Evidence) -> Iterator[OnAgent]:
-    found = {
-        agent: tally
-        for (template, name, agent), tally in evidence.success.on_agents.items()
-        if (template, name) == (template_id, step)
-    }
+    on_agents = evidence.success.on_agents
+    agents = evidence.beliefs.agents_of.get((template_id, step), ())
+    found = {agent: on_agents[template_id, step, agent] for agent in agents}
     for agent in sorted(found, key=lambda one: (-found[one].runs, one))[:MAX_AGENTS]:
         yield OnAgent(
             agent=agent,

@@ -1,0 +1,1 @@
+"""The learning service: keeps the record and folds it into models."""
