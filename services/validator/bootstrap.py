@@ -17,6 +17,7 @@ from shared.adapters.mongo.actors import MongoAutomationStore
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.execution_queries import MongoExecutionQueries
 from shared.adapters.mongo.keys import MongoKeyStore
+from shared.adapters.mongo.outcomes import MongoOutcomeViews
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
@@ -95,6 +96,7 @@ def sources_over(bus: Bus, mongo: Mongo) -> Sources:
         executions=MongoExecutionQueries(mongo),
         keys=MongoKeyStore(mongo),
         automations=MongoAutomationStore(mongo),
+        outcomes=MongoOutcomeViews(mongo),
         clock=SystemClock(),
     )
 

@@ -15,9 +15,11 @@ from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.contracts.forecasts import Forecast
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
-from shared.forecast.experience import Experience
+from shared.forecast.experience import UNSEEN, Experience, Seen
 from shared.forecast.history import load_experience
+from shared.forecast.learned import LearnedCommand
 from shared.forecast.world import MAX_DEPTH, Known, World
+from shared.outcomes.views import CommandView
 from shared.ports.collective import InvalidRequestError
 from shared.validation.finding import Finding, includes
 from shared.workflow.definition import Template
@@ -66,10 +68,24 @@ class Looking:
         executions = self._sources.executions
         experience = await load_experience(executions, picture.template.id)
         called = await self._called(picture.program)
-        world = World(self._commands, picture.agents, called)
+        learned = await self._learned(picture.program, called)
+        world = World(self._commands, picture.agents, called, learned)
         async with self._room:
             found = await asyncio.to_thread(_forecast, picture, world, experience)
         return replace(picture, experience=experience, forecast=found)
+
+    async def _learned(
+        self, program: Program, called: Mapping[tuple[str, str], Known]
+    ) -> dict[str, LearnedCommand]:
+        """What the commands of these programs did in any template."""
+        programs = [program, *(known.program for known in called.values())]
+        commands = {one.step.command for some in programs for one in some.steps.values()}
+        found: dict[str, LearnedCommand] = {}
+        for command in sorted(commands - {""}):
+            view = await self._sources.outcomes.get(CommandView, command)
+            if view is not None:
+                found[command] = learned_of(view)
+        return found
 
     async def _called(self, program: Program) -> Mapping[tuple[str, str], Known]:
         """The sub-workflows, at any depth that is simulated, that can be read."""
@@ -88,6 +104,21 @@ class Looking:
             if depth < MAX_DEPTH:
                 waiting += [(one, depth + 1) for one in _calls(known)]
         return found
+
+
+def learned_of(view: CommandView) -> LearnedCommand:
+    """What is known of a command, as a forecast asks for it."""
+    tried, lasts = view.tried, view.durations_s
+    return LearnedCommand(
+        attempts=int(tried.ended),
+        failing=1 - view.chance.probability,
+        weight=view.chance.alpha + view.chance.beta,
+        durations_s=Seen(lasts.count, lasts.at) if lasts.count else UNSEEN,
+        again=tried.again,
+        again_failed=tried.again_failed,
+        failed=tried.failed,
+        final=tried.final,
+    )
 
 
 def _calls(program: Program) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from shared.contracts.agents import AgentRecord
 from shared.contracts.api.keys import ApiKey
 from shared.contracts.automations import StoredAutomation
 from shared.contracts.control import AnswerT, QuestionT, Verb
+from shared.outcomes.views import CommandView
 from shared.ports.clock import Clock
 from shared.ports.control import Answers
 from shared.ports.templates import StoredTemplate, TemplateQuery
@@ -85,6 +86,14 @@ class ReadsAutomations(Protocol):
         ...
 
 
+class ReadsOutcomes(Protocol):
+    """What is learned of outcomes."""
+
+    async def get(self, kind: type[CommandView], key: str) -> CommandView | None:
+        """What is known of a command, or `None`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Everything that the validator reads."""
@@ -95,4 +104,5 @@ class Sources:
     executions: ReadsExecutions
     keys: ReadsKeys
     automations: ReadsAutomations
+    outcomes: ReadsOutcomes
     clock: Clock

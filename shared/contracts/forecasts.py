@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Source = Literal["prior", "mixed", "history", "simulated"]
-"""Where a figure comes from: assumed; assumed, and moved by a few runs; seen in earlier runs; found
-by simulating a sub-workflow."""
+Source = Literal["prior", "command", "mixed", "history", "simulated"]
+"""Where a figure comes from: assumed; learned from the same command in other templates; one of
+these, and moved by a few runs; seen in earlier runs; found by simulating a sub-workflow."""
 
 Method = Literal["memoised", "mixed", "direct"]
 """Whether the core played one run of each kind, every run, or both."""

@@ -68,7 +68,8 @@ def _simulate(
     depth: int,
 ) -> tuple[Models, Runs]:
     calls = _calls(program, world, seed=seed, depth=depth)
-    models = models_of(program, experience, calls, _unserved(program, world.agents))
+    unserved = _unserved(program, world.agents)
+    models = models_of(program, experience, calls, unserved, world.learned)
     draws = Draws(models, runs, seed)
     stage = Stage(program, parameters, draws, world.agents)
     return models, simulate(program, models, draws, stage, memoised=memoised)
@@ -200,7 +201,9 @@ def _can_fail(program: Program, models: Models, name: str) -> bool:
 def _assumptions(program: Program, world: World, models: Models, runs: Runs) -> list[str]:
     found: list[str] = []
     if models.runs == 0:
-        found.append("no earlier run of this template is known: every rate is assumed")
+        learned = any(one.source == "command" for one in models.figures)
+        of = "is assumed, or that of the same command elsewhere" if learned else "is assumed"
+        found.append(f"no earlier run of this template is known: every rate {of}")
     if world.agents is None:
         found.append("which agents live is not known: one is assumed for every step")
     for name in models.lacking:

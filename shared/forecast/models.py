@@ -16,6 +16,7 @@ import numpy as np
 from shared.contracts.forecasts import Figure, Source
 from shared.forecast import priors
 from shared.forecast.experience import LEVELS, Attempts, Experience, Seen, Share
+from shared.forecast.learned import NOTHING_LEARNED, Learned, LearnedCommand
 from shared.workflow.definition import OnLost, Step
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.retry_rule import Retry
@@ -33,6 +34,8 @@ class Rate:
     alpha: float
     beta: float
     seen: int = 0
+    learned: bool = False
+    """The prior was learned from other templates, not assumed."""
 
     @property
     def mean(self) -> float:
@@ -48,7 +51,7 @@ class Rate:
     @property
     def source(self) -> Source:
         """Where it comes from."""
-        return _source(self.seen, LEARNED)
+        return _source(self.seen, LEARNED, self.learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Spread:
     values: tuple[float, ...]
     seen: int = 0
     enough: int = ENOUGH
+    learned: bool = False
 
     @property
     def median(self) -> float:
@@ -72,7 +76,7 @@ class Spread:
     @property
     def source(self) -> Source:
         """Where it comes from."""
-        return _source(self.seen, self.enough)
+        return _source(self.seen, self.enough, self.learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +131,16 @@ def models_of(
     experience: Experience,
     calls: Mapping[str, Call],
     unserved: Collection[str] | None,
+    learned: Learned = NOTHING_LEARNED,
 ) -> Models:
     """The models of a program's steps.
 
     `calls` has the simulated runs of the sub-workflows that are known, by step. `unserved` are the
-    steps that no live agent can run, None where it is not known which agents live.
+    steps that no live agent can run, None where it is not known which agents live. `learned` is
+    what commands did in any template.
     """
     steps = {
-        name: _model(compiled, experience, calls.get(name), unserved)
+        name: _model(compiled, experience, calls.get(name), unserved, learned)
         for name, compiled in program.steps.items()
     }
     wait = spread_of(experience.wait_s("workflow"), *priors.APPROVAL_S)
@@ -150,18 +156,27 @@ def models_of(
     )
 
 
-def rate_of(prior: float, times: int, cases: int, strength: float = priors.STRENGTH) -> Rate:
+def rate_of(
+    prior: float,
+    times: int,
+    cases: int,
+    strength: float = priors.STRENGTH,
+    *,
+    learned: bool = False,
+) -> Rate:
     """A prior rate, and `cases` in `times` on top of it."""
     held = min(max(cases, 0), times)
-    return Rate(prior * strength + held, (1 - prior) * strength + times - held, times)
+    alpha, beta = prior * strength + held, (1 - prior) * strength + times - held
+    return Rate(alpha, beta, times, learned)
 
 
-def spread_of(seen: Seen, median: float, spread: float) -> Spread:
+def spread_of(seen: Seen, median: float, spread: float, *, learned: bool = False) -> Spread:
     """What was seen, once that is enough; before that the prior, around the median of it."""
     if seen.count >= ENOUGH:
         return Spread(LEVELS, seen.at, seen.count)
     middle = seen.at[LEVELS.index(0.5)] if seen.count else median
-    return Spread(*priors.log_normal(max(middle, 0.001), spread), seen.count)
+    levels, values = priors.log_normal(max(middle, 0.001), spread)
+    return Spread(levels, values, seen.count, learned=learned)
 
 
 def _model(
@@ -169,12 +184,20 @@ def _model(
     experience: Experience,
     call: Call | None,
     unserved: Collection[str] | None,
+    learned: Learned,
 ) -> StepModel:
     step = compiled.step
     seen = _attempts(step, experience)
     prior = priors.prior_of(step.command, step.parameters) if step.command else priors.CALL
     condition, rounds = experience.condition(step.id), experience.rounds(step.id)
-    duration = spread_of(seen.durations_s, prior.median_s, prior.spread)
+    known = _known(step, learned)
+    strength, again, final = priors.STRENGTH, max(priors.AGAIN, prior.failing), priors.FINAL
+    if known is not None:
+        prior, strength = known.prior(prior), known.weight
+        again = rate_of(again, round(known.again), round(known.again_failed), 2.0).mean
+        final = rate_of(final, round(known.failed), round(known.final), 4.0).mean
+    of_others = known is not None
+    duration = spread_of(seen.durations_s, prior.median_s, prior.spread, learned=of_others)
     hours = min(duration.median, step.timeout_s) / 3600
     absent = rate_of(priors.ABSENT, seen.ended, seen.absent).mean if step.command else 0.0
     if unserved is not None and step.id in unserved and step.command:
@@ -182,9 +205,9 @@ def _model(
     waits = priors.SIGNAL_S if step.wait_for is not None else priors.APPROVAL_S
     return StepModel(
         step=step.id,
-        failing=rate_of(prior.failing, seen.ended, seen.failed),
-        again=rate_of(max(priors.AGAIN, prior.failing), seen.again, seen.again_failed, 2.0),
-        final=rate_of(priors.FINAL, seen.failed, seen.final).mean,
+        failing=rate_of(prior.failing, seen.ended, seen.failed, strength, learned=of_others),
+        again=rate_of(again, seen.again, seen.again_failed, 2.0),
+        final=rate_of(final, seen.failed, seen.final).mean,
         lost=_lost(hours, seen) if step.command else 0.0,
         absent=absent,
         duration_s=duration,
@@ -198,6 +221,13 @@ def _model(
         retry=step.retry,
         call=call,
     )
+
+
+def _known(step: Step, learned: Learned) -> LearnedCommand | None:
+    """What the step's command did in other templates, if that is enough. What waits lasts as long
+    as it says: others tell nothing of that."""
+    known = learned.get(step.command) if step.command != "wait" else None
+    return known if known is not None and known.counts else None
 
 
 def _attempts(step: Step, experience: Experience) -> Attempts:
@@ -248,7 +278,7 @@ def _figure(step: str, what: Any, value: float, source: Source, seen: int) -> Fi
     return Figure(step=step, what=what, value=round(value, 6), source=source, seen=seen)
 
 
-def _source(seen: int, enough: int) -> Source:
+def _source(seen: int, enough: int, learned: bool) -> Source:
     if seen == 0:
-        return "prior"
+        return "command" if learned else "prior"
     return "history" if seen >= enough else "mixed"

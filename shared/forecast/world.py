@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.commands.spec import CommandSpec
 from shared.forecast.experience import Experience
+from shared.forecast.learned import NOTHING_LEARNED, Learned
 from shared.workflow.program import Program
 from shared.workflow.selecting import LiveAgent
 
@@ -26,8 +27,10 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class World:
     """What a forecast may know of the world. `agents` are the live ones, None where that is not
-    known; `templates` those that are called, by id and version; `commands` their specifications."""
+    known; `templates` those that are called, by id and version; `commands` their specifications;
+    `learned` what commands did in any template."""
 
     commands: Mapping[str, CommandSpec]
     agents: Sequence[LiveAgent] | None = None
     templates: Mapping[tuple[str, str], Known] = field(default_factory=dict)
+    learned: Learned = field(default_factory=lambda: NOTHING_LEARNED)

@@ -10,6 +10,7 @@ from shared.contracts.agents import AgentRecord
 from shared.contracts.forecasts import Forecast
 from shared.forecast.experience import UNSEEN, Attempts, Nothing, Seen, Share, distribution
 from shared.forecast.forecasting import forecast
+from shared.forecast.learned import LearnedCommand
 from shared.forecast.world import Known, World
 from shared.workflow.program import Program
 from tests.unit.forecast.templates import REGISTRY, compiled, shell
@@ -272,3 +273,30 @@ def test_what_a_rollback_could_do_is_said_for_each_point() -> None:
     assert points["bare"].undone[0].how == "unprotected"
     off = compiled(steps[:1], policies={"rollback_enabled": False})
     assert not foreseen(off).failure_points[0].clean
+
+
+def test_what_never_ran_leans_on_the_same_command_elsewhere() -> None:
+    """Without runs of its own a step is taken to fail and to last as its command does in other
+    templates; with many runs of its own it is not."""
+    program = compiled([shell("known"), shell("new", "known")])
+    took = distribution([9.0 + n / 100 for n in range(100)])
+    elsewhere = LearnedCommand(attempts=400, failing=0.4, weight=10.0, durations_s=took)
+    world = World(WORLD.commands, learned={"shell": elsewhere})
+    experience = Told(known=seen(400, 4))
+    made = forecast(program, {}, world, experience)
+    found = {(one.step, one.what): one for one in made.figures}
+    assert found["new", "failure_rate"].source == "command"
+    assert found["new", "failure_rate"].value == pytest.approx(0.4)
+    assert found["new", "duration_s"].value == pytest.approx(9.5, abs=0.2)
+    assert found["known", "failure_rate"].value == pytest.approx(0.02, abs=0.01)
+    assert made.success.probability == pytest.approx(0.59, abs=0.05)
+
+
+def test_a_command_that_hardly_ran_elsewhere_is_assumed() -> None:
+    """A few attempts do not take the place of what is assumed; and what waits lasts as it says."""
+    few = LearnedCommand(attempts=3, failing=1.0, weight=5.0)
+    many = LearnedCommand(attempts=500, failing=0.5, weight=10.0)
+    world = World(WORLD.commands, learned={"shell": few, "wait": many})
+    waits = {"id": "pause", "command": "wait", "parameters": {"seconds": 5}}
+    made = forecast(compiled([shell("new"), waits]), {}, world)
+    assert {one.source for one in made.figures} == {"prior"}

@@ -23,6 +23,7 @@ from shared.memory.clock import ManualClock
 from shared.memory.control import MemoryControl
 from shared.memory.executions import MemoryExecutionQueries
 from shared.memory.keys import MemoryKeyStore
+from shared.memory.outcomes import MemoryOutcomeViews
 from shared.memory.secrets import MemorySecrets
 from shared.memory.templates import MemoryTemplateStore
 from shared.ports.templates import StoredTemplate
@@ -43,6 +44,7 @@ class SmallHive:
         self.executions = MemoryExecutionQueries()
         self.keys = MemoryKeyStore()
         self.automations = MemoryAutomationStore()
+        self.outcomes = MemoryOutcomeViews()
         self.commands = CommandRegistry.builtin()
         self.library = KeyLibrary(self.templates, 60.0)
 
@@ -56,6 +58,7 @@ class SmallHive:
             executions=self.executions,
             keys=self.keys,
             automations=self.automations,
+            outcomes=self.outcomes,
             clock=self.clock,
         )
 
