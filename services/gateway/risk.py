@@ -3,10 +3,10 @@ of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.gateway import problems
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.forecasts import Forecast
+from shared.outcomes.predicting import at_level, chance_of
+from shared.outcomes.views import TemplateView
 from shared.templates.document import TemplateFileError
 from shared.templates.loader import read_text
 from shared.validation.called import CalledReport
@@ -33,6 +35,8 @@ from shared.workflow.risk_verdict import RiskVerdict
 from shared.workflow.validating import is_looked_at_alone
 from shared.workflow.validation_policy import GateRule
 
+LEARNED_RUNS: Final = 20
+"""Earlier runs of a template from which on they predict the next one."""
 NO_GATE: Final = Rules("installation", (), ())
 
 
@@ -67,6 +71,28 @@ def load_gate(path: Path | None) -> Rules:
         raise GateError(f"HIVE_RISK_GATE: {path}: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is predicted of a run: the share of such runs that fails, and the seconds that nine of
+    ten take at most."""
+
+    failure: float
+    duration_s: float = 0.0
+
+    @classmethod
+    def of_forecast(cls, forecast: Forecast) -> Expected:
+        """As many simulated runs came out."""
+        return cls(round(1 - forecast.success.probability, 6), forecast.duration_s.p90)
+
+    @classmethod
+    def learned(cls, known: TemplateView, parameters: Mapping[str, Any]) -> Expected | None:
+        """As earlier runs of the template say; None where they are too few to say much."""
+        if known.runs < LEARNED_RUNS:
+            return None
+        chance, _ = chance_of(known, parameters)
+        return cls(round(1 - chance.probability, 6), at_level(known.durations_s, 0.9) or 0.0)
+
+
 class RiskGate:
     """Decides about runs."""
 
@@ -77,12 +103,12 @@ class RiskGate:
         self,
         subject: Subject,
         report: Report,
-        forecast: Forecast | None,
+        expected: Expected | None,
         called: Sequence[CalledReport] = (),
     ) -> RiskVerdict | None:
         """What is kept of a run that may go, if there is anything worth keeping. Raises 422 for one
         that is refused, naming the rule."""
-        decision = self._with_called(self._decide(subject, report, forecast), called)
+        decision = self._with_called(self._decide(subject, report, expected), called)
         if decision.choice == "refuse":
             raise _refused(subject.template, report, decision)
         if decision.choice == "run" and not includes(report.level, "strict"):
@@ -96,7 +122,7 @@ class RiskGate:
             approval=decision.approval,
             errors=report.counts.error,
             warnings=report.counts.warning,
-            failure=_failure(forecast),
+            failure=expected.failure if expected is not None else None,
         )
 
     def of_automation(
@@ -122,17 +148,21 @@ class RiskGate:
                 decision = replace(found, reason=reason)
         return decision
 
-    def _decide(self, subject: Subject, report: Report, forecast: Forecast | None) -> Decision:
+    def has_rules(self, subject: Subject) -> bool:
+        """True where there is anything to decide by."""
+        return bool(self._gates(subject))
+
+    def _gates(self, subject: Subject) -> list[Rules]:
         own = subject.program.risk_gate if subject.program is not None else None
-        gates = [one for one in (own, self._installation) if one is not None and one.rules]
+        return [one for one in (own, self._installation) if one is not None and one.rules]
+
+    def _decide(self, subject: Subject, report: Report, expected: Expected | None) -> Decision:
+        gates = self._gates(subject)
         if not gates:
             return Decision()
-        duration_s = forecast.duration_s.p90 if forecast is not None else 0.0
-        return decide_gate(gates, facts_of(subject, report, _failure(forecast), duration_s))
-
-
-def _failure(forecast: Forecast | None) -> float | None:
-    return round(1 - forecast.success.probability, 6) if forecast is not None else None
+        failure = expected.failure if expected is not None else None
+        duration_s = expected.duration_s if expected is not None else 0.0
+        return decide_gate(gates, facts_of(subject, report, failure, duration_s))
 
 
 def _refused(

@@ -59,8 +59,9 @@ def predict(
 ) -> Prediction:
     """What to expect; `category` is what a template leans on that was never run."""
     source = known if known is not None else category
-    value = _value(known, parameters or {}) if known is not None else None
-    found = value.chance if value is not None else source.chance
+    found, value = source.chance, None
+    if known is not None:
+        found, value = chance_of(known, parameters or {})
     if agent is not None:
         found = on_agent(found, agent.factor)
     runs = known.runs if known is not None else 0
@@ -81,6 +82,14 @@ def predict(
         agent=agent,
         steps=known.steps if known is not None else (),
     )
+
+
+def chance_of(
+    known: TemplateView, parameters: Mapping[str, Any]
+) -> tuple[Chance, ValueView | None]:
+    """The chance of a run with these parameters, and the value of one that makes it differ."""
+    value = _value(known, parameters)
+    return (value.chance if value is not None else known.chance), value
 
 
 def on_agent(of: Chance, factor: float) -> Chance:

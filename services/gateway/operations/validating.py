@@ -17,12 +17,12 @@ from typing import Any, Final
 from services.gateway import problems
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
-from services.gateway.risk import RiskGate
+from services.gateway.risk import Expected, RiskGate
 from shared.contracts.api.problems import FieldProblem
 from shared.contracts.api.validation import ValidateBody, ValidationReport
-from shared.contracts.forecasts import Forecast
 from shared.contracts.run_validation import RunToValidate
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
+from shared.outcomes.views import TemplateView
 from shared.ports.templates import StoredTemplate
 from shared.ports.validator import ValidatorAwayError
 from shared.validation.called import CalledReport, called_reports, with_called
@@ -119,15 +119,17 @@ class Validating:
         level = stored.template.policies.validation.level
         known, report = await self._static(stored, level, parameters)
         refuse_if_failed(stored.template, report)
-        forecast: Forecast | None = None
+        expected: Expected | None = None
+        if not _is_live(level) and self._gate.has_rules(known.subject):
+            expected = await self._learned(stored.template, parameters)
         if _is_live(level):
             live = await self._look(
                 stored.template, level, dict(parameters), requested_by, stored.created_by
             )
-            forecast = live.forecast
+            expected = Expected.of_forecast(live.forecast) if live.forecast is not None else None
             report = resettled(known.subject, report, live.findings)
             refuse_if_failed(stored.template, report)
-        return self._gate.verdict(known.subject, report, forecast, known.called)
+        return self._gate.verdict(known.subject, report, expected, known.called)
 
     async def of_run(self, run: RunToValidate) -> RunValidated:
         """The same for a run that the engine asked for, when its time has come. Raises
@@ -159,6 +161,11 @@ class Validating:
         known = await self._known(stored, stored.template.policies.validation.level)
         refuse_if_failed(stored.template, known.report)
         self._gate.of_automation(known.subject, known.report, known.called)
+
+    async def _learned(self, template: Template, parameters: Mapping[str, Any]) -> Expected | None:
+        """What earlier runs say of this one, where no forecast does."""
+        known = await self._parts.outcomes.get(TemplateView, template.id)
+        return Expected.learned(known, parameters) if known is not None else None
 
     async def _static(
         self, stored: StoredTemplate, level: Level, parameters: Mapping[str, Any]
