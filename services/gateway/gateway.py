@@ -96,6 +96,7 @@ class Gateway:
         validating = Validating(parts, load_rules(settings.validation_rules), gate)
         templates = TemplateOperations(parts, validating)
         executions = ExecutionOperations(parts, templates, validating, hub)
+        outcomes = OutcomeOperations(parts, templates)
         programs = GatewayPrograms(parts.templates, parts.commands)
         receivers = ReceiverOperations(parts, settings.home)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
@@ -117,7 +118,7 @@ class Gateway:
             bulk=Bulk(parts, executions, templates, validating, programs, audit),
             approvals=ApprovalOperations(parts, executions, keys, programs),
             archive=ArchiveOperations(parts, executions),
-            explaining=Explaining(parts, executions, programs),
+            explaining=Explaining(parts, executions, programs, outcomes),
             replaying=Replaying(parts, executions, programs),
             quarantine=QuarantineOperations(parts),
             delegations=DelegationOperations(parts),
@@ -130,7 +131,7 @@ class Gateway:
             schedules=ScheduleOperations(parts, templates, validating),
             concurrency=ConcurrencyOperations(parts),
             rollbacks=RollbackOperations(parts, executions, templates, programs),
-            outcomes=OutcomeOperations(parts, templates),
+            outcomes=outcomes,
             analytics=AnalyticsOperations(parts),
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),

@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.contracts.api.explain import Explanation, Finding
 from shared.explain import system, undoing, whole
+from shared.explain.known import known
 from shared.explain.pending import pending
 from shared.explain.picture import Picture
 from shared.explain.slots import slots
@@ -25,6 +26,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     system.unled,
     undoing.rollbacks,
     whole.over,
+    known,
     system.overdue,
     whole.failing,
     whole.paused,

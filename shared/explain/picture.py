@@ -53,11 +53,23 @@ class Undoing:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownBefore:
+    """A failure of a step that was known before this execution: as what, how often it occurred, and
+    what was done before runs passed again, in words, the likeliest to help first."""
+
+    step: str
+    id: str
+    pattern: str
+    count: int
+    helped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that the findings look at. `state` is `None` where nothing is stored, or where it
     cannot be read (`damage`). `heard_ms` is when a step's command last wrote a line. `children` are
     the explanations of the executions that steps called, `delegations` what steps wait for, both by
-    step; `keys` are the concurrency keys that it waits for."""
+    step; `keys` are the concurrency keys that it waits for. `known` are failures of its steps."""
 
     execution_id: str
     now_ms: int
@@ -73,6 +85,7 @@ class Picture:
     keys: Mapping[str, KeyState] = field(default_factory=dict)
     heard_ms: Mapping[str, int] = field(default_factory=dict)
     undoing: Undoing | None = None
+    known: Sequence[KnownBefore] = ()
 
     def agent(self, name: str) -> AgentRecord | None:
         """The record of a live agent."""

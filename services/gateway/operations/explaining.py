@@ -17,6 +17,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.gateway.operations.executions import ExecutionOperations
+from services.gateway.operations.outcomes import OutcomeOperations
 from services.gateway.operations.programs import GatewayPrograms
 from services.gateway.parts import Parts
 from shared.contracts import subjects
@@ -25,8 +26,10 @@ from shared.contracts.api.explain import Explanation, ExplanationView
 from shared.contracts.delegations import Delegation
 from shared.contracts.publishing import masked
 from shared.explain.explain import explain
+from shared.explain.known import failures_of
 from shared.explain.past import past_of
-from shared.explain.picture import Coordination, Past, Picture, Undoing
+from shared.explain.picture import Coordination, KnownBefore, Past, Picture, Undoing
+from shared.outcomes.matching import what_helped
 from shared.ports.quarantine import QuarantineQuery
 from shared.rollback.machine import WITH_SERVICE
 from shared.rollback.state import rollback_id
@@ -46,6 +49,7 @@ MOST_CHILDREN: Final = 5
 """Sub-workflows of one execution that are looked into."""
 MOST_DEPTH: Final = 5
 MOST_DELEGATIONS: Final = 20
+MOST_FAILURES: Final = 3
 MOST_CHUNKS: Final = 1_000
 MOST_QUARANTINED: Final = 50
 
@@ -54,9 +58,14 @@ class Explaining:
     """Explains executions, and those that they called."""
 
     def __init__(
-        self, parts: Parts, executions: ExecutionOperations, programs: GatewayPrograms
+        self,
+        parts: Parts,
+        executions: ExecutionOperations,
+        programs: GatewayPrograms,
+        outcomes: OutcomeOperations,
     ) -> None:
         self._parts = parts
+        self._outcomes = outcomes
         self._executions = executions
         self._programs = programs
 
@@ -79,6 +88,7 @@ class Explaining:
             damage=damage,
             quarantined=quarantined,
             past=await self._fact(partial(self._past, state)) or Past(),
+            known=await self._fact(partial(self._known, state)) or (),
         )
         if state is not None and state.ended:
             return explain(base)
@@ -123,6 +133,18 @@ class Explaining:
             return Past()
         recent = await self._parts.executions.recent(state.template_id, RECENT_RUNS)
         return past_of(one for one in recent if one.execution_id != state.execution_id)
+
+    async def _known(self, state: ExecutionState | None) -> Sequence[KnownBefore]:
+        """The failures of its steps that are known, of which other executions had some."""
+        found: list[KnownBefore] = []
+        failures = failures_of(state) if state is not None else {}
+        for step, failure in list(failures.items())[:MOST_FAILURES]:
+            known = await self._outcomes.known(failure.code, failure.message)
+            if known is not None:
+                one = known.signature
+                helped = what_helped(one)
+                found.append(KnownBefore(step, one.id, one.pattern, one.count, helped))
+        return found
 
     async def _children(self, state: ExecutionState, depth: int) -> Mapping[str, Explanation]:
         under_way = (StepStatus.CALLING, StepStatus.STOPPING)
