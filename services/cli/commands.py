@@ -148,6 +148,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.proposals",
+        RUN,
+        {"proposals": "Workflows found in what was run: list, show, accept, reject."},
+    ),
+    CommandModule(
         "services.cli.concurrency",
         RUN,
         {"concurrency": "Who has a slot of a concurrency key, who waits; release one."},

@@ -42,6 +42,7 @@ from shared.adapters.mongo.keys import MongoKeyStore
 from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.outcomes import MongoOutcomeViews
 from shared.adapters.mongo.participants import MongoParticipants
+from shared.adapters.mongo.proposals import MongoProposals
 from shared.adapters.mongo.quarantine import MongoQuarantine
 from shared.adapters.mongo.receivers import MongoReceiverStore
 from shared.adapters.mongo.recording import MongoRecordingChoices
@@ -145,7 +146,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
     idempotency, deliveries = MongoIdempotencyStore(mongo), MongoDeliveryStore(mongo)
     automations, slots = MongoAutomationStore(mongo), MongoKeyStateStore(mongo)
     rollbacks, plans = MongoRollbackStore(mongo), MongoPlanStore(mongo)
-    outcomes = MongoOutcomeViews(mongo)
+    outcomes, proposals = MongoOutcomeViews(mongo), MongoProposals(mongo)
     await _ensure_indexes(
         [
             templates,
@@ -160,6 +161,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
             rollbacks,
             plans,
             outcomes,
+            proposals,
         ]
     )
     journal, sink, clock = NatsJournal(publisher), NatsEventSink(publisher), SystemClock()
@@ -186,6 +188,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         rollbacks=RollbackPorts(rollbacks, plans, RemoteRollbackDesk(bus)),
         record=RecordPorts(NatsRecordSink(publisher), MongoRecordingChoices(mongo)),
         outcomes=outcomes,
+        proposals=proposals,
         analytics=MongoAnalyticsStore(mongo),
         control=NatsControl(bus),
         validator=NatsValidator(bus),

@@ -152,6 +152,8 @@ BODIES: Final[dict[str, Any]] = {
     "update_webhook": {"filter": {"events": ["execution.failed"]}},
     "rotate_webhook_secret": {"overlap_s": 3600},
     "match_failure": {"message": "connection to 10.0.0.7:5432 refused", "code": "failed"},
+    "accept_found_workflow": {"id": "restore_config"},
+    "reject_found_workflow": {"reason": "we do this by the package manager now"},
     "dismiss_proposal": {"reason": "the provider asks for no more than three tries"},
     "discard_quarantined": {"reason": "of a template that was removed"},
     "release_slot": {"execution_id": "ex_01j8", "reason": "its state is damaged"},

@@ -23,6 +23,7 @@ from services.gateway.operations.fleets import TargetOperations
 from services.gateway.operations.operating import Operating
 from services.gateway.operations.outcomes import OutcomeOperations
 from services.gateway.operations.programs import GatewayPrograms
+from services.gateway.operations.proposals import ProposalOperations
 from services.gateway.operations.quarantine import QuarantineOperations
 from services.gateway.operations.recording import Recording
 from services.gateway.operations.replaying import Replaying
@@ -80,6 +81,7 @@ class Gateway:
     concurrency: ConcurrencyOperations
     rollbacks: RollbackOperations
     outcomes: OutcomeOperations
+    proposals: ProposalOperations
     analytics: AnalyticsOperations
     receivers: ReceiverOperations
     rules: RuleOperations
@@ -132,6 +134,7 @@ class Gateway:
             concurrency=ConcurrencyOperations(parts),
             rollbacks=RollbackOperations(parts, executions, templates, programs),
             outcomes=outcomes,
+            proposals=ProposalOperations(parts, templates),
             analytics=AnalyticsOperations(parts),
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),

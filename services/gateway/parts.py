@@ -23,6 +23,7 @@ from shared.ports.keys import KeyStore
 from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.outcomes import OutcomeViews
+from shared.ports.proposals import ProposalStore
 from shared.ports.quarantine import Quarantine
 from shared.ports.receivers import ReceiverStore
 from shared.ports.record import RecordSink
@@ -109,6 +110,7 @@ class Parts:
     rollbacks: RollbackPorts
     record: RecordPorts
     outcomes: OutcomeViews
+    proposals: ProposalStore
     analytics: AnalyticsStore
     control: Control
     validator: Validator

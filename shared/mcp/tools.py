@@ -29,7 +29,7 @@ from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView
 from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
-from shared.mcp import analytics, outcomes, rollbacks, schedules, triggers, validation
+from shared.mcp import analytics, outcomes, proposals, rollbacks, schedules, triggers, validation
 from shared.mcp import arguments as a
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.tool import Tool
@@ -456,6 +456,7 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
     ),
     *analytics.TABLE,
     *outcomes.TOOLS,
+    *proposals.TOOLS,
 )
 
 TOOLS: Final[Mapping[str, Tool[Any, Any]]] = {tool.name: tool for tool in TABLE}

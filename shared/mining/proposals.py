@@ -7,7 +7,9 @@ alone, and is shown to nobody else.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from shared.mining.likeness import Signature
 from shared.workflow.definition import Template
@@ -54,3 +56,8 @@ class Proposal(BaseModel):
     )
     review: tuple[str, ...] = Field((), description="What to look at before it is accepted.")
     warnings: tuple[str, ...] = Field((), description="What validation warns of.")
+
+    @field_serializer("template")
+    def _as_written(self, template: Template) -> dict[str, Any]:
+        """What was not written stays out: a parameter is required if it says nothing else."""
+        return template.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -49,6 +49,7 @@ TOOLS = {
     "workflow_failures",
     "workflow_tuning",
     "workflow_insights",
+    "workflow_proposals",
 }
 ECHO = {"id": "echo", "command": "noop", "parameters": {"echo": "${{ params.who }}"}}
 PAUSE = {"id": "pause", "command": "wait", "parameters": {"seconds": 1}, "depends_on": ["echo"]}
@@ -301,6 +302,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_rollback": {"execution_id": "ex_none", "action": "request"},
     "workflow_predict": {"template_id": "no_such_template"},
     "workflow_tuning": {"action": "apply", "id": "none"},
+    "workflow_proposals": {"action": "reject", "id": "none"},
     "workflow_failures": {"message": "out of cheese"},
     "workflow_bulk": {"action": "cancel", "filter": {"label": "no=where"}},
     "workflow_approve": {"execution_id": "ex_none", "decision": "approve"},
