@@ -181,7 +181,7 @@ def _told(one: StoredProposal) -> list[str]:
         f"found in {whose}: {support.runs} runs in {support.sessions} sessions",
         f"by chance alone: 10^{support.log10_p:.0f}",
         (
-            f"would save {saving.per_run_s:.0f} s a run, {saving.per_week_s / 60:.0f} minutes a week"
+            f"would save {saving.per_run_s:.0f} s a run, {saving.per_week_s / 60:.0f} min a week"
             f"{assumed}"
         ),
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.commands.registry import BUILTIN, CommandRegistry
 from shared.learning.records import RecordedCommand
@@ -43,7 +43,7 @@ def session(
 
 
 def many(
-    users: Sequence[str], each: int, lines: Sequence[str], values: dict[str, Sequence[str]]
+    users: Sequence[str], each: int, lines: Sequence[str], values: Mapping[str, Sequence[str]]
 ) -> list[RecordedCommand]:
     """Each user runs the lines so often, each time with the next of the values in their places."""
     found, run = [], 0
