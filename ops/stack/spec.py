@@ -92,9 +92,9 @@ class ServerUrls:
 
 
 def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[ServiceSpec, ...]:
-    """Return the gateway, with the validator and the rollback service in its process, and one
-    executor per agent; without agents `executors` of them, named `agent-1` and so on. Raises
-    `StackError` for a count, a name or a port that cannot be.
+    """Return the gateway, with the validator and the rollback service in its process, the
+    suggestion service, and one executor per agent; without agents `executors` of them, named
+    `agent-1` and so on. Raises `StackError` for a count, a name or a port that cannot be.
     """
     if not 0 <= executors <= MAX_EXECUTORS or len(agents) > MAX_EXECUTORS:
         count = len(agents) or executors
@@ -108,7 +108,10 @@ def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[Serv
         port = ports.pick(avoid=taken)
         taken.add(port)
         guests.append(_guest(name, port))
-    specs = [_gateway(tuple(guests))]
+    # Suggestions compute: in the gateway's process every request would wait for them.
+    port = ports.pick(avoid=taken)
+    taken.add(port)
+    specs = [_gateway(tuple(guests)), _guest("suggestion", port)]
     for number, agent in enumerate(named, 1):
         port = ports.pick(avoid=taken)
         taken.add(port)
@@ -175,7 +178,7 @@ def _gateway(guests: tuple[ServiceSpec, ...]) -> ServiceSpec:
 
 
 def _guest(name: str, port: int) -> ServiceSpec:
-    """A service that a machine needs one of, in the gateway's process."""
+    """A service that a machine needs one of."""
     return ServiceSpec(
         name=name,
         argv=_module(f"services.{name}"),

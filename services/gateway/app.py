@@ -46,6 +46,7 @@ from services.gateway.routes import (
     rollbacks,
     schedules,
     steering,
+    suggestions,
     targets,
     templates,
     triggers,
@@ -58,6 +59,7 @@ from shared.version import VERSION
 ROUTERS: Final[Sequence[APIRouter]] = (
     templates.router,
     validation.router,
+    suggestions.router,
     executions.router,
     explaining.router,
     archive.router,

@@ -61,6 +61,7 @@ from shared.adapters.nats.record import NatsRecordSink
 from shared.adapters.nats.rollback_desk import RemoteRollbackDesk
 from shared.adapters.nats.samples import NatsBusSamples
 from shared.adapters.nats.streams import ensure_streams
+from shared.adapters.nats.suggester import NatsSuggester
 from shared.adapters.nats.tasks import NatsTaskFeed
 from shared.adapters.nats.validator import NatsValidator
 from shared.adapters.outages import outage_of
@@ -193,6 +194,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         runs_to_validate=NatsTaskFeed(bus, "", (), slots=SLOTS, pools=(subjects.pool_validator(),)),
+        suggester=NatsSuggester(bus),
         commands=CommandRegistry.installed(),
         clock=clock,
         ids=TimeSortedIds(),

@@ -63,6 +63,19 @@ BODIES: Final[dict[str, Any]] = {
     "create_template": TEMPLATE,
     "import_template": TEMPLATE_FILE,
     "validate_workflow": {"text": TEMPLATE_FILE, "parameters": {"limit": 80}, "level": "standard"},
+    "suggest_workflows": {
+        "context": "CRITICAL: disk usage of web-1 is above 95 percent since 14:05",
+        "recent_commands": ["ssh web-1", "df -h"],
+        "host": "web-1",
+        "limit": 3,
+    },
+    "autocomplete_sequence": {"partial_sequence": ["ssh web-1", "df -h"], "limit": 3},
+    "give_feedback": {
+        "suggestion_id": "sgt_01k9zq4x7m2v8w6r5t3s1p0n9j",
+        "verdict": "accepted",
+        "suggested": "disk_check",
+        "text": "CRITICAL: disk usage of web-1 is above 95 percent since 14:05",
+    },
     "execute_workflow": {
         "template_id": "disk_check",
         "parameters": {"limit": 80},

@@ -36,6 +36,7 @@ from services.gateway.operations.sharing import (
     MemoryOperations,
 )
 from services.gateway.operations.steering import Steering
+from services.gateway.operations.suggesting import SuggestionOperations
 from services.gateway.operations.templates import TemplateOperations
 from services.gateway.operations.validating import Validating
 from services.gateway.parts import Parts
@@ -83,6 +84,7 @@ class Gateway:
     outcomes: OutcomeOperations
     proposals: ProposalOperations
     analytics: AnalyticsOperations
+    suggesting: SuggestionOperations
     receivers: ReceiverOperations
     rules: RuleOperations
     own_events: OwnEvents
@@ -136,6 +138,7 @@ class Gateway:
             outcomes=outcomes,
             proposals=ProposalOperations(parts, templates),
             analytics=AnalyticsOperations(parts),
+            suggesting=SuggestionOperations(parts),
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),
             own_events=OwnEvents(

@@ -21,6 +21,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "outcomes", "description": "What is learned of runs: chances, failures, tuning."},
     {"name": "analytics", "description": "Figures of what was run, counted beforehand."},
     {"name": "proposals", "description": "Workflows found in what was run: accept, edit, reject."},
+    {"name": "suggestions", "description": "What is wanted next, and why."},
     {"name": "agents", "description": "Who runs commands, and who takes delegated tasks."},
     {"name": "delegations", "description": "Tasks for people and AI agents."},
     {"name": "memories", "description": "What was worth remembering."},

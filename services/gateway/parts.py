@@ -29,6 +29,7 @@ from shared.ports.receivers import ReceiverStore
 from shared.ports.record import RecordSink
 from shared.ports.recording import RecordingChoices
 from shared.ports.rollbacks import PlanStore, RollbackDesk
+from shared.ports.suggestions import Suggester
 from shared.ports.tasks import TaskFeed
 from shared.ports.templates import TemplateStore
 from shared.ports.validator import Validator
@@ -115,6 +116,7 @@ class Parts:
     control: Control
     validator: Validator
     runs_to_validate: TaskFeed
+    suggester: Suggester
     commands: CommandRegistry
     clock: Clock
     ids: Ids

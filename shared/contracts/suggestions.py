@@ -39,8 +39,8 @@ class Asking(Contract):
 
 
 class SuggestBody(Asking):
-    """What is going on: `context` is what came in (an alert, a ticket, a page of log), `intent` what
-    is wanted, `facts` what is known by name. All of it may be left out."""
+    """What is going on: `context` is what came in (an alert, a ticket, a page of log), `intent`
+    what is wanted, `facts` what is known by name. All of it may be left out."""
 
     context: str = Field("", max_length=TEXT_LIMIT)
     intent: str = Field("", max_length=2_000)
@@ -108,8 +108,8 @@ class Prefilled(Contract):
 
 
 class Outlook(Contract):
-    """What became of earlier runs, computed from executions. Without any `success` is None. `low` to
-    `high` holds the true share with 90 %; durations are quantiles of completed runs."""
+    """What became of earlier runs, computed from executions. Without any `success` is None. `low`
+    to `high` holds the true share with 95 %; durations are quantiles of completed runs."""
 
     runs: int = 0
     completed: int = 0

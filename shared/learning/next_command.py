@@ -7,6 +7,9 @@ and folds it into its user's history; so the state follows from the recorded com
 their order, whether somebody asked for predictions between them or not.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -107,6 +110,26 @@ class NextCommandModel:
         if moment.lines:
             return moment.lines.ranked, self.lines.ranking
         return moment.names.ranked, self.names.ranking
+
+    @contextmanager
+    def after(self, situation: Situation, lines: Sequence[str]) -> Iterator[None]:
+        """Within it, predictions are as if the user had just run `lines` there; nothing is learned
+        of them, and afterwards all is as before."""
+        user = situation.user
+        before = self.histories.get(user)
+        imagined = deepcopy(before) if before else History(hash_text(user))
+        for line in lines:
+            imagined.add(Recorded(situation, line[:MAX_LINE]), self.lexicon)
+        self.histories[user] = imagined
+        self._latest = None
+        try:
+            yield
+        finally:
+            self._latest = None
+            if before is None:
+                del self.histories[user]
+            else:
+                self.histories[user] = before
 
     def learn(self, recorded: Recorded) -> None:
         """Fold a command in; of long ones the first `MAX_LINE` characters."""

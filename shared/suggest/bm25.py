@@ -42,31 +42,44 @@ class Bm25:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         """The documents in the order of the scores; fields that `FIELDS` lacks count once."""
-        self._weights = [_weighed(document) for document in documents]
-        self._lengths = [sum(weights.values()) for weights in self._weights]
-        self._mean = max(sum(self._lengths) / max(len(documents), 1), 1.0)
-        seen = Counter(word for weights in self._weights for word in weights)
-        total = len(documents)
-        self._rarity = {w: math.log(1 + (total - n + 0.5) / (n + 0.5)) for w, n in seen.items()}
+        weighed = [_weighed(document) for document in documents]
+        total = self._count = len(documents)
+        lengths = np.array([sum(weights.values()) for weights in weighed])
+        mean = max(float(lengths.sum()) / max(total, 1), 1.0)
+        self._damped = K1 * (1 - B + B * lengths / mean)
+        holders: dict[str, list[int]] = {}
+        for index, weights in enumerate(weighed):
+            for word in weights:
+                holders.setdefault(word, []).append(index)
+        self._holders = {word: np.array(found) for word, found in holders.items()}
+        self._often = {
+            word: np.array([weighed[index][word] for index in found])
+            for word, found in holders.items()
+        }
+        self._rarity = {
+            word: math.log(1 + (total - len(found) + 0.5) / (len(found) + 0.5))
+            for word, found in holders.items()
+        }
 
     def scores(self, text: Mapping[str, int], own: int | None = None) -> Array:
         """One score for each document, `(documents,)`.
 
         `own` is the document of whose situations the text is one: it must not find itself there.
         """
-        found = np.zeros(len(self._weights), dtype=np.float32)
+        found = np.zeros(self._count)
         best = sum(self._rarity.get(word, 0.0) for word in text) * (K1 + 1)
         if not best:
-            return found
-        for index, weights in enumerate(self._weights):
-            length = 1 - B + B * self._lengths[index] / self._mean
-            total = 0.0
-            for word, times in text.items():
-                often = weights.get(word, 0.0) - (times if index == own else 0)
-                if often > 0:
-                    total += self._rarity[word] * often * (K1 + 1) / (often + K1 * length)
-            found[index] = total / best
-        return found
+            return found.astype(np.float32)
+        for word, times in text.items():
+            holders = self._holders.get(word)
+            if holders is None:
+                continue
+            often = self._often[word]
+            if own is not None:
+                often = np.where(holders == own, np.maximum(often - times, 0.0), often)
+            weight = self._rarity[word] * (K1 + 1) / best
+            found[holders] += weight * often / (often + self._damped[holders])
+        return found.astype(np.float32)
 
 
 def _weighed(document: Document) -> dict[str, float]:

@@ -99,7 +99,10 @@ def _stems(keywords: Sequence[str]) -> set[str]:
     return {words.stem(word) for keyword in keywords for word in words.found(keyword)}
 
 
-def choice_of(chances: Array) -> Choice:
-    """The likeliest class and the next one, `(k,)` with at least two classes."""
+def choice_of(chances: Array, cls: int | None = None) -> Choice:
+    """The likeliest class (or this one) and the next likely other one, `(k,)` with at least two
+    classes."""
     first, second = np.argsort(-chances, kind="stable")[:2]
-    return Choice(int(first), int(second), float(chances[first]))
+    if cls is None or cls == first:
+        return Choice(int(first), int(second), float(chances[first]))
+    return Choice(cls, int(first), float(chances[cls]))

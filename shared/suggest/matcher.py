@@ -15,8 +15,9 @@ It is not safe for use by several threads while it learns.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +32,7 @@ from shared.suggest.explaining import choice_of, explain
 from shared.suggest.neighbours import FEATURES, Neighbours
 from shared.suggest.reasons import MOST, Reasons, Similar
 from shared.suggest.situations import Profile, profile
-from shared.suggest.softmax import Classes
+from shared.suggest.softmax import Classes, Weights
 from shared.workflow.definition import Template
 
 LEARNED_WEIGHS: Final = 3.0
@@ -41,6 +42,9 @@ MOST_LEARNED: Final = 2_000
 """Labelled texts kept. There may be a quarter more: then the oldest go, and all is made anew."""
 
 FIRST_SHARPNESS: Final = 1.0
+KEY_VERSION: Final = 1
+"""Rises when the same examples give other weights."""
+
 _SHARPNESS_LEARNS: Final = 0.02
 _SHARPEST: Final = 3.0
 
@@ -48,6 +52,12 @@ _WORK: Final = 3e8
 """Multiplications that learning one text may take, give or take."""
 
 _MOST_STEPS: Final = 20
+
+_FIRST_WORK: Final = 1e11
+"""Multiplications that making the model may take, give or take: a large library gets fewer steps of
+the descent, which it needs less, since what all templates share has more examples."""
+
+_FEWEST_FIRST_STEPS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -81,11 +91,34 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Look:
+    """An answer, the text's unit vector, and the reasons of the likeliest templates by their id."""
+
+    answer: Answer
+    likeness: Array
+    reasons: Mapping[str, Reasons]
+
+
+@dataclass(frozen=True)
 class Labelled:
     """A text of which somebody said what it asks for; `None` is nothing."""
 
     text: str
     template: str | None
+    weight: float = 1.0
+    """Against a label of somebody who never gave one before."""
+    execution: str = ""
+    """What was run then, if that is known."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The weights of a matcher, to begin another one with."""
+
+    templates: tuple[str, ...]
+    key: str
+    """Of what they were made from; the same key needs no descent."""
+    weights: Weights
 
 
 class Matcher:
@@ -98,12 +131,14 @@ class Matcher:
         learned: Sequence[Labelled] = (),
         sharpness: float = FIRST_SHARPNESS,
         most_learned: int = MOST_LEARNED,
+        saved: Saved | None = None,
     ) -> None:
         """Made from templates and what was learned before; labels of gone templates are left out.
 
-        `learned` and `sharpness` are those of an earlier one. Takes a few seconds with an encoder:
-        every example is read once.
+        `learned` and `sharpness` are those of an earlier one, `saved` its weights. Takes a few
+        seconds with an encoder: every example is read once.
         """
+        self._saved = saved
         self.profiles: list[Profile] = [profile(template) for template in templates]
         self._class = {one.id: index for index, one in enumerate(self.profiles)}
         self._none = len(self.profiles)
@@ -134,12 +169,51 @@ class Matcher:
             ]
         )
         self._importance = np.concatenate(
-            [_balanced(classes[: len(given)]), np.full(len(taught), LEARNED_WEIGHS)]
+            [
+                _balanced(classes[: len(given)]),
+                [one.weight * LEARNED_WEIGHS for one in self._learned],
+            ]
         ).astype(np.float32)
         likeness = np.stack([one.likeness for one in read])
         self._neighbours = Neighbours(likeness, classes, self._none + 1)
+        self._weights = self._descended()
+
+    def _descended(self) -> Weights:
+        """The weights: those that were saved of the same, or the end of a descent. It begins where
+        an earlier one ended as far as the templates are the same, and is then shorter."""
+        saved, self._saved = self._saved, None
         start = softmax.nothing_learned(self._reader.dimensions, self._none + 1, FEATURES + 1)
-        self._weights = softmax.descend(start, self._examples(), softmax.FIRST_STEPS)
+        steps = self._first_steps()
+        if saved is not None and saved.weights.own.shape[0] == self._reader.dimensions:
+            if saved.key == self.key:
+                return saved.weights
+            start = softmax.carried(
+                saved.weights, [self._class.get(t) for t in saved.templates], start
+            )
+            steps = max(_FEWEST_FIRST_STEPS // 2, steps // 4)
+        return softmax.descend(start, self._examples(), steps)
+
+    @property
+    def key(self) -> str:
+        """Names what the weights are made from: templates' examples and labels, in their order."""
+        named = hashlib.sha256(f"{self._reader.dimensions} {KEY_VERSION}".encode())
+        for one in self.profiles:
+            named.update(repr((one.id, one.name, one.keywords, one.examples)).encode())
+            named.update(
+                repr(sorted((f, sorted(c.items())) for f, c in one.fields.items())).encode()
+            )
+        named.update(repr(self._learned).encode())
+        return named.hexdigest()
+
+    @property
+    def saved(self) -> Saved:
+        """The weights as they are now."""
+        return Saved(tuple(one.id for one in self.profiles), self.key, self._weights)
+
+    def _first_steps(self) -> int:
+        """Steps of the descent when all is new."""
+        work = self._evidence.size * (self._none + 1) * 2
+        return max(_FEWEST_FIRST_STEPS, min(softmax.FIRST_STEPS, int(_FIRST_WORK / work)))
 
     @property
     def learned(self) -> tuple[Labelled, ...]:
@@ -150,7 +224,17 @@ class Matcher:
         """What a text asks for."""
         return self._answer(self._scores(self._reader.read(text)))
 
-    def learn(self, text: str, template: str | None) -> Answer:
+    def knows(self, template: str | None) -> bool:
+        """Whether it is one of the templates, or nothing."""
+        return template is None or template in self._class
+
+    def likeness(self, text: str) -> Array:
+        """The unit vector by which texts are alike."""
+        return self._reader.read(text).likeness
+
+    def learn(
+        self, text: str, template: str | None, weight: float = 1.0, execution: str = ""
+    ) -> Answer:
         """Learns what a text asks for, and says what it would have answered before.
 
         Raises `KeyError` if there is no such template.
@@ -159,15 +243,15 @@ class Matcher:
         read = self._reader.read(text)
         scores = self._scores(read)
         answer = self._answer(scores)
-        self._sharpen(scores, cls)
+        self._sharpen(scores, cls, weight)
         if len(self._learned) >= self._most_learned * 5 // 4:
             self._make(self._learned)
         self._texts.append(text)
-        self._learned.append(Labelled(text, template))
+        self._learned.append(Labelled(text, template, weight, execution))
         self._evidence = np.concatenate([self._evidence, read.vector[None, :]])
         self._classes = np.append(self._classes, cls)
         self._words_fit = np.concatenate([self._words_fit, self._bm25_of(read, None)[None, :]])
-        self._importance = np.append(self._importance, np.float32(LEARNED_WEIGHS))
+        self._importance = np.append(self._importance, np.float32(LEARNED_WEIGHS * weight))
         self._neighbours.add(read.likeness, cls)
         work = self._evidence.size * (self._none + 1) * 2
         steps = max(2, min(_MOST_STEPS, int(_WORK / work)))
@@ -182,14 +266,31 @@ class Matcher:
             self._make(kept)
         return found
 
+    def look(self, text: str, most: int = 2, least: float = 0.05) -> Look:
+        """What a text asks for, with the reasons of the likeliest `most` templates that are at
+        least so likely; all from one reading."""
+        read = self._reader.read(text)
+        answer = self._answer(self._scores(read))
+        told = [m.template for m in answer.matches[:most] if m.confidence >= least]
+        reasons = {name: self._explained(read, self._class[name]) for name in told}
+        return Look(answer, read.likeness, reasons)
+
     def explain(self, text: str) -> Reasons:
         """Why a text is answered as it is."""
-        read = self._reader.read(text)
+        return self._explained(self._reader.read(text))
+
+    def _explained(self, read: Evidence, cls: int | None = None) -> Reasons:
         scores = self._scores(read)
-        choice = choice_of(softmax.probabilities(scores * np.float32(self.sharpness)))
+        chances = softmax.probabilities(scores * np.float32(self.sharpness))
+        choice = choice_of(chances, cls)
         near = self._neighbours.nearest(read.likeness, choice.cls, MOST)
         given = len(self._texts) - len(self._learned)
-        similar = [Similar(self._texts[i] if i < given else None, like) for i, like in near]
+        similar = [
+            Similar(self._texts[i], like)
+            if i < given
+            else Similar(None, like, self._learned[i - given].execution)
+            for i, like in near
+        ]
         return explain(
             read, self._fit(read), choice, self._weights, self._reader, self.profiles, similar
         )
@@ -223,11 +324,11 @@ class Matcher:
             float(chances[self._none]),
         )
 
-    def _sharpen(self, scores: Array, cls: int) -> None:
+    def _sharpen(self, scores: Array, cls: int, weight: float) -> None:
         """One step down the log loss of this text, along the sharpness alone."""
         chances = softmax.probabilities(scores * np.float32(self.sharpness))
         slope = float(scores[cls] - chances @ scores)
-        change = math.exp(_SHARPNESS_LEARNS * max(-5.0, min(5.0, slope * self.sharpness)))
+        change = math.exp(_SHARPNESS_LEARNS * weight * max(-5.0, min(5.0, slope * self.sharpness)))
         self.sharpness = max(1 / _SHARPEST, min(_SHARPEST, self.sharpness * change))
 
 

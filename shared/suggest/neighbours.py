@@ -38,9 +38,7 @@ class Neighbours:
 
     def of(self, vector: Array) -> Array:
         """Nearness of a text to every class, `(count, FEATURES)`."""
-        near = (self._vectors @ vector)[None, :]
-        tops = np.stack([self._top(near, c) for c in range(self._count)], axis=1)
-        found: Array = _features(tops)[0]
+        found: Array = _features(self._tops_of(self._vectors @ vector))
         return found
 
     def nearest(self, vector: Array, cls: int, most: int) -> list[tuple[int, float]]:
@@ -55,8 +53,7 @@ class Neighbours:
         near = self._vectors @ vector
         tops = np.concatenate([self._tops[:, cls], near[:, None]], axis=1)
         self._tops[:, cls] = -np.sort(-tops, axis=1)[:, :KEPT]
-        row = np.stack([self._top(near[None, :], c) for c in range(self._count)], axis=1)
-        self._tops = np.concatenate([self._tops, row])
+        self._tops = np.concatenate([self._tops, self._tops_of(near)[None, ...]])
         self._vectors = np.concatenate([self._vectors, vector[None, :]])
         self._classes = np.append(self._classes, cls)
 
@@ -66,6 +63,20 @@ class Neighbours:
         found = -np.sort(-near[:, columns], axis=1)[:, :KEPT]
         lacking = KEPT - found.shape[1]
         return np.pad(found, ((0, 0), (0, lacking)), constant_values=-np.inf)
+
+    def _tops_of(self, near: Array) -> Array:
+        """The largest of one text's likeness to each example, by class: `(count, KEPT)`.
+
+        One sort over all examples, whatever the number of classes.
+        """
+        classes = self._classes[: len(near)]
+        order = np.lexsort((-near, classes))
+        begins = np.searchsorted(classes[order], np.arange(self._count))
+        place = np.arange(len(order)) - begins[classes[order]]
+        first = place < KEPT
+        tops = np.full((self._count, KEPT), -np.inf, dtype=np.float32)
+        tops[classes[order[first]], place[first]] = near[order[first]]
+        return tops
 
 
 def _features(tops: Array) -> Array:

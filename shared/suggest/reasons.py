@@ -51,6 +51,8 @@ class Similar:
     text: str | None
     """A situation of the template; `None` for what was learned here."""
     likeness: float
+    execution: str = ""
+    """Of what was learned: the execution that it came to, if that is known."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ The law:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,6 +62,16 @@ def nothing_learned(dimensions: int, classes: int, fits: int) -> Weights:
         np.zeros(classes, np.float32),
         np.zeros(fits, np.float32),
     )
+
+
+def carried(weights: Weights, places: Sequence[int | None], into: Weights) -> Weights:
+    """The weights with each class at its new place; None is gone. The last one is nothing's."""
+    own, bias = into.own.copy(), into.bias.copy()
+    for before, now in enumerate([*places, into.bias.shape[0] - 1]):
+        if now is not None:
+            own[:, now] = weights.own[:, before]
+            bias[now] = weights.bias[before]
+    return Weights(own, bias, weights.shared)
 
 
 def probabilities(scores: Array) -> Array:

@@ -17,12 +17,14 @@ from pydantic_settings import BaseSettings
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
 from services.rollback.settings import RollbackSettings
+from services.suggestion.settings import SuggestionSettings
 from services.validator.settings import ValidatorSettings
 
 _SERVICES = (
     ("Executor", ExecutorSettings),
     ("Gateway", GatewaySettings),
     ("Rollback service", RollbackSettings),
+    ("Suggestion service", SuggestionSettings),
     ("Validator", ValidatorSettings),
 )
 

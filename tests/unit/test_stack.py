@@ -162,13 +162,14 @@ def test_number_of_executors_is_bounded(count: int) -> None:
 
 def test_each_service_gets_its_own_environment() -> None:
     """Executors differ in agent name and port, and each service gets its own NATS user only."""
-    gateway, one, two = spec.services(2)
     users = {"gateway": "nats://g", "validator": "nats://v", "executor": "nats://e"}
-    urls = ServerUrls({**users, "rollback": "nats://r", "admin": "nats://a"}, "mongodb://m")
-    environments = [spec.environment(each, urls, "home", "safe") for each in (gateway, one, two)]
-    assert [env["HIVE_NATS_URL"] for env in environments] == ["nats://g", "nats://e", "nats://e"]
+    users |= {"rollback": "nats://r", "suggestion": "nats://s", "admin": "nats://a"}
+    urls = ServerUrls(users, "mongodb://m")
+    environments = [spec.environment(each, urls, "home", "safe") for each in spec.services(2)]
+    used = ["nats://g", "nats://s", "nats://e", "nats://e"]
+    assert [env["HIVE_NATS_URL"] for env in environments] == used
     names = [env.get("HIVE_AGENT_NAME") for env in environments]
-    assert names == [None, "agent-1", "agent-2"]
+    assert names == [None, None, "agent-1", "agent-2"]
     assert not any("nats://a" in text for env in environments for text in env.values())
     guests = json.loads(environments[0][spec.TOGETHER_VARIABLE])
     assert {n: env["HIVE_NATS_URL"] for n, env in guests.items()} == {
@@ -176,14 +177,14 @@ def test_each_service_gets_its_own_environment() -> None:
         "rollback": "nats://r",
     }
     every = [*guests.values(), *environments[1:]]
-    assert len({env["HIVE_METRICS_PORT"] for env in every}) == 4
+    assert len({env["HIVE_METRICS_PORT"] for env in every}) == 5
 
 
 def test_agents_have_names_labels_and_capabilities() -> None:
     """`hv up --agent web-1:role=web:nginx` gives the executor exactly that."""
     agents = [spec.AgentSpec.parse(text) for text in ("web-1:role=web,zone=a:nginx,tls", "ops-1")]
     assert [str(agent) for agent in agents] == ["web-1:role=web,zone=a:nginx,tls", "ops-1::"]
-    _, one, two = spec.services(1, agents)
+    _, _, one, two = spec.services(1, agents)
     assert one.env["HIVE_AGENT_LABELS"] == "role=web,zone=a"
     assert one.env["HIVE_AGENT_CAPABILITIES"] == "nginx,tls"
     assert two.env["HIVE_AGENT_NAME"] == "ops-1"

@@ -29,7 +29,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 _AUDITED: Final = "/api/"
-NOT_AUDITED: Final = frozenset({"record_commands"})
+NOT_AUDITED: Final = frozenset({"record_commands", "suggest_workflows", "autocomplete_sequence"})
 """What is its own trail: the record says who recorded what."""
 _OUTAGES: Final = {"NATS": "nats", "MongoDB": "mongo"}
 

@@ -15,6 +15,7 @@ from ops.nats.permissions import USER_NAMES
 from ops.stack.mongo import CACHE_GB, DATABASE, REPLICA_SET, MongoConfig, MongoServer
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
+from services.suggestion.settings import SuggestionSettings
 from services.validator.settings import ValidatorSettings
 from shared.version import VERSION
 
@@ -27,6 +28,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SETTINGS = [
     ("gateway", GatewaySettings),
     ("executor", ExecutorSettings),
+    ("suggestion", SuggestionSettings),
     ("validator", ValidatorSettings),
 ]
 OURS = ("gateway", "executor", "validator", "mongo-setup")

@@ -1,0 +1,1 @@
+"""The suggestion service: which workflow or command is wanted now, and why."""

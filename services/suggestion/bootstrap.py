@@ -1,0 +1,131 @@
+"""Builds the suggestion service out of its parts: the only place where adapters are made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+# Before numpy is loaded: a product of small matrices is slower on two threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import structlog
+
+from services.suggestion.service import Sources, SuggestionService
+from services.suggestion.settings import SuggestionSettings
+from shared.adapters.models.minilm import ModelUnreadableError, installed_model
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.record import MongoRecordStore
+from shared.adapters.mongo.snapshots import MongoSnapshots
+from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.nats.agents import NatsAgentDirectory
+from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.record import NatsRecordFeed
+from shared.adapters.nats.rpc import RpcService
+from shared.adapters.nats.streams import await_streams
+from shared.contracts import rpc
+from shared.ports.embedder import Embedder
+from shared.runtime.clock import SystemClock, TimeSortedIds
+from shared.runtime.health import Probe
+from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
+from shared.runtime.logging import configure_logging
+from shared.runtime.meters import new_registry
+from shared.runtime.metrics_server import MetricsServer
+from shared.runtime.settings import load_settings
+from shared.version import VERSION
+
+log = structlog.get_logger()
+
+SERVICE = "suggestion"
+AT_ONCE = 64
+"""Questions that are answered side by side: what is in memory does not wait for a text."""
+
+Closer = Callable[[], Awaitable[None]]
+
+
+def main() -> None:
+    """Run one suggestion process until it is told to stop."""
+    run_service(service())
+
+
+def service() -> Service:
+    """The service, with its settings read from the environment as it is now."""
+    settings = load_settings(SuggestionSettings)
+    configure_logging(SERVICE, form=settings.log_format, level=settings.log_level)
+    return lambda stop: serve(settings, stop)
+
+
+async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
+    """Everything from connecting to the last goodbye."""
+    bus = await connect(settings.nats_url, SERVICE)
+    mongo = Mongo(settings.mongo_url)
+    closers: list[Closer] = [mongo.close, bus.close]
+    registry = new_registry(SERVICE, VERSION)
+    probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+    try:
+        if not await _streams_are_there(bus, stop):
+            return
+        made = SuggestionService(
+            sources_over(bus, mongo),
+            _embedder(),
+            settings.suggestion_refresh_s,
+            settings.suggestion_agents_s,
+        )
+        made.start()
+        closers[:0] = [made.close]
+        closers[:0] = [await _endpoints(bus, made)]
+        server = MetricsServer(
+            registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
+        )
+        await server.start()
+        closers.append(server.stop)
+        log.info("suggestion service runs")
+        await until_stopped(stop, made.tasks)
+    finally:
+        await close_all(*closers)
+
+
+def sources_over(bus: Bus, mongo: Mongo) -> Sources:
+    """What the service reads, on real servers."""
+    return Sources(
+        templates=MongoTemplateStore(mongo),
+        agents=NatsAgentDirectory(bus),
+        feed=NatsRecordFeed(bus),
+        record=MongoRecordStore(mongo),
+        snapshots=MongoSnapshots(mongo),
+        clock=SystemClock(),
+        ids=TimeSortedIds(),
+    )
+
+
+def _embedder() -> Embedder | None:
+    try:
+        return installed_model()
+    except ModelUnreadableError as error:
+        log.warning("text model not used; words and cues alone remain", error=str(error))
+        return None
+
+
+async def _endpoints(bus: Bus, made: SuggestionService) -> Closer:
+    service = RpcService(bus, SERVICE, VERSION)
+    await service.start()
+    await service.serve(rpc.SUGGEST, made.suggest, at_once=AT_ONCE)
+    await service.serve(rpc.AUTOCOMPLETE, made.autocomplete, at_once=AT_ONCE)
+    return service.close
+
+
+async def _streams_are_there(bus: Bus, stop: asyncio.Event) -> bool:
+    """Wait for the streams; false when told to stop meanwhile."""
+    waiting = asyncio.create_task(await_streams(bus))
+    stopping = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if waiting in done:
+        waiting.result()
+    return waiting in done
+
+
+async def _probe_nats(bus: Bus) -> None:
+    if not bus.connected:
+        raise ConnectionError("not connected")
