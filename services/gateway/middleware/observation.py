@@ -30,8 +30,8 @@ READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 _AUDITED: Final = "/api/"
 NOT_AUDITED: Final = frozenset({"record_commands", "suggest_workflows", "autocomplete_sequence"})
-"""What is its own trail (the record says who recorded what), and what is asked with every prompt and
-changes nothing."""
+"""What is its own trail (the record says who recorded what), and what changes nothing though it is
+asked with every prompt."""
 _OUTAGES: Final = {"NATS": "nats", "MongoDB": "mongo"}
 
 
