@@ -5,9 +5,6 @@ Everything may be asked twice: a plan that was stored is the plan, whatever woul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from services.rollback.accounting import account
 from services.rollback.pasts import NotYetError, Pasts, UnknownPastError
 from shared.commands.registry import CommandRegistry
@@ -31,6 +28,7 @@ from shared.rollback.messages import MOST_LINES, Accounted, PlanMade, PlanRefuse
 from shared.rollback.planning import Wish, changes_something, make_plan
 from shared.rollback.state import PREFIX
 from shared.templates.content import content_hash
+from shared.validation.effects import effects_over
 from shared.workflow.errors import DefinitionError
 from shared.workflow.program import compile_template
 
@@ -57,6 +55,7 @@ class Desk:
         self._plans = plans
         self._registry = registry
         self._signatures = signatures(registry)
+        self.effects = effects_over(registry)
         self._clock = clock
 
     async def answer(self, order: PlanOrder | AccountOrder) -> PlanMade | PlanRefused | Accounted:
@@ -101,12 +100,6 @@ class Desk:
                 for one in found
             )
         )
-
-    def effects(self, command: str, parameters: Mapping[str, Any]) -> str:
-        """The effects of a command; of an unknown one the strongest."""
-        if command not in self._registry:
-            return "irreversible"
-        return self._registry[command].effects_of(parameters).value
 
     async def _plan(self, order: PlanOrder) -> PlanMade:
         execution_id = order.rollback_id.removeprefix(PREFIX)

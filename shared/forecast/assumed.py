@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -115,6 +115,25 @@ def assumed(program: Program, oracle: Oracle, parameters: Mapping[str, Any]) -> 
 def is_drawn(compiled: Compiled | None) -> bool:
     """True for a condition of an assumed program that needs what nobody can know before a run."""
     return isinstance(compiled, Assumed) and compiled.depends == "unknown"
+
+
+def drawn_conditions(program: Program, given: Collection[str]) -> list[str]:
+    """The steps of which a condition needs what is not known before the run."""
+    return [
+        name
+        for name, one in program.steps.items()
+        if _draws((one.when, one.until, *one.cases), given)
+    ]
+
+
+def drawn_lists(program: Program, given: Collection[str]) -> list[str]:
+    """The steps of which nobody knows before the run for how many items they run."""
+    return [name for name, one in program.steps.items() if _draws((one.items,), given)]
+
+
+def _draws(found: Iterable[Compiled | None], given: Collection[str]) -> bool:
+    needs = (need for one in found if one is not None for need in one.needs)
+    return any(_is_unknown(need, given) for need in needs)
 
 
 def selects_by_unknown(selector: Compiled | None, given: Collection[str]) -> bool:

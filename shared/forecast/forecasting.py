@@ -16,21 +16,25 @@ from shared.contracts.forecasts import (
     Quantiles,
     Risk,
 )
+from shared.forecast.assumed import drawn_conditions, drawn_lists
 from shared.forecast.chances import chance_of
 from shared.forecast.drawing import Draws
 from shared.forecast.experience import Experience, Nothing
 from shared.forecast.models import Call, Models, models_of
-from shared.forecast.outlook import point_of, way_back_of
+from shared.forecast.outlook import assumed_ways, point_of, ways_back
 from shared.forecast.paths import critical
 from shared.forecast.running import Stage
 from shared.forecast.simulating import Runs, simulate
 from shared.forecast.world import MAX_DEPTH, World
+from shared.validation.effects import effects_over
 from shared.workflow.program import CompiledStep, Program
 from shared.workflow.selecting import LiveAgent, why_unfit
 
 RUNS: Final = 1_000
 CHILD_RUNS: Final = 200
 MAX_RISKS: Final = 20
+MAX_NAMED: Final = 10
+"""Steps that one assumption names."""
 MAX_POINTS: Final = 50
 """Points of failure that are looked at."""
 
@@ -53,7 +57,7 @@ def forecast(
     models, simulated = _simulate(
         program, parameters, world, known, runs=runs, seed=seed, memoised=memoised, depth=0
     )
-    return _told(program, world, models, simulated, seed)
+    return _told(program, parameters, world, models, simulated, seed)
 
 
 def _simulate(
@@ -119,7 +123,14 @@ def _served(compiled: CompiledStep, agents: Sequence[LiveAgent]) -> bool:
     )
 
 
-def _told(program: Program, world: World, models: Models, runs: Runs, seed: int) -> Forecast:
+def _told(
+    program: Program,
+    parameters: Mapping[str, Any],
+    world: World,
+    models: Models,
+    runs: Runs,
+    seed: int,
+) -> Forecast:
     risks = _risks(runs)
     rates = {name: model.failing for name, model in models.steps.items() if model.call is None}
     share = {risk.step: risk.probability for risk in risks}
@@ -139,9 +150,12 @@ def _told(program: Program, world: World, models: Models, runs: Runs, seed: int)
             for name, share, main in critical(program, runs)
         ),
         risks=risks[:MAX_RISKS],
-        failure_points=_failure_points(program, world, models, runs),
+        failure_points=_failure_points(program, parameters, world, models, runs),
         figures=models.figures,
-        assumptions=tuple(_assumptions(program, world, models, runs)),
+        assumptions=(
+            *_assumptions(program, world, models, runs),
+            *_assumed_of_expressions(program, parameters),
+        ),
     )
 
 
@@ -180,11 +194,12 @@ def _risks(runs: Runs) -> tuple[Risk, ...]:
 
 
 def _failure_points(
-    program: Program, world: World, models: Models, runs: Runs
+    program: Program, parameters: Mapping[str, Any], world: World, models: Models, runs: Runs
 ) -> tuple[FailurePoint, ...]:
     """The steps that can fail the run, the most likely ones, in the program's order."""
     probability = {risk.step: risk.probability for risk in _risks(runs)}
-    ways = {n: way_back_of(one.step, world.commands) for n, one in program.steps.items()}
+    called = {key: one.program for key, one in world.templates.items()}
+    ways = ways_back(program, parameters, called, effects_over(world.commands))
     can = [name for name in program.graph.order if _can_fail(program, models, name)]
     likely = set(sorted(can, key=lambda name: -probability.get(name, 0.0))[:MAX_POINTS])
     return tuple(
@@ -221,3 +236,27 @@ def _assumptions(program: Program, world: World, models: Models, runs: Runs) -> 
     if runs.ordered:
         found.append("the core played every run, since their order counts: " + runs.ordered[0])
     return found
+
+
+def _assumed_of_expressions(program: Program, parameters: Mapping[str, Any]) -> list[str]:
+    """Outputs are not simulated: what follows from them is drawn, or taken as it is written."""
+    found = [
+        f"outputs are not simulated: {what} of {_named(names)} {how}"
+        for what, names, how in (
+            ("conditions", drawn_conditions(program, parameters), "hold by chance"),
+            ("lists", drawn_lists(program, parameters), "have a number of items by chance"),
+        )
+        if names
+    ]
+    unsaid = assumed_ways(program, parameters)
+    if unsaid:
+        found.append(
+            "what changes something, and what undoes it, is taken as it is written where only a "
+            f"run makes known with which values: {_named(unsaid)}"
+        )
+    return found
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

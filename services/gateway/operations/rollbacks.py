@@ -5,9 +5,6 @@ As with other requests the check is a courtesy to the caller; the law is in `sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from services.gateway import problems
 from services.gateway.operations.appending import append
 from services.gateway.operations.executions import ExecutionOperations, particular
@@ -38,6 +35,7 @@ from shared.rollback.machine import WITH_SERVICE
 from shared.rollback.messages import ItemTicked, RollbackCancelled, RollbackRequested
 from shared.rollback.runbook import runbook
 from shared.rollback.state import PREFIX, RollbackState, rollback_id
+from shared.validation.effects import effects_over
 from shared.workflow.definition import is_generated
 from shared.workflow.errors import ParameterError
 from shared.workflow.parameters import prepare_parameters
@@ -92,7 +90,8 @@ class RollbackOperations:
             raise problems.conflict(f"Template {template.id}@{template.version} cannot be run.")
         called: dict[tuple[str, str], Program] = {}
         await self._collect(program, called)
-        return _view(plan_ahead(program, parameters, called, self._effects))
+        effects = effects_over(self._parts.commands)
+        return _view(plan_ahead(program, parameters, called, effects))
 
     async def _collect(self, program: Program, called: dict[tuple[str, str], Program]) -> None:
         """The programs that a program calls, at any depth."""
@@ -104,10 +103,6 @@ class RollbackOperations:
             if key not in called and inner is not None:
                 called[key] = inner
                 await self._collect(inner, called)
-
-    def _effects(self, command: str, parameters: Mapping[str, Any]) -> str:
-        known = self._parts.commands
-        return known[command].effects_of(parameters).value if command in known else "irreversible"
 
     async def points(self, execution_id: str) -> PointList:
         """The checkpoints of an execution."""

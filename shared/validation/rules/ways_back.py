@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from shared.commands.spec import Effects
 from shared.validation import patches
@@ -83,13 +83,20 @@ def _changing(subject: Subject, role: str) -> Iterator[Found]:
 
 def only_reads(use: Use) -> bool:
     """Whether all programs of a shell command are known to read only."""
-    if use.command != "shell" or use.parameters.get("background") == "leave":
+    return use.command == "shell" and programs_only_read(use.parameters, f"{use.path}/parameters")
+
+
+def programs_only_read(parameters: Mapping[str, Any], path: str = "") -> bool:
+    """The same of a shell command with these parameters."""
+    if parameters.get("background") == "leave":
         return False
-    found = list(runs(f"{use.path}/parameters", use.parameters))
+    found = list(runs(path, parameters))
     return bool(found) and all(_reads(run) for run in found)
 
 
 def _reads(run: Run) -> bool:
+    if run.name == "awk" and any(word in text for text in run.texts for word in _AWK_CHANGES):
+        return False
     if any(_is_kept(target.text) for target in run.command.writes_to):
         return False
     changing = _CHANGING_OPTIONS.get(run.name, frozenset())
@@ -108,6 +115,8 @@ _READS: Final = frozenset({
     "wc", "which", "who", "whoami", "xargs", "yq", "zcat", "zgrep", "shift", "return", "local",
     "export", "nice", "nohup",
 })  # fmt: skip
+_AWK_CHANGES: Final = ("system(", '| "', '|"', '> "', '>"', "inplace")
+"""How a program of awk runs another one, or writes a file."""
 _CHANGING_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     "date": frozenset({"-s", "--set"}),
     "find": frozenset({"-delete", "-fprint", "-fls", "-fprintf"}),

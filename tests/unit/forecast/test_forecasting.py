@@ -300,3 +300,32 @@ def test_a_command_that_hardly_ran_elsewhere_is_assumed() -> None:
     waits = {"id": "pause", "command": "wait", "parameters": {"seconds": 5}}
     made = forecast(compiled([shell("new"), waits]), {}, world)
     assert {one.source for one in made.figures} == {"prior"}
+
+
+def test_what_is_not_simulated_is_said() -> None:
+    """Conditions and lists that need an output, and what a way back needs of a run, are named."""
+    undo = {"command": "shell", "parameters": {"script": "undo ${{ output.exit_code }}"}}
+    steps = [
+        shell("look", rollback=undo),
+        shell("maybe", "look", when="steps.look.output.exit_code == 0"),
+        shell("each", "look", foreach={"items": "steps.look.output.stdout"}),
+    ]
+    said = foreseen(compiled(steps)).assumptions
+    assert "outputs are not simulated: conditions of maybe hold by chance" in said
+    assert "outputs are not simulated: lists of each have a number of items by chance" in said
+    assert any("with which values: look" in one for one in said)
+    plain = foreseen(compiled([shell("a"), shell("b", "a")])).assumptions
+    assert not any("simulated" in one or "values" in one for one in plain)
+
+
+def test_what_a_sub_workflow_changes_counts_where_a_run_fails() -> None:
+    """A rollback would meet it: a call whose steps have no way back is not clean."""
+    inner = compiled([shell("bare")])
+    call = {"id": "call", "workflow": {"template": "inner", "version": "1.0.0"}}
+    outer = compiled([call, shell("after", "call", irreversible="a letter")])
+    known = World(commands=REGISTRY, templates={("inner", "1.0.0"): Known(inner, Nothing())})
+    (point,) = [p for p in forecast(outer, {}, known).failure_points if p.step == "after"]
+    assert [(u.step, u.how) for u in point.undone] == [
+        ("after", "irreversible"),
+        ("call/bare", "unprotected"),
+    ]
