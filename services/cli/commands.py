@@ -200,6 +200,25 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.record",
+        HIVE,
+        {
+            "record": "Record a command that was run, for learning.",
+            "recording": "Say whether your commands are recorded; opt out, or in.",
+            "forget": "Forget a command, or all that you ever ran.",
+        },
+    ),
+    CommandModule(
+        "services.cli.shell_init",
+        HIVE,
+        {"shell-init": "Print what records each command of bash, zsh or fish."},
+    ),
+    CommandModule(
+        "services.cli.import_history",
+        HIVE,
+        {"import-history": "Record what the history of a shell remembers."},
+    ),
+    CommandModule(
         "services.cli.participants",
         HIVE,
         {"participants": "List, add and remove who takes delegated tasks."},

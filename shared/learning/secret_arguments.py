@@ -96,9 +96,9 @@ def _of_program(program: str, arguments: list[Word]) -> Iterator[Span]:
     flag = _ATTACHED.get(program)
     if flag:
         yield from (
-            (word.start + len(flag), word.end)
+            (word.inner + len(flag), word.inner_end)
             for word in arguments
-            if word.text.startswith(flag) and word.text != flag
+            if word.bare.startswith(flag) and word.bare != flag
         )
     flags = _VALUES.get(program, ())
     if program in _LOGINS and "login" in said:
@@ -120,12 +120,12 @@ def _values(arguments: list[Word], flags: tuple[str, ...]) -> Iterator[Span]:
     """What follows one of these options: the rest of the word, or the next one."""
     for index, word in enumerate(arguments):
         for flag in flags:
-            if word.text == flag and index + 1 < len(arguments):
+            if word.bare == flag and index + 1 < len(arguments):
                 yield _span(arguments[index + 1])
-            elif word.text.startswith(f"{flag}="):
-                yield word.start + len(flag) + 1, word.end
-            elif len(flag) == 2 and word.text.startswith(flag) and word.text != flag:
-                yield word.start + 2, word.end
+            elif word.bare.startswith(f"{flag}="):
+                yield word.inner + len(flag) + 1, word.inner_end
+            elif len(flag) == 2 and word.bare.startswith(flag) and word.bare != flag:
+                yield word.inner + 2, word.inner_end
 
 
 def _seconds(arguments: list[Word], flags: tuple[str, ...], between: str) -> Iterator[Span]:

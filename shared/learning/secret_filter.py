@@ -44,7 +44,7 @@ _SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|token|digest|apikey|negotiate)
 _NAMED: Final = re.compile(
     r"""(?<![A-Za-z0-9_$])([A-Za-z_][\w.-]*)((?:\\?["'])?)(\s*)([:=]=?)(\s*)(\\?["'])?"""
 )
-_OPTION: Final = re.compile(r"(?<![\w-])--?([A-Za-z][\w-]+)\s+(?=[^\s-])")
+_OPTION: Final = re.compile(r"""(?<![\w-])--?([A-Za-z][\w-]+)['"]?\s+(?=[^\s-])""")
 _NO_VALUE: Final = frozenset(
     {"with", "show", "no", "ask", "prompt", "generate", "print", "use", "rotate", "require",
      "reset", "change", "disable", "enable", "skip", "get", "create", "delete", "list", "request"}

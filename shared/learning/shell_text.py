@@ -30,7 +30,18 @@ class Word:
     @property
     def bare(self) -> str:
         """Without quotes around it."""
-        return self.text.strip("'\"")
+        return self.text[self.inner - self.start : self.inner_end - self.start]
+
+    @property
+    def inner(self) -> int:
+        """Where it begins behind a quote around it."""
+        return self.start + (self.text[:1] in {"'", '"'})
+
+    @property
+    def inner_end(self) -> int:
+        """Where it ends before a quote around it."""
+        closed = self.inner > self.start and len(self.text) > 1 and self.text[-1] == self.text[0]
+        return self.end - closed
 
 
 @dataclass(slots=True)

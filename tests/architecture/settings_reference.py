@@ -57,6 +57,10 @@ variables above.
 | `HIVE_GATEWAY_PORT` | `8902` | the gateway's port |
 | `HIVE_URL` | the running stack's | the gateway that `hv run`, `hv show` … talk to |
 | `HIVE_API_KEY` | the content of `admin.key` | the key they use |
+| `HIVE_RECORD` | `on` | `off`: nothing that is typed is [recorded](../how-to/recording.md) |
+| `HIVE_RECORD_IGNORE` | none | patterns of lines that are not recorded, with `:` between them |
+| `HIVE_RECORD_EVERY` | `10` | seconds between two senders of what a shell recorded |
+| `HIVE_RECORD_SPOOL` | `hive/record` in `XDG_STATE_HOME` | where it waits until it is sent |
 | `HIVE_LOG_FORMAT` | `console` | `json` for machines |
 | `HIVE_DEBUG` | none | any value: a defect of `hv` shows its traceback |
 | `HIVE_PYTHON` | the first that fits on `PATH` | the Python that `./hv` makes its `.venv` with |

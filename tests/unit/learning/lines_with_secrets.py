@@ -10,6 +10,10 @@ WITH_SECRET: Final = tuple(
     r"""
 mysql -u root -pS3cr3t! shop
 mysql --password=S3cr3t! -u root shop
+mysql '-pS3cr3t!' 'a b'
+mysql "-pS3cr3t! x" shop
+'mysql' '--password' 'S3cr3t!'
+sshpass '-p' 'S3cr3t!' ssh web-1
 mysqldump --password 'S3cr3t! x' shop > dump.sql
 export API_TOKEN=S3cr3t!
 export DB_PASSWORD="S3cr3t! with blanks"

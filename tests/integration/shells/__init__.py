@@ -1,0 +1,1 @@
+"""Real shells under a pseudo-terminal, with the hook that records what is typed."""
