@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_hooks_go_where_there_is_no_gateway(shell: str, tmp_path: Path, spool: P
     while len(lines(spooled(spool))) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert lines(spooled(spool)) == ["echo one", "echo two"]
+
+
+def test_a_spool_that_is_gone(shell: str, tmp_path: Path, spool: Path) -> None:
+    """Where nothing can be kept the person is not told at each prompt."""
+    with typing(shell, tmp_path, HIVE_RECORD_EVERY="9999") as typist:
+        typist.line("true")
+        shutil.rmtree(spool)
+        said = typist.line("true") + typist.line("true")
+    assert "No such" not in said
+    assert "hive" not in said

@@ -13,8 +13,12 @@ if [[ $- == *i* && -z ${_hive_session-} ]]; then
     printf -v _hive_now '%(%s)T' -1
     _hive_session=${HOSTNAME:-host}-$$-$_hive_now
     _hive_file=$_hive_spool/bash-$$-$_hive_now.raw
-    _hive_text=$_hive_spool/bash-$$-$_hive_now.last
-    (umask 077; : >"$_hive_text")
+    # Where bash writes its last line, to read it back: in memory, where there is such a folder.
+    for _hive_text in "${XDG_RUNTIME_DIR-}" /dev/shm "$_hive_spool"; do
+      [[ -d $_hive_text && -w $_hive_text ]] || continue
+      _hive_text=$_hive_text/hive-$$-$_hive_now-$RANDOM$RANDOM.last
+      (umask 077; set -C; : >"$_hive_text") 2>/dev/null && break
+    done
     _hive_count=0 _hive_next=0 _hive_began=0 _hive_number='' _hive_cwd=$PWD _hive_nothing=''
     _hive_head='^ *[0-9]+[* ] ' _hive_offset=$((_hive_now - SECONDS))
 
@@ -34,6 +38,7 @@ if [[ $- == *i* && -z ${_hive_session-} ]]; then
         [[ ${HISTCONTROL-} != *ignorespace* && ${HISTCONTROL-} != *ignoreboth* && -z ${HISTIGNORE-} ]] ||
           return "$status"
       fi
+      [[ -w $_hive_text ]] || return "$status"
       HISTTIMEFORMAT='' builtin history 1 >|"$_hive_text"
       IFS= read -r -d '' line <"$_hive_text"
       : >|"$_hive_text"
@@ -48,8 +53,11 @@ if [[ $- == *i* && -z ${_hive_session-} ]]; then
       done
       if ((_hive_count < @MOST@)); then
         took=$((now - began))
-        printf '%s\0' hive1 "$_hive_session.$((++_hive_count))" "$began" "$((took < 0 ? 0 : took))" \
-          "$status" "$cwd" "$_hive_session" "${line:0:@CHARACTERS@}" >>"$_hive_file"
+        {
+          printf '%s\0' hive1 "$_hive_session.$((++_hive_count))" "$began" \
+            "$((took < 0 ? 0 : took))" "$status" "$cwd" "$_hive_session" "${line:0:@CHARACTERS@}" \
+            >>"$_hive_file"
+        } 2>/dev/null
       fi
       if ((now / 1000000 >= _hive_next)); then
         _hive_next=$((now / 1000000 + ${HIVE_RECORD_EVERY:-@EVERY@}))

@@ -50,8 +50,11 @@ if status is-interactive; and not set -q _hive_session
         end
         if test $_hive_count -lt @MOST@
             set -g _hive_count (math $_hive_count + 1)
-            printf '%s\0' hive1 $_hive_session.$_hive_count $began'000' $CMD_DURATION'000' $ended \
-                $_hive_cwd $_hive_session (string sub -l @CHARACTERS@ -- "$line" | string collect) >>$_hive_file
+            begin
+                printf '%s\0' hive1 $_hive_session.$_hive_count $began'000' $CMD_DURATION'000' \
+                    $ended $_hive_cwd $_hive_session \
+                    (string sub -l @CHARACTERS@ -- "$line" | string collect) >>$_hive_file
+            end 2>/dev/null
         end
         set -l now (math -s 0 "$began / 1000")
         if test $now -ge $_hive_next

@@ -33,9 +33,11 @@ if [[ -o interactive && -z ${_hive_session-} ]]; then
     done
     (( now = EPOCHREALTIME * 1000000 ))
     if (( _hive_count < @MOST@ )); then
-      printf '%s\0' hive1 "$_hive_session.$(( ++_hive_count ))" "$began" \
-        "$(( now > began ? now - began : 0 ))" "$ended" "$_hive_cwd" "$_hive_session" \
-        "${line[1,@CHARACTERS@]}" >>| "$_hive_file"
+      {
+        printf '%s\0' hive1 "$_hive_session.$(( ++_hive_count ))" "$began" \
+          "$(( now > began ? now - began : 0 ))" "$ended" "$_hive_cwd" "$_hive_session" \
+          "${line[1,@CHARACTERS@]}" >>| "$_hive_file"
+      } 2>/dev/null
     fi
     if (( EPOCHSECONDS >= _hive_next )); then
       (( _hive_next = EPOCHSECONDS + ${HIVE_RECORD_EVERY:-@EVERY@} ))
