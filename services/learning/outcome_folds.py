@@ -59,17 +59,20 @@ class Changes:
 
     touched: Touched = field(default_factory=Touched)
     signatures: dict[int, None] = field(default_factory=dict)
+    dropped: dict[str, None] = field(default_factory=dict)
+    """Ids of signatures that are gone."""
 
     @property
     def is_empty(self) -> bool:
         """True when nothing was learned."""
-        return not self.touched.templates and not self.signatures
+        return not self.touched.templates and not self.signatures and not self.dropped
 
     @classmethod
     def taken(cls, folds: OutcomeFolds) -> Self:
         """What has changed since it was taken last."""
-        made = cls(folds.success.touched, folds.failures.touched)
-        folds.success.touched, folds.failures.touched = Touched(), {}
+        success, failures = folds.success, folds.failures
+        made = cls(success.touched, failures.touched, failures.gone)
+        success.touched, failures.touched, failures.gone = Touched(), {}, {}
         return made
 
     @classmethod
@@ -86,9 +89,9 @@ class Changes:
         return cls(touched, dict.fromkeys(folds.failures.signatures))
 
     def gone(self, folds: OutcomeFolds) -> list[str]:
-        """The keys of signatures that were dropped."""
-        known = folds.failures.signatures
-        return [f"f{number}" for number in self.signatures if number not in known]
+        """The ids of signatures that were dropped, and have not come again."""
+        known = {one.id for one in folds.failures.signatures.values()} if self.dropped else set()
+        return [one for one in self.dropped if one not in known]
 
     def views(self, folds: OutcomeFolds, now_ms: int) -> Iterator[View]:
         """The views, one after the other."""

@@ -131,7 +131,7 @@ class OutcomeWriter:
 
     async def _forget_signatures(self, folds: OutcomeFolds) -> None:
         """Of another life of the model there may be some that this one does not know."""
-        known = {f"f{number}" for number in folds.failures.signatures}
+        known = {one.id for one in folds.failures.signatures.values()}
         kept = await self._views.keys(SignatureView)
         await self._views.remove(SignatureView, [key for key in kept if key not in known])
 

@@ -13,8 +13,9 @@ What people wrote (a reason for a rejection or a mark) is not mined.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 from shared.learning.records import AnyRecord, Forget, RunAttempt, RunRecord
@@ -61,6 +62,8 @@ class Signature:
     """What is known of one pattern. `count` are failed attempts, `weight` the same, fading."""
 
     number: int
+    id: str = ""
+    """Made from the first message that it took: the same after a rebuild."""
     count: int = 0
     runs: int = 0
     weight: float = 0.0
@@ -104,7 +107,9 @@ class FailureModel:
         self.resolver = Resolver()
         self.codes: dict[str, None] = {}
         self.touched: dict[int, None] = {}
-        """Signatures that changed, or went, since somebody looked; no part of what is saved."""
+        self.gone: dict[str, None] = {}
+        """Signatures that changed (`touched`), and ids of those that were dropped (`gone`), since
+        somebody looked; no part of what is saved."""
 
     def apply(self, item: AnyRecord, place: int) -> None:  # noqa: ARG002 - the fold's form
         """Learn the failures of a run, and what it answers."""
@@ -115,10 +120,8 @@ class FailureModel:
         answer = self.resolver.follow(item, tuple(numbers))
         if answer is not None:
             self._credit(answer)
-        gone = make_room(self.signatures, MAX_SIGNATURES, lambda one: one.last_ms)
-        if gone:
-            self.drain.drop(gone)
-            self.touched.update(dict.fromkeys(gone))
+        if len(self.signatures) > MAX_SIGNATURES:
+            self._make_room()
 
     def forget(self, order: Forget) -> bool:  # noqa: ARG002 - the fold's form
         """Orders name commands and feedback, which this never sees."""
@@ -166,11 +169,18 @@ class FailureModel:
             code = one.code or one.outcome
             if len(self.codes) < MAX_CODES:
                 self.codes.setdefault(code)
-            number = self.drain.add((code, *_words(code, one.message)))
-            signature = self.signatures.setdefault(number, Signature(number))
+            tokens = (code, *_words(code, one.message))
+            number = self.drain.add(tokens)
+            signature = self.signatures.setdefault(number, Signature(number, id_of(tokens)))
             _count(signature, run, one, first=number not in seen)
             seen[number] = None
         return seen
+
+    def _make_room(self) -> None:
+        ids = {number: one.id for number, one in self.signatures.items()}
+        gone = make_room(self.signatures, MAX_SIGNATURES, lambda one: one.last_ms)
+        self.drain.drop(gone)
+        self.gone.update(dict.fromkeys(ids[number] for number in gone))
 
     def _credit(self, answer: Answer) -> None:
         for number in answer.signatures:
@@ -180,6 +190,12 @@ class FailureModel:
             self.touched[number] = None
             for change in answer.changes:
                 _credit(signature.done, change, answer)
+
+
+def id_of(tokens: Sequence[str]) -> str:
+    """The id of a signature that begins with this message."""
+    text = " ".join(tokens).encode("utf-8", "surrogatepass")
+    return f"f{blake2b(text, digest_size=5).hexdigest()}"
 
 
 def _words(code: str, message: str) -> tuple[str, ...]:
@@ -245,8 +261,8 @@ def _credit(done: dict[Change, Outcomes], change: Change, answer: Answer) -> Non
 
 
 _PLAIN: Final = (
-    "number", "count", "runs", "weight", "first_ms", "last_ms", "example", "codes", "commands",
-    "steps", "agents", "values", "hours", "latest", "users",
+    "number", "id", "count", "runs", "weight", "first_ms", "last_ms", "example", "codes",
+    "commands", "steps", "agents", "values", "hours", "latest", "users",
 )  # fmt: skip
 
 

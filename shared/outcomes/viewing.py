@@ -65,7 +65,8 @@ def template_view(template_id: str, evidence: Evidence) -> TemplateView | None:
 def category_view(category: str, evidence: Evidence) -> CategoryView:
     """What is believed of a template of this category that was never run."""
     leaned = evidence.beliefs.template("", category)
-    return CategoryView(category=category, chance=chance(leaned.belief), leaning=leaning(leaned))
+    above = tuple(one for one in leaning(leaned) if one.level != "template")
+    return CategoryView(category=category, chance=chance(leaned.belief), leaning=above)
 
 
 def command_view(command: str, evidence: Evidence) -> CommandView:
@@ -103,7 +104,7 @@ def signature_view(signature: Signature, model: FailureModel) -> SignatureView:
     """A failure as it is known."""
     tokens = model.drain.patterns[signature.number]
     return SignatureView(
-        id=f"f{signature.number}",
+        id=signature.id,
         code=tokens[0],
         pattern=model.pattern(signature),
         example=signature.example,

@@ -257,13 +257,14 @@ async def test_a_new_failure_is_told_once(world: World) -> None:
     assert await world.told() == []
     await world.learn(runs[2:])
     await world.learn([a_run(9, False, message="user 'eve' at 10.0.0.9 refused")])
-    assert await world.told() == ["failure_warning f1"]
+    (failure,) = await world.views.page(SignatureView)
+    assert await world.told() == [f"failure_warning {failure.id}"]
     recalled = await world.memories.recall(MemoryQuery(text="refused"), NOW_MS)
     assert [one.memory.category for one in recalled] == ["insight"]
     assert "ann" not in recalled[0].memory.content
     event = (await anext(world.events.read(0))).event
     assert await world.events.last_seq() == 1
-    assert (event.type, event.data["about"]) == ("insight.failure_warning", "f1")
+    assert (event.type, event.data["about"]) == ("insight.failure_warning", failure.id)
     assert "ann" not in event.model_dump_json()
 
 
@@ -283,8 +284,9 @@ async def test_what_succeeds_is_told(world: World) -> None:
         ]
     )
     await world.learn(quick(80, template="backup"))
+    (failure,) = await world.views.page(SignatureView)
     assert await world.told() == [
-        "failure_warning f1",
+        f"failure_warning {failure.id}",
         "success_pattern backup",
         "success_pattern rollout",
     ]
