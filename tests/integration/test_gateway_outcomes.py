@@ -149,8 +149,9 @@ async def test_insights_are_memories_and_events(world: World) -> None:
     await learn(world, [a_run(n, False, message=f"socket {n} hung up") for n in range(5)])
     page = await got(world, "/insights", kind="failure_warning")
     (told,) = [one for one in page["items"] if one["title"] == "failed: socket <NUM> hung up"]
-    memory = await got(world, f"/memories/{told['memory_id']}")
-    assert memory["category"] == "insight"
+    recalled = await got(world, "/memories", text="socket hung up", category="insight")
+    memory = recalled["items"][0]["memory"]
+    assert memory["id"] == told["memory_id"]
     assert "socket <NUM> hung up" in memory["content"]
 
 
