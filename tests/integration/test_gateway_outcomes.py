@@ -26,7 +26,7 @@ API = "/api/v1"
 REFUSED = "connection to 10.0.0.7:5432 refused"
 
 
-async def learn(world: World, runs: list[RunRecord]) -> None:
+async def learn(world: World, runs: list[RunRecord], now_ms: int = NOW_MS) -> None:
     """What the learning service does with these runs."""
     folds = new_folds()
     for place, run in enumerate(runs, 1):
@@ -40,7 +40,7 @@ async def learn(world: World, runs: list[RunRecord]) -> None:
         TuningDesk(views, templates, {}),
         InsightDesk(views, MongoMemories(world.mongo), world.gateway.parts.sink),
         Inline(),
-        ManualClock(NOW_MS),
+        ManualClock(now_ms),
     )
     await writer.round()
 
@@ -146,7 +146,9 @@ async def test_a_proposal_is_dismissed(world: World) -> None:
 
 async def test_insights_are_memories_and_events(world: World) -> None:
     """A failure that is new is told once, and found again by its words."""
-    await learn(world, [a_run(n, False, message=f"socket {n} hung up") for n in range(5)])
+    now_ms = world.gateway.parts.clock.now_ms()
+    runs = [a_run(n, False, message=f"socket {n} hung up", at_ms=now_ms) for n in range(5)]
+    await learn(world, runs, now_ms)
     page = await got(world, "/insights", kind="failure_warning")
     (told,) = [one for one in page["items"] if one["title"] == "failed: socket <NUM> hung up"]
     recalled = await got(world, "/memories", text="socket hung up", category="insight")
