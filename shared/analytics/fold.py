@@ -77,6 +77,11 @@ class Changes:
     newest_ms: int
     kept: Kept
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changed."""
+        return not self.tables
+
 
 class Analytics:
     """The fold. Thread-safe only as every fold is: one call at a time."""
@@ -131,10 +136,11 @@ class Analytics:
                 tables[speeds] = compared(self._table(name)).text()
         return Changes(tables, self.newest_ms, self._kept)
 
-    def all_changed(self) -> None:
-        """Let `take_changes` give every table there is."""
+    def take_everything(self) -> Changes:
+        """Every table there is."""
         self._settle()
         self._changed = {*self._open, *self._packed}
+        return self.take_changes()
 
     def save(self) -> bytes:
         """The whole state."""

@@ -18,13 +18,11 @@ from shared.analytics.views import Name
 @dataclass(frozen=True, slots=True)
 class Counted:
     """How far it is counted: up to which `place` of the record, when the newest of what is counted
-    was, and since when tables are kept. `whole_since_ms`: tables of periods that began earlier are
-    as an earlier record had it, of which this one knows a part only; they stay as they are."""
+    was, and since when tables are kept."""
 
     place: int = 0
     newest_ms: int = 0
     kept: Kept = field(default_factory=Kept)
-    whole_since_ms: int = 0
 
 
 def digest_of(text: str) -> str:

@@ -23,6 +23,7 @@ class BenchName(StrEnum):
     CAPTURES = "captures"
     FORECAST = "forecast"
     VALIDATION = "validation"
+    ANALYTICS = "analytics"
 
 
 class Variant(StrEnum):
@@ -52,7 +53,7 @@ def bench(
     ] = 5.0,
     seed: Annotated[int, typer.Option(help="faults: decides what is struck, and when.")] = 7,
     stored: Annotated[
-        int, typer.Option(min=10, help="curve: executions stored at the end, about.")
+        int, typer.Option(min=10, help="curve, analytics: executions stored, about.")
     ] = 100_000,
     running: Annotated[
         int, typer.Option(min=1, help="curve: executions under way at once, at most.")
@@ -63,7 +64,8 @@ def bench(
     engine: how fast workflows run. curve: what a step costs with ever more executions under way and
     stored. captures: what it costs a step that what it changes is kept before it. forecast: how
     long it takes to foresee a run, and to look at one with 100 agents. validation: how long the
-    static rules take over 50 steps. faults: on a cluster under
+    static rules take over 50 steps. analytics: how long its questions take with 100,000 executions
+    stored. faults: on a cluster under
     load, how long each kind of fault holds it up, and that nothing is lost or doubled; exit code 1
     if anything is.
     """
@@ -80,6 +82,9 @@ def bench(
         return
     if name is BenchName.VALIDATION:
         _validation(json_file, progress)
+        return
+    if name is BenchName.ANALYTICS:
+        _analytics(stored, json_file, progress)
         return
     both: tuple[Durability, ...] = ("relaxed", "safe")
     chosen = both if durability is Variant.BOTH else tuple(d for d in both if d == durability.value)
@@ -115,6 +120,14 @@ def _validation(json_file: Path | None, progress: Console) -> None:
 
     figures = validation_bench.run(progress)
     Console().print(report.table("hv bench validation, ms", figures))
+    _write(json_file, figures, progress)
+
+
+def _analytics(stored: int, json_file: Path | None, progress: Console) -> None:
+    from services.cli.bench import analytics_bench, report
+
+    figures = analytics_bench.run(analytics_bench.Load(stored), progress)
+    Console().print(report.table("hv bench analytics", figures))
     _write(json_file, figures, progress)
 
 

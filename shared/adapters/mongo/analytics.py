@@ -66,8 +66,7 @@ class MongoAnalyticsStore:
         found = await self._tables.find_one({"_id": _COUNTED})
         if found is None:
             return Counted()
-        kept = Kept(**found["kept"])
-        return Counted(found["place"], found["newest_ms"], kept, found["whole_since_ms"])
+        return Counted(found["place"], found["newest_ms"], Kept(**found["kept"]))
 
     async def read(self, names: Sequence[Name]) -> Mapping[Name, str]:
         """Those of these that are there."""

@@ -67,7 +67,7 @@ async def test_many_are_written(store: AnalyticsStore) -> None:
 async def test_how_far_it_is_counted_never_goes_back(store: AnalyticsStore) -> None:
     """Nothing at first; then the latest that was told."""
     assert await store.counted() == Counted()
-    later = Counted(7, 1_000, Kept(3, 2, 1), 5)
+    later = Counted(7, 1_000, Kept(3, 2, 1))
     await store.tell(later)
     await store.tell(Counted(6, 900))
     assert await store.counted() == later

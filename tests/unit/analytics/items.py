@@ -107,8 +107,7 @@ def folded(items: Iterable[AnyRecord], keep: Keep | None = None) -> Analytics:
 
 def tables(fold: Analytics) -> dict[str, str]:
     """Every table that a fold holds, by its name's text."""
-    fold.all_changed()
-    return {name.text(): text for name, text in fold.take_changes().tables.items()}
+    return {name.text(): text for name, text in fold.take_everything().tables.items()}
 
 
 def row(fold: Analytics, view: str, scope: str, *key: str, level: str = "m") -> Row:

@@ -1,0 +1,82 @@
+"""Every execution that has ended leaves a memory that people and agents find by searching.
+
+The law: the record is worked through once, in its order; how far is kept, so that a memory that
+somebody removed does not come back. A crash between a memory and the note of how far means that it
+is remembered again, which changes nothing: its id follows from the execution's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.analytics.periods import DAY_MS
+from shared.collective.run_memories import memory_of
+from shared.learning.records import RunRecord
+from shared.ports.clock import Clock
+from shared.ports.collective import Memories
+from shared.ports.cursors import Cursors
+from shared.ports.record import RecordStore
+
+log = structlog.get_logger()
+
+CURSOR: Final = "run-memories"
+EVERY_S: Final = 1.0
+AFTER_ERROR_S: Final = 5.0
+NOTED_AFTER: Final = 100
+"""Items after which it is noted how far it is."""
+
+
+class RunRememberer:
+    """Remembers runs for `keep_days`; older ones are passed by."""
+
+    def __init__(
+        self,
+        record: RecordStore,
+        memories: Memories,
+        cursors: Cursors,
+        clock: Clock,
+        keep_days: int,
+        *,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._record = record
+        self._memories = memories
+        self._cursors = cursors
+        self._clock = clock
+        self._keep_ms = keep_days * DAY_MS
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Remember, for ever."""
+        while True:
+            try:
+                await self.round()
+                await asyncio.sleep(self._every_s)
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"[:300]
+                log.warning("executions wait to be remembered", error=what)
+                await asyncio.sleep(AFTER_ERROR_S)
+
+    async def round(self) -> None:
+        """Remember what is new in the record."""
+        done = await self._cursors.get(CURSOR)
+        last = await self._record.last()
+        if last <= done:
+            return
+        waiting = 0
+        async for placed in self._record.read(done, last):
+            if isinstance(placed.item, RunRecord):
+                await self._remember(placed.item)
+            waiting += 1
+            if waiting == NOTED_AFTER:
+                await self._cursors.move(CURSOR, placed.place)
+                waiting = 0
+        await self._cursors.move(CURSOR, last)
+
+    async def _remember(self, run: RunRecord) -> None:
+        memory = memory_of(run, self._keep_ms)
+        if memory.expires_at_ms is None or memory.expires_at_ms > self._clock.now_ms():
+            await self._memories.remember(memory)

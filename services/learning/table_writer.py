@@ -1,0 +1,134 @@
+"""Tables of analytics are written where gateways read them.
+
+The law:
+
+1. Every second, the tables that changed are written, whole, with the place up to which they count.
+   To write them again, or too early, does no harm.
+2. A model that is another object than the one that was written last (after a start, a rebuild, an
+   outage) is compared with what is there: what differs is written, what it lacks is removed.
+   While it is being rebuilt nothing is written, so that nobody sees half of it.
+3. What is older than the record is kept by nobody but these tables: of periods that began before
+   that, what is there stays as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from shared.analytics.fold import Analytics, Changes
+from shared.analytics.periods import DAY_MS
+from shared.analytics.views import Name
+from shared.ports.analytics import AnalyticsStore, Counted, digest_of
+from shared.ports.clock import Clock
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+EVERY_S: Final = 1.0
+AFTER_ERROR_S: Final = 5.0
+LEAST_DAYS: Final = 62
+"""However short the record is kept, the tables of the last two months are always its own."""
+
+
+class Thread(Protocol):
+    """Where what is long is computed, one after the other with folding."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Give what it gives."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The model as it is now, and the place up to which it counts."""
+
+    fold: Analytics
+    place: int
+
+
+class TableWriter:
+    """Writes tables. `standing` gives None while the model is being rebuilt; `record_days` is for
+    how long the record of runs is kept."""
+
+    def __init__(
+        self,
+        standing: Callable[[], Standing | None],
+        store: AnalyticsStore,
+        thread: Thread,
+        clock: Clock,
+        record_days: int,
+        *,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._standing = standing
+        self._store = store
+        self._thread = thread
+        self._clock = clock
+        self._record_days = max(record_days, LEAST_DAYS)
+        self._every_s = every_s
+        self._written: Analytics | None = None
+        """The model of which all tables are there."""
+
+    async def run(self) -> None:
+        """Write, for ever."""
+        while True:
+            try:
+                await self.round()
+                await asyncio.sleep(self._every_s)
+            except Exception as error:
+                self._written = None
+                what = f"{type(error).__name__}: {error}"[:300]
+                log.warning("tables of analytics wait to be written", error=what)
+                await asyncio.sleep(AFTER_ERROR_S)
+
+    async def round(self) -> None:
+        """Write what changed since the last round."""
+        now = self._standing()
+        if now is None:
+            return
+        if now.fold is self._written:
+            changes = await self._thread.run(now.fold.take_changes)
+            if changes.is_empty:
+                return
+            self._written = None
+            await self._store.write(changes.tables, now.place)
+        else:
+            self._written = None
+            changes = await self._thread.run(now.fold.take_everything)
+            await self._replace(changes, now.place)
+        await self._store.tell(Counted(now.place, changes.newest_ms, changes.kept))
+        await self._store.expire(changes.kept)
+        self._written = now.fold
+
+    async def _replace(self, changes: Changes, place: int) -> None:
+        there = await self._store.digests()
+        since_ms = self._since_ms()
+        differing = await self._thread.run(lambda: _differing(changes.tables, there, since_ms))
+        await self._store.write(differing, place)
+        gone = [
+            name
+            for name in there
+            if name not in changes.tables and name.period.start_ms >= since_ms
+        ]
+        await self._store.remove(gone)
+        log.info("tables of analytics are written", written=len(differing), removed=len(gone))
+
+    def _since_ms(self) -> int:
+        return self._clock.now_ms() - self._record_days * DAY_MS
+
+
+def _differing(
+    tables: Mapping[Name, str], there: Mapping[Name, str], since_ms: int
+) -> dict[Name, str]:
+    return {
+        name: text
+        for name, text in tables.items()
+        if name not in there
+        or (name.period.start_ms >= since_ms and there[name] != digest_of(text))
+    }
