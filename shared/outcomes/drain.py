@@ -8,9 +8,9 @@ After He, Zhu, Zheng and Lyu, "Drain: An Online Log Parsing Approach with Fixed 
    a placeholder or a value is like any other there, and so is a word that comes once a place has
    `WIDTH` different ones.
 2. The similarity of a message and a pattern is the share of places that hold the same token; a
-   value counts half (in the paper not at all: long lists of values would split their pattern). The
-   most similar one takes it from `SIMILAR` on; of equals the one with the most values, then the
-   oldest. Otherwise the message becomes a pattern.
+   value that meets a word counts half (in the paper not at all: long lists of values would split
+   their pattern). The most similar one takes it from `SIMILAR` on; of equals the one with the most
+   values, then the oldest. Otherwise the message becomes a pattern.
 3. Where a message differs from its pattern, the pattern has a value from then on.
 
 Who keeps patterns says which to `drop`, so that there is a bound. The same messages in the same
@@ -136,12 +136,14 @@ class Drain:
 
 
 def similarity(pattern: Sequence[str], tokens: Sequence[str]) -> float:
-    """The share of places that hold the same token; of two empty ones 1."""
+    """The share of places that hold the same token; a value that meets a word counts half. Of two
+    empty ones 1."""
     if not tokens:
         return 1.0
-    same = sum(a == b != ANY for a, b in zip(pattern, tokens, strict=True))
-    values = sum(a == ANY for a in pattern)
-    return min((same + 0.5 * values) / len(tokens), 1.0) if same else 0.0
+    pairs = list(zip(pattern, tokens, strict=True))
+    same = sum(a == b for a, b in pairs)
+    half = sum(a == ANY != b for a, b in pairs)
+    return (same + 0.5 * half) / len(tokens)
 
 
 def _common(pattern: Tokens, tokens: Tokens) -> Tokens:
