@@ -1,6 +1,6 @@
 """Acts: the commands of a stretch of work that a step could run, with how they went.
 
-What failed did not get the work done and is left out; where the same was run again soon after and
+What failed did not get the work done and is left out; where the same was run again right after and
 went well, it counts as an attempt of that. The same command many times in a row is one act.
 """
 
@@ -20,8 +20,6 @@ from shared.mining.splitting import Part, moved, parts_of
 from shared.mining.vocabulary import Vocabulary
 
 SHELLS: Final = frozenset({"", "sh", "bash", "zsh", "fish", "dash", "ksh", "ash"})
-RETRIED_WITHIN: Final = 2
-"""Commands between a failure and the success that counts as its retry."""
 
 
 @dataclass(slots=True)
@@ -29,6 +27,8 @@ class Act:
     """A command that was run and went well, as far as is known."""
 
     form: Form
+    number: int
+    """The how manieth command of its stretch its line is."""
     at_ms: int
     duration_ms: int | None
     """How long it ran; None where that is unknown."""
@@ -87,22 +87,25 @@ def _forms(line: str, cwd: str) -> tuple[Form, ...]:
 
 def _acts(commands: Sequence[RecordedCommand]) -> Iterator[Act]:
     cwd, before = "", None
-    for one in commands:
+    for number, one in enumerate(commands):
         cwd = one.cwd or cwd
         if one.shell in SHELLS and not one.more_lines and one.source != "step":
-            yield from _of_line(one, cwd, before)
+            yield from _of_line(number, one, cwd, before)
         cwd = _after(one, cwd)
         before = one
 
 
-def _of_line(one: RecordedCommand, cwd: str, before: RecordedCommand | None) -> Iterator[Act]:
+def _of_line(
+    number: int, one: RecordedCommand, cwd: str, before: RecordedCommand | None
+) -> Iterator[Act]:
     forms = _forms(one.command, cwd)
     many = max(1, len(forms))
     gap = _gap_ms(before, one)
     duration = one.duration_ms // many if one.duration_ms is not None else None
     for form in forms:
         failed = bool(one.exit) and not (one.exit == 1 and answers_one(form.name))
-        yield Act(form, one.at_ms, duration, gap // many if gap is not None else None, failed)
+        each = gap // many if gap is not None else None
+        yield Act(form, number, one.at_ms, duration, each, failed)
 
 
 def _gap_ms(before: RecordedCommand | None, one: RecordedCommand) -> int | None:
@@ -121,22 +124,28 @@ def _after(one: RecordedCommand, cwd: str) -> str:
 
 
 def _settled(acts: Sequence[Act]) -> list[Act]:
-    """Without what failed; its retries know of it."""
+    """Without what failed; its retries know of it. A retry is the same line right after: with
+    anything in between, something was changed first."""
     kept: list[Act] = []
-    failed: list[tuple[int, Act]] = []
-    for index, act in enumerate(acts):
+    failed: list[Act] = []
+    for act in acts:
+        follows = bool(failed) and _is_retry(failed[-1], act)
         if act.failed:
-            failed.append((index, act))
+            failed = [*failed, act] if follows else [act]
             continue
-        mine = [f for i, f in failed if index - i <= RETRIED_WITHIN + len(failed)
-                and f.part.text == act.part.text]  # fmt: skip
-        if mine:
-            act.failures = len(mine)
-            times = [*(f.at_ms for f in mine), act.at_ms]
-            act.retried_ms = [max(0, b - a) for a, b in itertools.pairwise(times) if a and b]
-        failed = [(i, f) for i, f in failed if index - i <= RETRIED_WITHIN and f not in mine]
+        if follows:
+            act.failures = len(failed)
+            times = [*(one.at_ms for one in failed), act.at_ms]
+            act.retried_ms = [
+                max(0, later - one) for one, later in itertools.pairwise(times) if one and later
+            ]
+        failed = []
         kept.append(act)
     return kept
+
+
+def _is_retry(failed: Act, act: Act) -> bool:
+    return act.number == failed.number + 1 and act.part.text == failed.part.text
 
 
 def without_repeats(acts: Sequence[Act]) -> list[Act]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from shared.mining.acts import Act
 from shared.mining.episodes import Episode, Slot
 from shared.mining.forms import form_of
-from shared.mining.lifting import LiftedParameter, LiftedStep, Lifting, Place, Word
+from shared.mining.lifting import BETWEEN, LiftedParameter, LiftedStep, Lifting, Place, Word
 from shared.mining.looking import looks
 from shared.mining.naming import (
     identifier,
@@ -27,6 +27,7 @@ from shared.mining.naming import (
 )
 from shared.mining.order import Order
 from shared.mining.rendering import shell_of, shown
+from shared.mining.shapes import Shape
 from shared.mining.splitting import Part
 from shared.mining.timing import duration_s, retry, timeout_s
 from shared.mining.undoing import UndoPair
@@ -49,6 +50,7 @@ class Evidence:
     lifting: Lifting
     acts: Mapping[Slot, Sequence[Act | None]]
     samples: Mapping[Slot, Part]
+    shapes: Mapping[Slot, Shape]
     episodes: tuple[Episode, ...]
     users: int
     runs: int
@@ -200,10 +202,11 @@ def short(step: LiftedStep) -> str:
 def _names(evidence: Evidence) -> tuple[str, ...]:
     names: list[str] = []
     for parameter in evidence.lifting.parameters:
-        values = [value for value, _, _ in parameter.counted()]
-        kind = kind_of_values(values)
+        kind = kind_of_values(_each(parameter))
         found = [_name_at(evidence, place, kind) for place in parameter.places]
         best = min(found, key=lambda one: one[0]) if found else (9, "value")
+        if parameter.is_list and not best[1].endswith("s"):
+            best = best[0], f"{best[1]}s"
         names.append(unique(identifier(best[1]), names))
     return tuple(names)
 
@@ -231,7 +234,35 @@ def _name_at(evidence: Evidence, place: Place, kind: str) -> tuple[int, str]:
     )
 
 
+def _each(lifted: LiftedParameter) -> list[str]:
+    """Every value; those of lists one by one."""
+    values = [value for value, _, _ in lifted.counted()]
+    return [one for value in values for one in value.split(BETWEEN)] if lifted.is_list else values
+
+
+def _list_parameter(lifted: LiftedParameter, shared_after: int) -> Parameter:
+    counted = lifted.counted()
+    many = sum(runs for _, runs, _ in counted)
+    items: dict[str, Any] = {"type": "string", "minLength": 1}
+    pattern = pattern_of(_each(lifted), "other")
+    if pattern:
+        items["pattern"] = pattern
+    known = [
+        (value.split(BETWEEN), runs)
+        for value, runs, users in counted
+        if users >= shared_after and len(value) <= LONGEST_TEXT
+    ]
+    data: dict[str, Any] = {"type": "array", "items": items, "minItems": 1, "maxItems": 1_000}
+    if known and known[0][1] >= DOMINANT * many:
+        data["default"] = known[0][0]
+    elif known:
+        data["examples"] = tuple(value for value, _ in known[:MOST_EXAMPLES])
+    return Parameter.model_validate(data)
+
+
 def _parameter(lifted: LiftedParameter, shared_after: int) -> Parameter:
+    if lifted.is_list:
+        return _list_parameter(lifted, shared_after)
     counted = lifted.counted()
     many = sum(runs for _, runs, _ in counted)
     values = [value for value, _, _ in counted]

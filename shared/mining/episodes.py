@@ -65,14 +65,21 @@ class Grower:
         self._share = {key: count / total for key, count in counts.items()}
 
     def grown(self, seed: Keys) -> Workflow:
-        """The workflow that a pattern is a thread of."""
+        """The workflow that a pattern is a thread of. Its runs have most of the pattern, so what is
+        common elsewhere does not lead away from it."""
         wanted = list(seed)
+        slots = frozenset(_slots(seed))
+        held = math.ceil(WHOLE * len(seed))
         episodes = self.episodes(wanted)
         while len(wanted) < self._options.most_steps:
             joining = self._joining(wanted, episodes)
             if joining is None:
                 break
-            more = self.episodes([*wanted, joining])
+            more = [
+                one
+                for one in self.episodes([*wanted, joining])
+                if len(slots & one.places.keys()) >= held
+            ]
             if len({e.stretch for e in more}) < 0.7 * len({e.stretch for e in episodes}):
                 break
             wanted, episodes = [*wanted, joining], more

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.mining.forms import form_of
+from shared.mining.shapes import LIST, VALUE, has_shape, usual_shape
 from shared.mining.splitting import Part
-from shared.mining.words import value_of
+from shared.mining.words import quoted, value_of
 
 FIXED: Final = 0.9
 """Share of runs with the same word from which it is fixed, where there are ten or more runs."""
@@ -31,6 +31,8 @@ SAME: Final = 0.9
 """Share of runs in which two places hold the same value so that they are one parameter."""
 FEWEST_TOGETHER: Final = 2
 """Runs that have both places."""
+BETWEEN: Final = "\x1f"
+"""Stands between the values of a list."""
 _MARK: Final = "\x00"
 _PART_OF_WORD: Final = re.compile(r"[A-Za-z0-9]")
 
@@ -49,7 +51,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, redirection or operator. `text`: as it was written, where it is fixed."""
+    """A word, redirection, operator, or list of values at the end. `text`: as it was written, where
+    it is fixed."""
 
     kind: str
     pieces: Pieces
@@ -82,6 +85,8 @@ class LiftedParameter:
     places: tuple[Place, ...]
     values: tuple[str | None, ...]
     users: tuple[str, ...]
+    is_list: bool = False
+    """Whether each value is several, with `BETWEEN` between them."""
 
     def counted(self) -> list[tuple[str, int, int]]:
         """Each value, in how many runs and of how many users it was; the most frequent first."""
@@ -108,6 +113,7 @@ class _Hole:
 
     place: Place
     values: list[str | None]
+    is_list: bool = False
     group: int = -1
     derived: Pieces | None = None
     prefix: str = ""
@@ -152,7 +158,10 @@ def lift(
         for hole in group:
             hole.group = index
     parameters = tuple(
-        LiftedParameter(tuple(h.place for h in group), _values(group), users) for group in groups
+        LiftedParameter(
+            tuple(h.place for h in group), _values(group), users, is_list=group[0].is_list
+        )
+        for group in groups
     )
     return Lifting(tuple(_step(column) for column in read), parameters)
 
@@ -163,52 +172,47 @@ def _users(columns: Sequence[Sequence[Member | None]]) -> tuple[str, ...]:
     )
 
 
-def shape_of(part: Part) -> tuple[str, ...]:
-    """What commands of a column must have in common."""
-    form = form_of(part)
-    names = {command.at: command.name for command in form.commands}
-    shape = []
-    for index, token in enumerate(part.tokens):
-        if index in names:
-            shape.append(names[index])
-        elif token.kind != "word" or value_of(token.text) is None:
-            shape.append(token.text)
-        elif token.text.startswith("-") and len(token.text) > 1:
-            name, equals, _ = token.text.partition("=")
-            shape.append(name + equals)
-        else:
-            shape.append(_MARK)
-    return tuple(shape)
-
-
 def _read(
     number: int, members: Sequence[Member | None], shared_after: int, *, in_directory: bool
 ) -> _Column | None:
-    users: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    runs: Counter[tuple[str, ...]] = Counter()
-    shapes = [shape_of(one.part) if one is not None else None for one in members]
-    for one, shape in zip(members, shapes, strict=True):
-        if one is not None and shape is not None:
-            users[shape].add(one.user)
-            runs[shape] += 1
-    usable = [shape for shape in runs if len(users[shape]) >= shared_after]
-    if not usable:
+    known = [(one.user, one.part) for one in members if one is not None]
+    shape = usual_shape(known, shared_after)
+    if shape is None:
         return None
-    best = max(usable, key=lambda shape: (runs[shape], len(shape), shape))
-    kept = [one if shape == best else None for one, shape in zip(members, shapes, strict=True)]
-    column = _Column(kept, share=runs[best] / sum(runs.values()))
+    kept = [one if one is not None and has_shape(one.part, shape) else None for one in members]
+    many = sum(one is not None for one in kept)
+    column = _Column(kept, share=many / len(known))
     whose = [one.user if one is not None else "" for one in kept]
     sample = next(one for one in kept if one is not None).part
-    for index, token in enumerate(sample.tokens):
+    for index, mark in enumerate(shape):
+        at = Place(number, index)
+        if mark == LIST:
+            column.words.append(_list_at(at, kept, whose, shared_after))
+            continue
         texts = [one.part.tokens[index].text if one is not None else None for one in kept]
-        column.words.append(
-            _word(Place(number, index), token.kind, best[index], texts, whose, shared_after)
-        )
+        kind = sample.tokens[index].kind
+        column.words.append(_word(at, kind, mark, texts, whose, shared_after))
     if in_directory:
         cwds = [(one.part.cwd or None) if one is not None else None for one in kept]
         if any(cwds):
             column.cwd = _atoms(Place(number, -1), cwds, whose, shared_after, whole=True)
     return column
+
+
+def _list_at(
+    place: Place, members: Sequence[Member | None], users: Sequence[str], shared_after: int
+) -> tuple[str, list[str | _Hole], str | None]:
+    """The values at the end of commands of an open shape, as one value."""
+    lists = [
+        BETWEEN.join(value_of(t.text) or "" for t in one.part.tokens[place.word :])
+        if one is not None
+        else None
+        for one in members
+    ]
+    fixed = _fixed(lists, users, shared_after)
+    if fixed is None:
+        return "list", [_Hole(place, lists, is_list=True)], None
+    return "list", [fixed], " ".join(quoted(value) for value in fixed.split(BETWEEN))
 
 
 def _word(
@@ -220,7 +224,7 @@ def _word(
     shared_after: int,
 ) -> tuple[str, list[str | _Hole], str | None]:
     """A word's kind, its atoms, and its text where it is fixed as it was written."""
-    if kind != "word" or not shape.endswith((_MARK, "=")):
+    if kind != "word" or not shape.endswith((VALUE, "=")):
         usual = _most(texts)  # an operator, an option, a program (it may have several spellings)
         return kind, [usual], usual
     values = [value_of(text) if text is not None else None for text in texts]
@@ -334,7 +338,7 @@ def _grouped(holes: Sequence[_Hole]) -> list[list[_Hole]]:
 
 
 def _same(one: _Hole, other: _Hole) -> bool:
-    if (one.place.word < 0) != (other.place.word < 0):
+    if (one.place.word < 0) != (other.place.word < 0) or one.is_list != other.is_list:
         return False
     both = [
         (a, b) for a, b in zip(one.values, other.values, strict=True)
@@ -361,7 +365,8 @@ def _derived(
             (
                 (parts, other)
                 for other in kept
-                if (parts := _around(values, _values(other), users, shared_after)) is not None
+                if not (group[0].is_list or other[0].is_list)
+                and (parts := _around(values, _values(other), users, shared_after)) is not None
             ),
             None,
         )

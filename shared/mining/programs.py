@@ -80,6 +80,11 @@ def _without_options(words: Sequence[str]) -> list[str]:
     return kept
 
 
+def says_what_to_do(name: str) -> bool:
+    """Whether the first word after a program says what it does (`git add`)."""
+    return name in _ACTING
+
+
 def answers_one(name: str) -> bool:
     """Whether exit code 1 of a program says "no", and not that it failed."""
     return name in _ANSWERS_ONE

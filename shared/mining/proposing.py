@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from pydantic import ValidationError
 
 from shared.commands.registry import CommandRegistry
 from shared.mining.drafting import Draft, Evidence, draft, short
@@ -101,8 +100,8 @@ class Proposer:
         pairs = self._pairs[found.evidence.shared_after]
         try:
             written = draft(found.evidence, pairs, template_id, title)
-        except ValidationError:
-            return None  # it has more, or longer, texts than a template may have
+        except ValueError:
+            return None  # it has more, longer or other texts than a template may have
         report = validate(subject_of_template(written.template, self._registry), "standard")
         if not report.passed:
             return None
@@ -234,25 +233,36 @@ def _score(found: Finding) -> float:
 
 
 def _examples(evidence: Evidence, written: Draft) -> Iterator[tuple[str, ...]]:
-    """Runs as they were; of values only those that enough users used, else their names."""
-    lifting = evidence.lifting
+    """Runs as they were, the fullest first; of values only those that enough users used, else
+    their names."""
     known = [
-        {v for v, _, users in one.counted() if users >= evidence.shared_after}
-        for one in lifting.parameters
+        {value for value, _, users in one.counted() if users >= evidence.shared_after}
+        for one in evidence.lifting.parameters
     ]
-    seen: set[tuple[str, ...]] = set()
+    shown: dict[tuple[str, ...], tuple[int, int]] = {}
     for run in range(evidence.runs):
-        values = [
-            value if value is not None and value in known[n] else f"<{written.names[n]}>"
-            for n, value in enumerate(p.values[run] for p in lifting.parameters)
-        ]
-        lines = tuple(
-            text_of(step.words, values) or ""
-            for slot, step in zip(evidence.order.slots, lifting.steps, strict=True)
-            if evidence.acts[slot][run] is not None
-        )
-        if lines not in seen and len(lines) > 1:
-            seen.add(lines)
-            yield lines
-        if len(seen) >= MOST_EXAMPLES:
-            return
+        lines, hidden = _run(evidence, run, known, written.names)
+        if len(lines) > 1:
+            shown.setdefault(lines, (hidden - 2 * len(lines), run))
+    yield from sorted(shown, key=shown.__getitem__)[:MOST_EXAMPLES]
+
+
+def _run(
+    evidence: Evidence, run: int, known: Sequence[set[str]], names: Sequence[str]
+) -> tuple[tuple[str, ...], int]:
+    """The lines of a run, and how many of its values are not shown."""
+    values: list[str | None] = []
+    for number, one in enumerate(evidence.lifting.parameters):
+        value = one.values[run]
+        values.append(value if value in known[number] else None)
+    told = [value if value is not None else f"<{names[n]}>" for n, value in enumerate(values)]
+    lines = tuple(
+        _PLACE.sub(r"\1", text_of(step.words, told) or "")
+        for slot, step in zip(evidence.order.slots, evidence.lifting.steps, strict=True)
+        if evidence.acts[slot][run] is not None
+    )
+    return lines, sum(value is None for value in values)
+
+
+_PLACE: Final = re.compile(r"'([^' ]*<\w+>[^' ]*)'")
+"""A word with the name of a value that is not shown, which needs no quotes."""

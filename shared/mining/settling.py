@@ -16,10 +16,11 @@ from shared.mining.drafting import Evidence, has_default, usual_part
 from shared.mining.episodes import WHOLE, Episode, Slot, Workflow
 from shared.mining.foreseeing import values_of
 from shared.mining.forms import form_of
-from shared.mining.lifting import LiftedParameter, Lifting, Member, lift, shape_of
+from shared.mining.lifting import LiftedParameter, Lifting, Member, lift
 from shared.mining.looking import looks
 from shared.mining.naming import kind_of_values
 from shared.mining.order import order_of
+from shared.mining.shapes import Shape, has_shape, usual_shape
 from shared.mining.splitting import Part
 from shared.mining.words import value_of
 
@@ -44,6 +45,11 @@ _PLACED: Final = frozenset({
     "node", "ruby", "perl", "php", "tsc", "eslint", "ruff", "mypy", "black", "pre-commit",
 })  # fmt: skip
 """Programs that do what the directory they run in says."""
+_OF_FILES: Final = frozenset({
+    "rm", "mkdir", "rmdir", "touch", "cp", "mv", "ln", "tar", "unzip", "zip", "gzip", "gunzip",
+    "cat", "less", "head", "tail", "tee", "sed", "awk", "patch", "rsync", "bash", "sh",
+})  # fmt: skip
+"""Programs whose plain words are names of files."""
 
 
 def settled(
@@ -98,10 +104,10 @@ def _belonging(evidence: Evidence, stretches: Sequence[Stretch]) -> list[float]:
     users = {stretches[e.stretch].user for e in evidence.episodes}
     shares = []
     for slot in evidence.order.slots:
-        shape = shape_of(evidence.samples[slot])
+        shape = evidence.shapes[slot]
         inside = sum(act is not None for act in evidence.acts[slot])
         uses = sum(
-            act.key == slot[0] and shape_of(act.part) == shape
+            act.key == slot[0] and has_shape(act.part, shape)
             for one in stretches
             if one.user in users
             for act in one.acts
@@ -118,13 +124,13 @@ def fitting_runs(evidence: Evidence) -> list[bool]:
     """Which runs had enough of the steps in their usual form, with the fixed words."""
     count = [0] * evidence.runs
     for slot, step in zip(evidence.order.slots, evidence.lifting.steps, strict=True):
-        shape = shape_of(evidence.samples[slot])
+        shape = evidence.shapes[slot]
         fixed = [
             (i, value_of(w.text)) for i, w in enumerate(step.words)
             if w.kind == "word" and w.text is not None
         ]  # fmt: skip
         for run, act in enumerate(evidence.acts[slot]):
-            if act is not None and shape_of(act.part) == shape:
+            if act is not None and has_shape(act.part, shape):
                 tokens = act.part.tokens
                 count[run] += all(value_of(tokens[i].text) == text for i, text in fixed)
     least = max(2, math.ceil(WHOLE * len(evidence.order.slots)))
@@ -165,10 +171,14 @@ def _evidence(
         return slots[-1]
     kept = Workflow(tuple(slots), tuple(episodes))
     acts = {slot: [_act(e, slot, stretches) for e in episodes] for slot in slots}
+    shapes: dict[Slot, Shape] = {}
     for slot in slots:
-        if lift([_members(acts[slot], episodes, stretches)], shared_after, [False]) is None:
+        members = _members(acts[slot], episodes, stretches)
+        shape = usual_shape([(m.user, m.part) for m in members if m is not None], shared_after)
+        if shape is None:
             return slot
-    samples = {slot: _sample(acts[slot]) for slot in slots}
+        shapes[slot] = shape
+    samples = {slot: _sample(acts[slot], shapes[slot]) for slot in slots}
     order = order_of(kept, ordered, _bound(slots, samples))
     columns = [_members(acts[slot], episodes, stretches) for slot in order.slots]
     lifting = lift(columns, shared_after, [_is_placed(samples[s]) for s in order.slots])
@@ -176,7 +186,7 @@ def _evidence(
         return slots[-1]
     users = len({stretches[e.stretch].user for e in episodes})
     return Evidence(
-        order, lifting, acts, samples, tuple(episodes), users, len(episodes), shared_after
+        order, lifting, acts, samples, shapes, tuple(episodes), users, len(episodes), shared_after
     )
 
 
@@ -194,12 +204,10 @@ def _members(
     ]
 
 
-def _sample(acts: Sequence[Act | None]) -> Part:
-    """The most usual command of the most usual form."""
-    parts = [act.part for act in acts if act is not None]
-    shapes = [shape_of(part) for part in parts]
-    best = max(set(shapes), key=lambda shape: (shapes.count(shape), len(shape), shape))
-    return usual_part([p for p, shape in zip(parts, shapes, strict=True) if shape == best])
+def _sample(acts: Sequence[Act | None], shape: Shape) -> Part:
+    """The most usual command of this shape."""
+    parts = (act.part for act in acts if act is not None)
+    return usual_part([part for part in parts if has_shape(part, shape)])
 
 
 def _bound(slots: Sequence[Slot], samples: dict[Slot, Part]) -> set[frozenset[Slot]]:
@@ -228,14 +236,19 @@ def _is_placed(part: Part) -> bool:
     """Whether what a command does depends on the directory it runs in."""
     form = form_of(part)
     names = {command.at for command in form.commands}
+    of_files = any(command.name in _OF_FILES for command in form.commands)
     for index, token in enumerate(part.tokens):
         text = token.text
         if index in names:
             if text.startswith(("./", "../")) or text.rpartition("/")[2] in _PLACED:
                 return True
-        elif token.kind == "word" and _is_relative(text):
+        elif token.kind == "word" and (_is_relative(text) or (of_files and _is_name(text))):
             return True
     return any(command.name in _PLACED for command in form.commands)
+
+
+def _is_name(text: str) -> bool:
+    return not text.startswith(("-", "/", "~"))
 
 
 def _is_relative(text: str) -> bool:
@@ -265,7 +278,7 @@ def _needs(evidence: Evidence, number: int) -> int:
         return 1 + len(own)
     if evidence.looks(slot) and not all(map(_is_choice, own)):
         return 1 + len(own)
-    new = [one for one in own if _is_new_each_time(one)]
+    new = [one for one in own if not one.is_list and _is_new_each_time(one)]
     return 1 if new and not _is_message(evidence, number) else 0
 
 

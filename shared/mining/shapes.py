@@ -1,0 +1,93 @@
+"""The shape of a command: what commands must have in common to be generalised together.
+
+A shape has the programs, the options, the operators and the words that the shell works on, and
+marks where values stand. A command that is given one value now and several then (`rm a`, `rm a b`)
+has an *open* shape, which ends in a list of values; it is taken where no other shape is usual.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from shared.mining.forms import form_of
+from shared.mining.programs import says_what_to_do
+from shared.mining.splitting import Part
+from shared.mining.words import value_of
+
+VALUE: Final = "\x00"
+LIST: Final = "\x02"
+USUAL: Final = 0.6
+"""Share of the commands with one shape, from which no open one is asked for."""
+BETTER: Final = 1.5
+"""How much more commands an open shape must have than the best other one."""
+
+Shape = tuple[str, ...]
+
+
+def shape_of(part: Part) -> Shape:
+    """The shape of a command."""
+    names = {command.at: command.name for command in form_of(part).commands}
+    shape = []
+    for index, token in enumerate(part.tokens):
+        if index in names:
+            shape.append(names[index])
+        elif token.kind != "word" or value_of(token.text) is None:
+            shape.append(token.text)
+        elif token.text.startswith("-") and len(token.text) > 1:
+            name, equals, _ = token.text.partition("=")
+            shape.append(name + equals)
+        else:
+            shape.append(VALUE)
+    return tuple(shape)
+
+
+def open_shape_of(part: Part) -> Shape | None:
+    """The open shape of a command; None where it has no values at its end, or needs a shell."""
+    if any(t.kind != "word" or value_of(t.text) is None for t in part.tokens):
+        return None
+    shape = list(shape_of(part))
+    if not shape or shape[-1] != VALUE:
+        return None
+    while shape and shape[-1] == VALUE:
+        shape.pop()
+    if shape == [form_of(part).name] and says_what_to_do(shape[0]):
+        return (*shape, VALUE, LIST) if len(part.tokens) > len(shape) + 1 else None
+    return (*shape, LIST)
+
+
+def is_open(shape: Shape) -> bool:
+    """Whether a shape ends in a list."""
+    return shape[-1:] == (LIST,)
+
+
+def has_shape(part: Part, shape: Shape) -> bool:
+    """Whether a command is of this shape."""
+    return (open_shape_of(part) if is_open(shape) else shape_of(part)) == shape
+
+
+def usual_shape(commands: Iterable[tuple[str, Part]], shared_after: int) -> Shape | None:
+    """The shape that most commands have, among those of so many users; None where there is none.
+    `commands` come with their users."""
+    known = list(commands)
+    best, many = _most(((user, shape_of(part)) for user, part in known), shared_after)
+    if many < USUAL * len(known):
+        opened = ((user, open_shape_of(part)) for user, part in known)
+        wider, more = _most(((u, s) for u, s in opened if s is not None), shared_after)
+        if wider is not None and more >= BETTER * max(1, many):
+            return wider
+    return best
+
+
+def _most(shapes: Iterable[tuple[str, Shape]], shared_after: int) -> tuple[Shape | None, int]:
+    users: dict[Shape, set[str]] = defaultdict(set)
+    runs: Counter[Shape] = Counter()
+    for user, shape in shapes:
+        users[shape].add(user)
+        runs[shape] += 1
+    usable = [shape for shape in runs if len(users[shape]) >= shared_after]
+    if not usable:
+        return None, 0
+    best = max(usable, key=lambda shape: (runs[shape], len(shape), shape))
+    return best, runs[best]
