@@ -24,7 +24,7 @@ from shared.mining.shapes import Shape, has_shape, usual_shape
 from shared.mining.splitting import Part
 from shared.mining.words import value_of
 
-COMMON: Final = 0.35
+COMMON: Final = 0.25
 """Share of the runs of a step that have its usual form."""
 MOST_ASKED: Final = 2
 """Values that only one step needs and that must be given for each run."""

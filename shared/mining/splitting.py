@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(
 _COMPOUND: Final = frozenset(
     "for while until if case select function { } [[ do done then fi else elif esac ! time".split()  # noqa: SIM905
 )
+_FLAG: Final = re.compile(r"^-[A-Za-z]$")
 MOST_PARTS: Final = 12
 """Commands of one line; a line of more stays one."""
 
@@ -95,8 +96,27 @@ def moved(cwd: str, target: str) -> str:
 def _part(line: str, tokens: tuple[Token, ...], cwd: str) -> Part:
     start = tokens[0].start
     text = line[start : tokens[-1].end]
-    placed = tuple(Token(t.text, t.kind, t.start - start, t.end - start) for t in tokens)
-    return Part(text, placed, cwd)
+    ordered = _in_order(tokens)
+    if ordered == tokens:
+        placed = tuple(Token(t.text, t.kind, t.start - start, t.end - start) for t in tokens)
+        return Part(text, placed, cwd)
+    text = " ".join(token.text for token in ordered)
+    return Part(text, tokens_of(text) or (), cwd)
+
+
+def _in_order(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Tokens with rows of flags in the order of the alphabet, but for the last of a row, which may
+    have a value: `-u -D -p x` and `-D -u -p x` are the same."""
+    found = list(tokens)
+    at = 0
+    while at < len(found):
+        end = at
+        while end < len(found) and _FLAG.match(found[end].text):
+            end += 1
+        if end - at > 2:
+            found[at : end - 1] = sorted(found[at : end - 1], key=lambda token: token.text)
+        at = max(end, at + 1)
+    return tuple(found)
 
 
 def _pieces(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:

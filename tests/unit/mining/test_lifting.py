@@ -93,3 +93,12 @@ def test_words_that_the_shell_works_on_stay() -> None:
     assert [word.text for step in lifting.steps for word in step.words] == [
         "gzip", "*.log", "echo", "$HOME/a",
     ]  # fmt: skip
+
+
+def test_one_value_now_and_several_then_are_a_list() -> None:
+    """Where a command is given now one value and now more, they become one list."""
+    lifting = _lifted([["rm -f a"], ["rm -f b c"], ["rm -f d e f"], ["rm -f a b c d"]])
+    (parameter,) = lifting.parameters
+    assert parameter.is_list
+    assert _filled(lifting, 1) == ["rm -f b c"]
+    assert _filled(lifting, 3) == ["rm -f a b c d"]

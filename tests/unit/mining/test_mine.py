@@ -198,3 +198,16 @@ def test_only_the_newest_commands_are_looked_at() -> None:
     """Beyond the bound older commands are left out."""
     options = MiningOptions(most_commands=20)
     assert mine(_restored(), REGISTRY, options).commands == 20
+
+
+def test_a_list_of_values_is_one_parameter() -> None:
+    """`rm` of one file now and of several then gets its files as a list, without a shell."""
+    commands = []
+    for number in range(12):
+        files = " ".join(f"part{n}.log" for n in range(1 + number % 3))
+        lines = [f"tar -czf backup{number}.tgz logs", f"rm {files}", "systemctl reload rsyslog"]
+        commands += session(f"user{number % 3}", str(number), lines, at_s=number * 9_000)
+    (found,) = _mined(tuple(commands))
+    argv = [step.parameters["argv"] for step in found.template.steps]
+    assert argv[1] == '${{ ["rm"] + params.files }}'
+    assert found.template.parameters["files"].type.value == "array"

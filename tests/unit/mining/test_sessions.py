@@ -67,6 +67,7 @@ def test_the_threshold_is_within_its_bounds(gaps: list[float]) -> None:
         ("sleep 5 & wait", [("sleep 5 & wait", "/w")]),
         ("make # again", [("make", "/w")]),
         ("echo 'a && b'", [("echo 'a && b'", "/w")]),
+        ("fcrackzip -u -D -p w z", [("fcrackzip -D -u -p w z", "/w")]),
         ("cat <<EOF > f", []),
         ("echo 'open", []),
         ("cd /tmp", []),
