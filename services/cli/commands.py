@@ -105,6 +105,15 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         },
     ),
     CommandModule(
+        "services.cli.suggesting",
+        RUN,
+        {
+            "suggest": "Say which workflow or command is wanted now, and why.",
+            "next": "Say which command comes next.",
+            "complete": "Say how a started sequence of commands goes on.",
+        },
+    ),
+    CommandModule(
         "services.cli.analytics",
         RUN,
         {"analytics": "Say how workflows do: runs, success, times, steps, agents."},

@@ -18,6 +18,7 @@ from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.mongo.snapshots import MongoSnapshots
 from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.mongo.text_models import MongoTextModels
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.record import NatsRecordFeed
@@ -71,6 +72,7 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
             settings.suggestion_refresh_s,
             settings.suggestion_agents_s,
         )
+        await MongoTextModels(mongo).ensure_indexes()
         made.start()
         closers[:0] = [made.close]
         closers[:0] = [await _endpoints(bus, made)]
@@ -93,6 +95,7 @@ def sources_over(bus: Bus, mongo: Mongo) -> Sources:
         feed=NatsRecordFeed(bus),
         record=MongoRecordStore(mongo),
         snapshots=MongoSnapshots(mongo),
+        text_models=MongoTextModels(mongo),
         clock=SystemClock(),
         ids=TimeSortedIds(),
     )

@@ -14,13 +14,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
+from services.suggestion.vectors import KnownVectors
 from shared.ports.embedder import Embedder
+from shared.ports.text_models import TextModelStore
 from shared.suggest.feedback import Label, weights_of
 from shared.suggest.matcher import FIRST_SHARPNESS, MOST_LEARNED, Labelled, Look, Matcher, Saved
 from shared.suggest.own_texts import OwnText, for_user
@@ -35,9 +39,11 @@ KEPT_TEXT: Final = 20_000
 class LiveMatcher:
     """See the module."""
 
-    def __init__(self, embedder: Embedder | None, saved: Saved | None = None) -> None:
+    def __init__(self, embedder: Embedder | None, kept: TextModelStore | None = None) -> None:
         self._embedder = embedder
-        self._saved = saved
+        self._kept = kept
+        self._known: KnownVectors | None = None
+        self._saved: Saved | None = None
         self._matcher: Matcher | None = None
         self._templates: Sequence[Template] = ()
         self._labels: tuple[Label, ...] = ()
@@ -53,19 +59,47 @@ class LiveMatcher:
         """Whether it answers."""
         return self._matcher is not None
 
-    @property
-    def saved(self) -> Saved | None:
-        """The weights as they are, to begin with another time."""
-        return None if self._matcher is None else self._matcher.saved
-
     async def make(self, templates: Sequence[Template], labels: tuple[Label, ...]) -> None:
         """Make the model of these templates and examples, and answer by it from then on."""
         loop = asyncio.get_running_loop()
+        if self._matcher is None:
+            await self._remember()
+        if self._known is not None:
+            new = await loop.run_in_executor(self._learning, self._known.learned, templates)
+            await self._keep(self._known.name, new)
         made = await loop.run_in_executor(self._learning, self._made, templates, labels)
         matcher, own = made
+        if not labels:
+            await self._keep_weights(matcher.saved)
         self._templates, self._labels = templates, labels
         self._matcher, self._own = matcher, own
         self._forget_answers()
+
+    async def _remember(self) -> None:
+        """Take what was kept by an earlier process; without it all is made again."""
+        if self._kept is None or self._embedder is None:
+            return
+        try:
+            known = await self._kept.vectors(self._embedder.name)
+            self._saved = await self._kept.weights()
+        except Exception as error:
+            log.warning("text model made anew", error=str(error) or type(error).__name__)
+            known = {}
+        self._known = KnownVectors(self._embedder, known)
+
+    async def _keep(self, model: str, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        if self._kept is not None and vectors:
+            try:
+                await self._kept.keep_vectors(model, vectors)
+            except Exception as error:
+                log.warning("vectors not kept", error=str(error) or type(error).__name__)
+
+    async def _keep_weights(self, saved: Saved) -> None:
+        if self._kept is not None:
+            try:
+                await self._kept.keep_weights(saved)
+            except Exception as error:
+                log.warning("weights not kept", error=str(error) or type(error).__name__)
 
     async def learn(self, labels: tuple[Label, ...]) -> None:
         """Take in what was said since: one more example in place, anything else anew."""
@@ -133,7 +167,8 @@ class LiveMatcher:
             for one, weight in zip(labels, weights_of(labels), strict=True)
         ]
         sharpness = FIRST_SHARPNESS if earlier is None else earlier.sharpness
-        matcher = Matcher(templates, self._embedder, learned, sharpness, saved=saved)
+        embedder = self._known or self._embedder
+        matcher = Matcher(templates, embedder, learned, sharpness, saved=saved)
         own: dict[str, list[OwnText]] = {}
         for one in labels:
             if matcher.knows(one.template):

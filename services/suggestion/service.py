@@ -21,6 +21,7 @@ from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, Su
 from shared.ports.clock import Clock, Ids
 from shared.ports.embedder import Embedder
 from shared.ports.record import RecordFeed
+from shared.ports.text_models import TextModelStore
 from shared.suggest.feedback import FeedbackFold
 from shared.workflow.definition import Template
 
@@ -39,6 +40,7 @@ class Sources:
     feed: RecordFeed
     record: ReadsRecord
     snapshots: ReadsSnapshots
+    text_models: TextModelStore
     clock: Clock
     ids: Ids
 
@@ -54,7 +56,7 @@ class SuggestionService:
         agents_s: float = 5.0,
     ) -> None:
         self.models = Models()
-        self.matcher = LiveMatcher(embedder)
+        self.matcher = LiveMatcher(embedder, sources.text_models)
         self.library = Library(
             sources.templates, sources.agents, self._templates_changed, refresh_s, agents_s
         )

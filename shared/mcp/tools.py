@@ -29,7 +29,16 @@ from shared.contracts.api.triggers import RuleList, RuleTestResult, RuleView
 from shared.contracts.api.validation import ValidationReport
 from shared.contracts.collective import Memory, MemoryQuery
 from shared.contracts.delegations import Delegation
-from shared.mcp import analytics, outcomes, proposals, rollbacks, schedules, triggers, validation
+from shared.mcp import (
+    analytics,
+    outcomes,
+    proposals,
+    rollbacks,
+    schedules,
+    suggestions,
+    triggers,
+    validation,
+)
 from shared.mcp import arguments as a
 from shared.mcp.api import GatewayApi, segment
 from shared.mcp.tool import Tool
@@ -455,6 +464,7 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         reads_only=True,
     ),
     *analytics.TABLE,
+    *suggestions.TABLE,
     *outcomes.TOOLS,
     *proposals.TOOLS,
 )

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from shared.learning.secret_filter import MASK, without_secrets
 from shared.suggest.entities import Entity, Kind, entities
 from shared.suggest.experience import ExperienceFold
 from shared.suggest.value_types import fitting, in_unit_of
@@ -128,7 +129,9 @@ def looks_secret(value: Any) -> bool:
     """Whether a value looks like a secret, or names one."""
     if isinstance(value, (list, tuple)):
         return any(looks_secret(one) for one in value)
-    return isinstance(value, str) and bool(_SECRET_VALUE.search(value))
+    if not isinstance(value, str):
+        return False
+    return bool(_SECRET_VALUE.search(value)) or MASK in value or without_secrets(value) != value
 
 
 def _candidates(

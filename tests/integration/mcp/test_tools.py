@@ -50,6 +50,9 @@ TOOLS = {
     "workflow_tuning",
     "workflow_insights",
     "workflow_proposals",
+    "workflow_suggest",
+    "workflow_autocomplete",
+    "workflow_feedback",
 }
 ECHO = {"id": "echo", "command": "noop", "parameters": {"echo": "${{ params.who }}"}}
 PAUSE = {"id": "pause", "command": "wait", "parameters": {"seconds": 1}, "depends_on": ["echo"]}
@@ -288,9 +291,16 @@ READS = {
     "workflow_predict",
     "workflow_failures",
     "workflow_insights",
+    "workflow_suggest",
+    "workflow_autocomplete",
 }
-AGENTS = {"task_accept", "task_complete", "memory_remember"}
+AGENTS = {"workflow_feedback", "task_accept", "task_complete", "memory_remember"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "workflow_feedback": {
+        "suggestion_id": "sgt_1",
+        "verdict": "dismissed",
+        "suggested": "no_such_template",
+    },
     "workflow_create": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},
     "workflow_validate": {"definition": {"id": "t", "name": "t", "steps": [ECHO]}},
     "workflow_execute": {"template_id": "no_such_template"},

@@ -1,0 +1,1 @@
+"""The port of the validator service, in memory and over NATS."""
