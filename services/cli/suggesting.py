@@ -26,9 +26,7 @@ KEY_TIMEOUT_S: Final = 1.5
 """How long a key in the shell waits; then nothing is shown."""
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=20, help="How many.")]
-Session = Annotated[
-    str, typer.Option(envvar="HIVE_SESSION", help="The shell's session, as it is recorded.")
-]
+Session = Annotated[str, typer.Option(help="The shell's session, as it is recorded.")]
 Here = Annotated[str | None, typer.Option("--cwd", help="Default: where you are.")]
 After = Annotated[
     str | None, typer.Option(help="Commands that were just run, one a line; `-` reads them.")
