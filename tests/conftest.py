@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.servers import Servers, open_servers, unique_database
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Before numpy: as services have it. Sums of floats depend on how many threads add them."""
+
 settings.register_profile(
     "hive", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # a busy machine is no defect

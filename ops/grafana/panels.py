@@ -8,6 +8,7 @@
 from typing import Final
 
 from ops.grafana.capture_panels import CAPTURES
+from ops.grafana.learning_panels import LEARNING
 from ops.grafana.panel import EXECUTOR, RATE, Panel, Query, Row, Shape, quantiles
 
 OVERVIEW: Final = Row(
@@ -482,4 +483,14 @@ PROCESSES: Final = Row(
     ),
 )
 
-ROWS: Final = (OVERVIEW, ENGINE, ROLLBACKS, AGENTS, CAPTURES, GATEWAY, VALIDATION, PROCESSES)
+ROWS: Final = (
+    OVERVIEW,
+    ENGINE,
+    ROLLBACKS,
+    AGENTS,
+    CAPTURES,
+    GATEWAY,
+    VALIDATION,
+    LEARNING,
+    PROCESSES,
+)

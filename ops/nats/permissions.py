@@ -236,6 +236,8 @@ USERS: tuple[User, ...] = (
             _making("EVENTS", "learning"),
             *_each("STREAM.PURGE", ("RECORD",)),
             *_each("STREAM.MSG.DELETE", ("RECORD",)),
+            "$KV.leases.learning",
+            *_each("STREAM.MSG.GET", ("KV_leases",)),
         ),
         subscribe=("hive.rpc.learning.*", "$SRV.>", "_INBOX.learning.>"),
     ),

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ops.stack import ports
 from ops.stack.errors import PortTakenError, StackError
@@ -16,6 +16,8 @@ GATEWAY_PORT_VARIABLE = "HIVE_GATEWAY_PORT"
 READY_PATH = "/health/ready"
 TOGETHER_VARIABLE = "HIVE_TOGETHER"
 MAX_EXECUTORS = 64
+_OWN: Mapping[str, Mapping[str, str]] = {"learning": {"HIVE_LEARNING_SHARE": "0.25"}}
+"""What guests are told beside the rest; learning leaves the processor to those who wait."""
 _AGENT = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9_-]{0,62})(?::(?P<labels>[^:]*)(?::(?P<caps>[^:]*))?)?"
 )
@@ -93,8 +95,9 @@ class ServerUrls:
 
 def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[ServiceSpec, ...]:
     """Return the gateway, with the validator and the rollback service in its process, the
-    suggestion service, and one executor per agent; without agents `executors` of them, named
-    `agent-1` and so on. Raises `StackError` for a count, a name or a port that cannot be.
+    suggestion service, with the learning service in its, and one executor per agent; without agents
+    `executors` of them, named `agent-1` and so on. Raises `StackError` for a count, a name or a
+    port that cannot be.
     """
     if not 0 <= executors <= MAX_EXECUTORS or len(agents) > MAX_EXECUTORS:
         count = len(agents) or executors
@@ -103,15 +106,13 @@ def services(executors: int = 1, agents: Sequence[AgentSpec] = ()) -> tuple[Serv
     if len({agent.name for agent in named}) < len(named):
         raise StackError("Two agents have the same name; names must be unique.")
     taken = {gateway_port()}
-    guests = []
-    for name in ("validator", "rollback"):
+    light = []
+    for name in ("validator", "rollback", "suggestion", "learning"):
         port = ports.pick(avoid=taken)
         taken.add(port)
-        guests.append(_guest(name, port))
-    # Suggestions compute: in the gateway's process every request would wait for them.
-    port = ports.pick(avoid=taken)
-    taken.add(port)
-    specs = [_gateway(tuple(guests)), _guest("suggestion", port)]
+        light.append(_light(name, port))
+    # Suggestions and learning compute: in the gateway's process every request would wait for them.
+    specs = [_gateway(tuple(light[:2])), _hosting(light[2], light[3])]
     for number, agent in enumerate(named, 1):
         port = ports.pick(avoid=taken)
         taken.add(port)
@@ -177,13 +178,19 @@ def _gateway(guests: tuple[ServiceSpec, ...]) -> ServiceSpec:
     )
 
 
-def _guest(name: str, port: int) -> ServiceSpec:
+def _hosting(host: ServiceSpec, guest: ServiceSpec) -> ServiceSpec:
+    """A service with another one in its process."""
+    argv = (*_module("services.together"), host.name, guest.name)
+    return replace(host, argv=argv, guests=(guest,))
+
+
+def _light(name: str, port: int) -> ServiceSpec:
     """A service that a machine needs one of."""
     return ServiceSpec(
         name=name,
         argv=_module(f"services.{name}"),
         nats_user=name,
-        env={"HIVE_METRICS_PORT": str(port)},
+        env={**_OWN.get(name, {}), "HIVE_METRICS_PORT": str(port)},
         health_port=port,
     )
 

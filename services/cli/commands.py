@@ -177,6 +177,11 @@ MODULES: Final[tuple[CommandModule, ...]] = (
         {"quarantine": "Messages that could not be applied: show, retry, discard."},
     ),
     CommandModule(
+        "services.cli.learning",
+        HIVE,
+        {"learning": "What is learned and how far; rebuild models, catch up."},
+    ),
+    CommandModule(
         "services.cli.approvals",
         RUN,
         {

@@ -55,6 +55,7 @@ from shared.adapters.nats.control import NatsControl
 from shared.adapters.nats.durable_events import NatsEventFeed
 from shared.adapters.nats.events import NatsEventSink, NatsEventStream, NatsLogStream
 from shared.adapters.nats.journal import NatsJournal
+from shared.adapters.nats.learning_desk import RemoteLearningDesk
 from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.record import NatsRecordSink
@@ -191,6 +192,7 @@ async def build_parts(bus: Bus, mongo: Mongo, publisher: Publisher) -> Parts:
         outcomes=outcomes,
         proposals=proposals,
         analytics=MongoAnalyticsStore(mongo),
+        learning=RemoteLearningDesk(bus),
         control=NatsControl(bus),
         validator=NatsValidator(bus),
         runs_to_validate=NatsTaskFeed(bus, "", (), slots=SLOTS, pools=(subjects.pool_validator(),)),

@@ -105,6 +105,8 @@ BODIES: Final[dict[str, Any]] = {
     "preview_rollback_ahead": {"parameters": {"limit": 80}},
     "tick_rollback_item": {"verdict": "done", "comment": "the old file is back"},
     "cancel_rollback": {"reason": "the database team does it"},
+    "rebuild_models": {"model": "next-command"},
+    "backfill_record": {},
     "resume_execution": {"reason": "looked at it"},
     "send_signal": {"data": {"healthy": True}, "id": "deploy-42"},
     "add_instances": {"items": ["web-3"], "after": 2},

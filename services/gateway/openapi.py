@@ -22,6 +22,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "analytics", "description": "Figures of what was run, counted beforehand."},
     {"name": "proposals", "description": "Workflows found in what was run: accept, edit, reject."},
     {"name": "suggestions", "description": "What is wanted next, and why."},
+    {"name": "learning", "description": "What is learned, and how far."},
     {"name": "agents", "description": "Who runs commands, and who takes delegated tasks."},
     {"name": "delegations", "description": "Tasks for people and AI agents."},
     {"name": "memories", "description": "What was worth remembering."},

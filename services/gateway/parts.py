@@ -20,6 +20,7 @@ from shared.ports.events import EventSink, EventStream
 from shared.ports.idempotency import IdempotencyStore
 from shared.ports.journal import AutomationJournal, Journal
 from shared.ports.keys import KeyStore
+from shared.ports.learning_desk import LearningDesk
 from shared.ports.leases import Leases
 from shared.ports.logs import LogStream
 from shared.ports.outcomes import OutcomeViews
@@ -113,6 +114,7 @@ class Parts:
     outcomes: OutcomeViews
     proposals: ProposalStore
     analytics: AnalyticsStore
+    learning: LearningDesk
     control: Control
     validator: Validator
     runs_to_validate: TaskFeed

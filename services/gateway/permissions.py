@@ -26,6 +26,7 @@ class Permission(StrEnum):
     AUTOMATE = "automate"
     AUDIT = "audit"
     KEYS = "keys"
+    TEACH = "teach"
 
 
 _P = Permission

@@ -25,7 +25,7 @@ import structlog
 from shared.runtime.lifecycle import Service, run_service
 
 VARIABLE: Final = "HIVE_TOGETHER"
-HOSTED: Final = ("gateway", "rollback", "suggestion", "validator")
+HOSTED: Final = ("gateway", "learning", "rollback", "suggestion", "validator")
 """The services that can be hosted: those of which one machine needs one each."""
 
 log = structlog.get_logger()

@@ -1,5 +1,5 @@
 """The endpoints of services (`hive.rpc.<service>.<name>`): of the collective for those without a
-database, and of the validator, the rollback and the suggestion service."""
+database, and of the validator, the rollback, the learning and the suggestion service."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from shared.contracts.collective import (
 )
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
+from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
 from shared.contracts.rollbacks import PointsAnswer, PointsQuestion, PreviewQuestion
 from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
@@ -195,5 +196,8 @@ ROLLBACK_PREVIEW: Final = Endpoint("rollback", "preview", PreviewQuestion, Plan)
 ROLLBACK_PRESENT: Final = Endpoint("rollback", "present", Nothing, Done)
 """Answered at once by whoever makes plans; so silence means that nobody does."""
 ROLLBACK_POINTS: Final = Endpoint("rollback", "points", PointsQuestion, PointsAnswer)
+LEARNING_STATUS: Final = Endpoint("learning", "status", Nothing, LearningStatus)
+LEARNING_REBUILD: Final = Endpoint("learning", "rebuild", RebuildOrder, LearningStatus)
+LEARNING_BACKFILL: Final = Endpoint("learning", "backfill", BackfillOrder, LearningStatus)
 SUGGEST: Final = Endpoint("suggestion", "suggest", SuggestQuestion, SuggestAnswer)
 AUTOCOMPLETE: Final = Endpoint("suggestion", "autocomplete", AutocompleteQuestion, SuggestAnswer)

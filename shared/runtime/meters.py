@@ -28,7 +28,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from shared.contracts.subjects import PARTITIONS
 from shared.runtime import metrics as m
-from shared.runtime.metrics import OTHER, Label, Metric
+from shared.runtime.metric import OTHER, Label, Metric
 from shared.workflow.events import AnyEvent, StepEnded, StepStarted
 from shared.workflow.state import ExecutionState
 

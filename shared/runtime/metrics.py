@@ -14,58 +14,12 @@ dashboard's test and the alert rules' test read it as data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from shared.contracts.subjects import EVENTS, JOURNAL_STREAMS, LOGS, PARTITIONS, TASKS
 from shared.ports.backlog import OPEN
-
-OTHER: Final = "other"
-"""What a label says for a value outside its set."""
-
-
-class Kind(StrEnum):
-    """The kinds of Prometheus metrics that are used."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Role(StrEnum):
-    """Which process shows a metric."""
-
-    EVERY = "every service"
-    COORDINATOR = "executor (coordinator)"
-    RUNNER = "executor (runner)"
-    GATEWAY = "gateway"
-    VALIDATOR = "validator"
-    ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label and its values; without `values` they are given when the service starts (`open_set`
-    says what they are).
-    """
-
-    name: str
-    values: tuple[str, ...] = ()
-    open_set: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table. `buckets` are the upper bounds of a histogram, in the metric's unit."""
-
-    name: str
-    kind: Kind
-    role: Role
-    help: str
-    labels: tuple[Label, ...] = ()
-    buckets: tuple[float, ...] = ()
-
+from shared.runtime import learning_metrics
+from shared.runtime.metric import Kind, Label, Metric, Role
 
 STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
 EXECUTION_ENDS: Final = ("completed", "completed_with_errors", "failed", "cancelled")
@@ -480,14 +434,8 @@ ROLLBACK_ITEMS: Final = Metric(
     (Label("outcome", ("undone", "left")),),
 )
 
-TABLE: Final[tuple[Metric, ...]] = tuple(
-    value for value in tuple(globals().values()) if isinstance(value, Metric)
+TABLE: Final[tuple[Metric, ...]] = (
+    *(value for value in tuple(globals().values()) if isinstance(value, Metric)),
+    *learning_metrics.TABLE,
 )
-"""All of the above, in their order: none can be forgotten."""
-
-
-def series_names(metric: Metric) -> tuple[str, ...]:
-    """The names under which Prometheus keeps a metric: three for a histogram."""
-    if metric.kind is Kind.HISTOGRAM:
-        return tuple(f"{metric.name}{suffix}" for suffix in ("_bucket", "_sum", "_count"))
-    return (metric.name,)
+"""All of the above, in their order, and those of learning: none can be forgotten."""

@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final
 
-from shared.runtime.metrics import TABLE, Label, Metric, Role
+from shared.runtime.metric import Label, Metric, Role
+from shared.runtime.metrics import TABLE
 
 PAGE: Final = PurePosixPath("docs/reference/metrics.md")
 

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
+from services.learning.settings import LearningSettings
 from services.rollback.settings import RollbackSettings
 from services.suggestion.settings import SuggestionSettings
 from services.validator.settings import ValidatorSettings
@@ -23,6 +24,7 @@ from services.validator.settings import ValidatorSettings
 _SERVICES = (
     ("Executor", ExecutorSettings),
     ("Gateway", GatewaySettings),
+    ("Learning service", LearningSettings),
     ("Rollback service", RollbackSettings),
     ("Suggestion service", SuggestionSettings),
     ("Validator", ValidatorSettings),
@@ -40,8 +42,8 @@ This page is drawn from the code; `./hv test` fails when it is out of date.
 TAIL = """
 ## Several services in one process
 
-`python -m services.together gateway rollback validator` serves those it is told; each reads the
-variables above.
+`python -m services.together gateway rollback validator learning` serves those it is told; each
+reads the variables above.
 
 | variable | default | what |
 |---|---|---|

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from ops.prometheus import embedded
-from shared.runtime.metrics import TABLE, series_names
+from shared.runtime.metric import series_names
+from shared.runtime.metrics import TABLE
 from tests.promql import metric_names
 from tests.promtool import promtool
 

@@ -9,13 +9,14 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from ops.grafana import dashboard
 from shared.runtime import meters
+from shared.runtime.learning_meter import LearningMeter
+from shared.runtime.metric import series_names
 from shared.runtime.metrics import (
     APPROVAL_EVENTS,
     EXECUTION_ENDS,
     ROLLBACK_ENDS,
     STEP_OUTCOMES,
     TABLE,
-    series_names,
 )
 from tests.dashboard_queries import DASHBOARD, filled_in, load
 from tests.prometheus_server import Prometheus, run_prometheus
@@ -101,6 +102,7 @@ class BusySystem:
         self.gateway = meters.GatewayMeter(registry, ["/api/v1/agents"])
         self.validator = meters.ValidatorMeter(registry, self.errors)
         self.rollback = meters.RollbackMeter(registry, self.errors)
+        self.learning = LearningMeter(registry, self.errors, ["next-command"])
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
@@ -132,6 +134,9 @@ class BusySystem:
         self.validator.found("warning")
         self.rollback.planned(made=True, left=0)
         self.rollback.accounted(2, 1)
+        self.learning.kept(5, 1)
+        self.learning.learned("next-command").inc(5)
+        self.learning.saved("next-command", 1_750_000_000_000, 1_000)
         self.errors.count("nats")
 
 

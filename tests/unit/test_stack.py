@@ -163,7 +163,8 @@ def test_number_of_executors_is_bounded(count: int) -> None:
 def test_each_service_gets_its_own_environment() -> None:
     """Executors differ in agent name and port, and each service gets its own NATS user only."""
     users = {"gateway": "nats://g", "validator": "nats://v", "executor": "nats://e"}
-    users |= {"rollback": "nats://r", "suggestion": "nats://s", "admin": "nats://a"}
+    users |= {"rollback": "nats://r", "suggestion": "nats://s", "learning": "nats://l"}
+    users |= {"admin": "nats://a"}
     urls = ServerUrls(users, "mongodb://m")
     environments = [spec.environment(each, urls, "home", "safe") for each in spec.services(2)]
     used = ["nats://g", "nats://s", "nats://e", "nats://e"]
@@ -176,8 +177,10 @@ def test_each_service_gets_its_own_environment() -> None:
         "validator": "nats://v",
         "rollback": "nats://r",
     }
-    every = [*guests.values(), *environments[1:]]
-    assert len({env["HIVE_METRICS_PORT"] for env in every}) == 5
+    computing = json.loads(environments[1][spec.TOGETHER_VARIABLE])
+    assert {n: env["HIVE_NATS_URL"] for n, env in computing.items()} == {"learning": "nats://l"}
+    every = [*guests.values(), *computing.values(), *environments[1:]]
+    assert len({env["HIVE_METRICS_PORT"] for env in every}) == 6
 
 
 def test_agents_have_names_labels_and_capabilities() -> None:

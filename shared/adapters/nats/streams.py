@@ -6,7 +6,7 @@ Coordinators and the gateway make them. A runner may not: it waits until they ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from functools import partial
 from typing import Final
 
@@ -73,7 +73,15 @@ async def await_streams(bus: Bus) -> None:
     journals = [f"JOURNAL_{index}" for index in range(subjects.JOURNAL_STREAMS)]
     buckets = (f"KV_{subjects.AGENTS_BUCKET}", f"KV_{BUCKET}", f"OBJ_{CONTENTS}")
     captures = (subjects.CAPTURES, subjects.CAPTURE_BLOBS)
-    needed = {*journals, subjects.TASKS, subjects.LOGS, *captures, *buckets}
+    await _await(bus, {*journals, subjects.TASKS, subjects.LOGS, *captures, *buckets})
+
+
+async def await_learning_streams(bus: Bus) -> None:
+    """Wait for what the learning service needs."""
+    await _await(bus, {subjects.RECORD, subjects.EVENTS, f"KV_{subjects.LEASES_BUCKET}"})
+
+
+async def _await(bus: Bus, needed: Set[str]) -> None:
     while missing := needed - await _present(bus):
         log.info("waiting for a coordinator to make the streams", missing=sorted(missing))
         await asyncio.sleep(AGAIN_S)

@@ -8,7 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from shared.runtime import meters, metrics, metrics_reference
-from shared.runtime.metrics import OTHER, TABLE, Kind
+from shared.runtime.learning_meter import LearningMeter
+from shared.runtime.metric import OTHER, Kind, Metric
+from shared.runtime.metrics import TABLE
 from shared.workflow.events import ExecutionCompleted, StepCompleted, StepFailed, StepStarted
 from shared.workflow.messages import Failure
 from shared.workflow.state import ExecutionState, StepState
@@ -18,6 +20,8 @@ UNITS = ("_seconds", "_bytes", "_messages", "_total", "_info", "_live", "_open",
 COUNTED_THINGS = {
     "hive_archive_executions",
     "hive_effects_pending",
+    "hive_learning_active_services",
+    "hive_learning_behind_items",
     "hive_runner_slots",
     "hive_runner_running",
 }
@@ -30,7 +34,7 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
 
 
 @pytest.mark.parametrize("metric", TABLE, ids=lambda metric: metric.name)
-def test_every_metric_keeps_the_law(metric: metrics.Metric) -> None:
+def test_every_metric_keeps_the_law(metric: Metric) -> None:
     """A name has the prefix and a unit, a counter ends with _total, only histograms have buckets,
     and each label says what bounds it.
     """
@@ -54,6 +58,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     meters.GatewayMeter(registry, ["/x"])
     meters.RollbackMeter(registry, errors)
     meters.ValidatorMeter(registry, errors)
+    LearningMeter(registry, errors, ["m"])
     shown = {family.name: family for family in registry.collect()}
     for metric in TABLE:
         family = shown[metric.name.removesuffix("_total")]

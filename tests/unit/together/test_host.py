@@ -39,7 +39,7 @@ def test_what_cannot_be_hosted_is_said(
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert said in told
-    assert "gateway, rollback, suggestion, validator" in told
+    assert "gateway, learning, rollback, suggestion, validator" in told
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"rollback": 1}'])

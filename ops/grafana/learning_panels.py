@@ -1,0 +1,91 @@
+"""The dashboard's row about what is learned."""
+
+from typing import Final
+
+from ops.grafana.panel import RATE, Panel, Query, Row
+
+LEARNING: Final = Row(
+    "Learning",
+    (
+        Panel(
+            "Learning services",
+            "How many work; one should.",
+            (Query("sum(hive_learning_active_services)", "work"),),
+        ),
+        Panel(
+            "The record",
+            "Items per second that came: new ones, and those that were kept already.",
+            (Query(f"sum by (outcome) (rate(hive_record_items_total{RATE}))", "{{outcome}}"),),
+            unit="ops",
+            stacked=True,
+        ),
+        Panel(
+            "Runs recorded",
+            "Ended executions that were added to the record, per second.",
+            (Query(f"sum(rate(hive_runs_recorded_total{RATE}))", "runs"),),
+            unit="ops",
+        ),
+        Panel(
+            "Learned",
+            "Items per second that each model was given; skipped ones it failed at.",
+            (
+                Query(f"sum by (model) (rate(hive_learned_items_total{RATE}))", "{{model}}"),
+                Query(
+                    f"sum by (model) (rate(hive_learning_skipped_items_total{RATE}))",
+                    "{{model}} skipped",
+                ),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Behind",
+            "Items that are kept and that a model has not been given yet.",
+            (Query("max by (model) (hive_learning_behind_items)", "{{model}}"),),
+        ),
+        Panel(
+            "Behind for",
+            "For how long a model has not held all that is kept.",
+            (Query("max by (model) (hive_learning_behind_seconds)", "{{model}}"),),
+            unit="s",
+            warn=60,
+            bad=600,
+        ),
+        Panel(
+            "Age of snapshots",
+            "Since when there is the newest snapshot of a model; what follows it is folded again "
+            "after a restart.",
+            (
+                Query(
+                    "time() - max by (model) (hive_model_snapshot_timestamp_seconds > 0)",
+                    "{{model}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Size of snapshots",
+            "Bytes of the newest snapshot of each model.",
+            (Query("max by (model) (hive_model_snapshot_bytes)", "{{model}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Rebuilds",
+            "Rebuilds that began, by why.",
+            (Query("sum by (reason) (increase(hive_learning_rebuilds_total[15m]))", "{{reason}}"),),
+        ),
+        Panel(
+            "Removed from the record",
+            "Items per second that somebody ordered to be forgotten, and old ones.",
+            (
+                Query(f"sum(rate(hive_record_forgotten_items_total{RATE}))", "forgotten"),
+                Query(f"sum(rate(hive_record_expired_items_total{RATE}))", "old"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Processor for learning",
+            "Cores that folding, saving and deriving take.",
+            (Query(f"sum(rate(hive_learning_busy_seconds_total{RATE}))", "cores"),),
+        ),
+    ),
+)

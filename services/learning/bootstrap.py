@@ -1,0 +1,199 @@
+"""Builds the learning service out of its parts: the only place where adapters are made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+import services.learning.threads  # noqa: F401 - before numpy
+from services.learning.backfill import Backfill
+from services.learning.deriving import FEED, Deriver, RunFollower
+from services.learning.desk import Desk, Parts
+from services.learning.housekeeping import Housekeeping
+from services.learning.intake import Arrivals, Intake
+from services.learning.keeping_up import ModelKeeper, Saving
+from services.learning.models import MODELS
+from services.learning.pace import Pace
+from services.learning.reading import EndedRuns
+from services.learning.settings import LearningSettings
+from services.learning.standing import Standing
+from shared.adapters.mongo.archive import MongoArchive
+from shared.adapters.mongo.connection import Mongo
+from shared.adapters.mongo.ended import MongoEndedExecutions
+from shared.adapters.mongo.execution_queries import MongoExecutionQueries
+from shared.adapters.mongo.record import MongoRecordStore
+from shared.adapters.mongo.snapshots import MongoSnapshots
+from shared.adapters.mongo.templates import MongoTemplateStore
+from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.durable_events import NatsEventFeed
+from shared.adapters.nats.leases import NatsLeases
+from shared.adapters.nats.publisher import Publisher
+from shared.adapters.nats.record import NatsRecordFeed, NatsRecordKeeping, NatsRecordSink
+from shared.adapters.nats.rpc import RpcService
+from shared.adapters.nats.streams import await_learning_streams
+from shared.commands.registry import CommandRegistry
+from shared.commands.signatures import signatures
+from shared.contracts import rpc
+from shared.learning.fold import Fold
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import Probe
+from shared.runtime.learning_meter import LearningMeter
+from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
+from shared.runtime.logging import configure_logging
+from shared.runtime.meters import ErrorMeter, new_registry
+from shared.runtime.metrics_server import MetricsServer
+from shared.runtime.settings import load_settings
+from shared.version import VERSION
+
+log = structlog.get_logger()
+
+Closer = Callable[[], Awaitable[None]]
+Models = Sequence[Callable[[], Fold]]
+
+
+def main() -> None:
+    """Run one learning service until it is told to stop."""
+    run_service(service())
+
+
+def service() -> Service:
+    """The service, with its settings read from the environment as it is now."""
+    settings = load_settings(LearningSettings)
+    configure_logging("learning", form=settings.log_format, level=settings.log_level)
+    return lambda stop: serve(settings, stop)
+
+
+async def serve(settings: LearningSettings, stop: asyncio.Event, models: Models = MODELS) -> None:
+    """Everything from connecting to the last goodbye."""
+    bus = await connect(settings.nats_url, "learning")
+    closers: list[Closer] = [bus.close]
+    try:
+        if not await _streams_are_there(bus, stop):
+            return
+        safe = settings.durability == "safe"
+        mongo = Mongo(settings.mongo_url, journaled=safe)
+        publisher = Publisher(bus, grouped=safe)
+        await publisher.start()
+        closers[:0] = [publisher.close, mongo.close]
+        await MongoRecordStore(mongo).ensure_indexes()
+        await MongoSnapshots(mongo).ensure_indexes()
+        registry = new_registry("learning", VERSION)
+        meter = LearningMeter(registry, ErrorMeter(registry), [make().name for make in models])
+        probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+        server = MetricsServer(
+            registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
+        )
+        await server.start()
+        closers.append(server.stop)
+        standing = _standing(settings, bus, mongo, publisher, meter, models)
+        loop = asyncio.create_task(standing.run(), name="learning")
+        closers[:0] = [lambda: _ended(loop)]
+        log.info("learning service runs")
+        await until_stopped(stop, [loop])
+    finally:
+        await close_all(*closers)
+
+
+def _standing(
+    settings: LearningSettings,
+    bus: Bus,
+    mongo: Mongo,
+    publisher: Publisher,
+    meter: LearningMeter,
+    models: Models,
+) -> Standing:
+    owner = f"{socket.gethostname()}.{os.getpid()}"
+
+    async def work() -> None:
+        pace = Pace(settings.learning_share)
+        desk = _desk(settings, owner, bus, mongo, publisher, pace, meter, models)
+        endpoints = await _endpoints(bus, desk)
+        meter.active.set(1)
+        try:
+            await desk.run()
+        finally:
+            meter.active.set(0)
+            pace.close()
+            await endpoints()
+
+    return Standing(NatsLeases(bus), owner, work)
+
+
+def _desk(
+    settings: LearningSettings,
+    owner: str,
+    bus: Bus,
+    mongo: Mongo,
+    publisher: Publisher,
+    pace: Pace,
+    meter: LearningMeter,
+    models: Models,
+) -> Desk:
+    clock, arrivals = SystemClock(), Arrivals()
+    store, snapshots = MongoRecordStore(mongo), MongoSnapshots(mongo)
+    runs = EndedRuns(
+        MongoExecutionQueries(mongo),
+        MongoArchive(mongo),
+        MongoTemplateStore(mongo),
+        signatures(CommandRegistry.installed()),
+    )
+    deriver = Deriver(runs, store, NatsRecordSink(publisher), pace)
+    saving = Saving(settings.learning_snapshot_s, settings.learning_snapshots)
+    parts = Parts(
+        intake=Intake(lambda: NatsRecordFeed(bus), NatsRecordKeeping(bus), store, arrivals, meter),
+        follower=RunFollower(NatsEventFeed(bus, FEED), runs, deriver, clock, meter),
+        keepers=[
+            ModelKeeper(make, store, snapshots, arrivals, pace, clock, meter, saving)
+            for make in models
+        ],
+        housekeeping=Housekeeping(
+            store,
+            snapshots,
+            {
+                "command": settings.learning_keep_commands_days,
+                "feedback": settings.learning_keep_commands_days,
+                "run": settings.learning_keep_runs_days,
+                "rollback": settings.learning_keep_runs_days,
+            },
+            clock,
+            meter,
+        ),
+        backfill=Backfill(MongoEndedExecutions(mongo), runs, deriver, store, meter),
+    )
+    return Desk(owner, parts, store, pace, clock, meter)
+
+
+async def _endpoints(bus: Bus, desk: Desk) -> Closer:
+    """Only the service that works answers."""
+    service = RpcService(bus, "learning", VERSION)
+    await service.start()
+    await service.serve(rpc.LEARNING_STATUS, desk.status)
+    await service.serve(rpc.LEARNING_REBUILD, desk.rebuild)
+    await service.serve(rpc.LEARNING_BACKFILL, desk.backfill)
+    return service.close
+
+
+async def _streams_are_there(bus: Bus, stop: asyncio.Event) -> bool:
+    """Wait for the streams; false when told to stop meanwhile."""
+    waiting = asyncio.create_task(await_learning_streams(bus))
+    stopping = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if waiting in done:
+        waiting.result()
+    return waiting in done
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _probe_nats(bus: Bus) -> None:
+    if not bus.connected:
+        raise ConnectionError("not connected")

@@ -1,0 +1,13 @@
+"""The models that this service keeps: one line each; `shared.learning.fold` says what one is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from shared.learning.fold import Fold
+from shared.learning.next_command_fold import NextCommandFold
+
+MODELS: Final[tuple[Callable[[], Fold], ...]] = (
+    NextCommandFold,
+)  # fmt: skip

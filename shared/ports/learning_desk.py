@@ -1,0 +1,24 @@
+"""The learning service, as it is asked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
+
+
+class LearningDesk(Protocol):
+    """The learning service that works. Raises what `shared.ports.collective` names:
+    `NotFoundError`, `ConflictError`, `HiveUnavailableError`."""
+
+    async def status(self) -> LearningStatus:
+        """How it stands."""
+        ...
+
+    async def rebuild(self, order: RebuildOrder) -> LearningStatus:
+        """Begin to rebuild a model, or all."""
+        ...
+
+    async def backfill(self, order: BackfillOrder) -> LearningStatus:
+        """Begin to add the runs that the record does not know."""
+        ...

@@ -1,0 +1,1 @@
+"""The learning service on real servers."""
