@@ -171,6 +171,12 @@ def kept(ran: Ran) -> Iterator[tuple[str, str]]:
             yield key, step.kept_from
 
 
+def path_of(key: str) -> str:
+    """The path of a step: without instances, earlier attempts at calls, and agents."""
+    parts = key.partition("@")[0].split("/")
+    return "/".join(base(part.partition("#")[0]) for part in parts)
+
+
 def _is_loop(compiled: CompiledStep) -> bool:
     return compiled.step.foreach is not None or compiled.step.target.is_fleet
 

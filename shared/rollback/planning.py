@@ -20,9 +20,9 @@ from typing import Any, Final
 from shared.rollback.checkpoints import behind, point_of, points
 from shared.rollback.items import Check, Item, Left, Plan, Spared
 from shared.rollback.ordering import Order, order_of
-from shared.rollback.past import Deed, Ran, deeds, kept
+from shared.rollback.past import Deed, Ran, deeds, kept, path_of
 from shared.rollback.template import Undoing, given_of, made_of
-from shared.workflow.binding import base, bind, instance_values
+from shared.workflow.binding import bind, instance_values
 from shared.workflow.errors import ExpressionError
 from shared.workflow.expressions import as_fractions, json_size
 from shared.workflow.flow import MAX_INSTANCES
@@ -42,7 +42,8 @@ Effects = Callable[[str, Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for; `undone` are the keys of what earlier rollbacks undid."""
+    """What was asked for: all, or what `steps` did, each named by its id, or by its path below a
+    call; `undone` are the keys of what earlier rollbacks undid."""
 
     number: int = 1
     strategy: Strategy = "graceful"
@@ -108,9 +109,7 @@ class _Planner:
             point = point_of(points(ran, changes_something(ran, effects)), wish.to)
             self.to = point.name or point.step
             self._scope = behind(ran, point)
-        if wish.steps:
-            only = frozenset(base(name) for name in wish.steps)
-            self._scope = only if self._scope is None else self._scope & only
+        self._only = frozenset(path_of(name) for name in wish.steps)
 
     def sort(self) -> None:
         """Put every deed where it belongs."""
@@ -149,8 +148,9 @@ class _Planner:
 
     def _why_spared(self, deed: Deed) -> str:
         if self._scope is not None and deed.top not in self._scope:
-            where = f"checkpoint {self.to}" if self.to else "what was asked for"
-            return f"it does not belong to {where}" if not self.to else f"it was done by {where}"
+            return f"it was done by checkpoint {self.to}"
+        if self._only and not self._was_asked_for(deed):
+            return "it does not belong to what was asked for"
         if deed.key in self._wish.undone:
             return "it is undone already"
         if self._never_began(deed):
@@ -159,6 +159,11 @@ class _Planner:
         if step.rollback is None and not deed.restores and not self._changes(deed):
             return "it changes nothing"
         return ""
+
+    def _was_asked_for(self, deed: Deed) -> bool:
+        """By its own path, or by that of a call above it."""
+        parts = path_of(deed.key).split("/")
+        return any("/".join(parts[:n]) in self._only for n in range(1, len(parts) + 1))
 
     def _never_began(self, deed: Deed) -> bool:
         """What was kept is removed some day: of what is long past its absence tells nothing."""

@@ -20,7 +20,7 @@ from shared.workflow.errors import ExpressionError
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import BUSY, StepStatus
 from shared.workflow.messages import Failure
-from shared.workflow.safety_net import ask_for_rollback
+from shared.workflow.safety_net import ask_for_rollback, with_touched
 from shared.workflow.sections import next_section
 from shared.workflow.slots import release
 from shared.workflow.state import Stop
@@ -63,7 +63,8 @@ def _end(turn: Turn, stop: Stop | None) -> None:
     elif stop.kind == "cancel":
         turn.emit(ev.ExecutionCancelled(by=stop.by, reason=stop.reason))
     else:
-        turn.emit(ev.ExecutionFailed(failure=_failure(stop), step=stop.step))
+        failure = with_touched(turn, _failure(stop))
+        turn.emit(ev.ExecutionFailed(failure=failure, step=stop.step))
     _notify(turn)
     ask_for_rollback(turn)
 

@@ -27,13 +27,15 @@ ENGINE: Final = Actor(kind="system", id="engine")
 
 
 class Failure(BaseModel):
-    """Why something did not work: a stable code, words for a person, and whether to try again."""
+    """Why something did not work: a stable code, words for a person, and whether to try again. Of
+    a sub-workflow `touched` are its fleets whose work is to be undone, as paths below it."""
 
     model_config = ConfigDict(frozen=True)
 
     code: str
     message: str
     retryable: bool = True
+    touched: tuple[str, ...] = ()
 
 
 class Proof(BaseModel):

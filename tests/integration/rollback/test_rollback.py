@@ -351,3 +351,23 @@ async def test_files_are_put_back_without_a_word_of_the_author(world: RollbackWo
     assert there.stat().st_mode & 0o777 == 0o640
     assert not new.exists()
     assert gone.read_text() == "still here\n"
+
+
+async def test_a_fleet_of_a_sub_workflow_undoes_what_it_touched(world: RollbackWorld) -> None:
+    """The safety net reaches below calls: the topmost execution fails for a fleet in its
+    sub-workflow, which is undone without asking, and nothing else is."""
+    before, touched = world.files / "before", world.files / "touched"
+    fleet = shell("roll", f"touch {touched}; exit 1", undo=f"rm -f {touched}")
+    inner = await world.template({**fleet, "target": {"where": "true"}})
+    call = {"id": "call", "workflow": {"template": inner, "version": "1.0.0"}}
+    outer = await world.template(
+        shell("first", f"touch {before}", undo=f"rm {before}"), {**call, "depends_on": ["first"]}
+    )
+    execution = await world.run(outer)
+    over = await world.rolled_back(execution["id"])
+    assert over["summary"]["status"] == "rolled_back", over
+    assert over["summary"]["reason"] == "call/roll failed"
+    assert [item["key"] for item in over["plan"]["items"]] == ["call/roll[0]"]
+    assert before.exists()
+    assert not touched.exists()
+    await world.status(execution["id"], "rolled_back")

@@ -130,7 +130,7 @@ def _ran(run: Run, children: Mapping[str, tuple[Ran, ...]] | None = None) -> Ran
 def sorted_by(plan: Plan) -> dict[str, str]:
     """By step, without instances, what becomes of it; what is spared since it changes nothing is
     left out."""
-    found = {_plain(item.key): item.how for item in plan.items}
+    found: dict[str, str] = {_plain(item.key): item.how for item in plan.items}
     found |= {_plain(one.key): f"{one.kind} {one.accepted}" for one in plan.left}
     return found
 

@@ -237,6 +237,70 @@ class TestPolicy:
         assert run.fail("s[0]")[-1] == "execution.failed"
 
 
+class TestFleetsOfSubWorkflows:
+    """What a failed fleet touched is undone wherever in the tree of calls it is."""
+
+    def failed_child(self, **policies: Any) -> msg.Failure:
+        """The failure of a sub-workflow whose fleet failed."""
+        run = Run(step("s", target={"where": "true"}, rollback=UNDO), policies=policies)
+        parent = msg.Parent(execution_id="x0", step="c", attempt=1, root="x0", depth=1)
+        run.request_with({}, parent=parent)
+        run.target("s", "a", "b")
+        run.succeed("s[0]")
+        run.fail("s[1]")
+        assert run.types[-1] == "execution.failed"  # it asks for nothing itself
+        assert run.state.failure is not None
+        return run.state.failure
+
+    def caller(self, failure: msg.Failure, **fields: Any) -> Run:
+        """What called it, and heard how it ended."""
+        run = Run({**CALL, **fields})
+        run.request()
+        (key,) = run.state.steps
+        run.tell(
+            msg.ChildEnded(
+                step=key,
+                attempt=1,
+                child=run.step(key).child or "",
+                status="failed",
+                failure=failure,
+            )
+        )
+        return run
+
+    def test_the_topmost_execution_asks_for_it(self) -> None:
+        """By its path; and through several calls by a longer one."""
+        failure = self.failed_child()
+        assert failure.touched == ("s",)
+        run = self.caller(failure)
+        (call,) = run.state.steps
+        asked = run.the(ev.ExecutionRollbackRequested)
+        assert (asked.steps, asked.reason) == ((f"{call}/s",), f"{call}/s failed")
+        deeper = failure.model_copy(update={"touched": ("inner/s",)})
+        asked = self.caller(deeper).the(ev.ExecutionRollbackRequested)
+        assert asked.steps == (f"{call}/inner/s",)
+
+    def test_it_is_not_asked_for_where_somebody_said_so(self) -> None:
+        """By the policy of either, or since the call may fail."""
+        assert self.failed_child(rollback={"fleets": False}).touched == ()
+        assert self.failed_child(rollback_enabled=False).touched == ()
+        failure = self.failed_child()
+        tolerated = self.caller(failure, continue_on_failure=True)
+        assert tolerated.types[-1] == "execution.completed_with_errors"
+
+    def test_an_execution_in_between_tells_it_on(self) -> None:
+        """A sub-workflow that calls another one says what both touched."""
+        run = Run(CALL)
+        parent = msg.Parent(execution_id="x0", step="c", attempt=1, root="x0", depth=1)
+        run.request_with({}, parent=parent)
+        (key,) = run.state.steps
+        child = run.step(key).child or ""
+        failure = self.failed_child()
+        run.tell(msg.ChildEnded(step=key, attempt=1, child=child, status="failed", failure=failure))
+        assert run.state.failure is not None
+        assert run.state.failure.touched == (f"{key}/s",)
+
+
 class TestGivenValues:
     def test_an_item_brings_values_and_an_agent(self) -> None:
         """In a loop of a rollback's template, expressions see the values that the item brings, also
