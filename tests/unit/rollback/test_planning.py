@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.rollback_view import plan_lines
-from shared.contracts.api.rollbacks import PlanView
 from shared.rollback.checkpoints import PlanError
-from shared.rollback.past import Ran, Snapshot
+from shared.rollback.past import Snapshot
 from shared.rollback.planning import Wish, make_plan
 from shared.workflow import events as ev
 from shared.workflow.messages import ChildEnded
@@ -43,24 +41,6 @@ def test_a_fleet_below_a_call_is_asked_for_by_its_path() -> None:
     assert keys(plan_of(past, steps=("a",))) == ["a"]
     plan = plan_of(past, steps=("c/s",))
     assert {one.reason for one in plan.spared} == {"it does not belong to what was asked for"}
-
-
-def test_what_a_rerun_kept_is_said_to_be_undone_with_its_first_execution() -> None:
-    """It is spared, with the execution that did it; what the re-run did itself is undone."""
-    first = done(undone_by("a"), undone_by("b", "a"))
-    kept_step = first.step("a").model_copy(update={"kept_from": "ex_first"})
-    state = first.state.model_copy(update={"steps": {**first.state.steps, "a": kept_step}})
-    plan = make_plan(Ran(first.program, state), Wish(), effects, AT_MS)
-    assert keys(plan) == ["b"]
-    (spared,) = plan.spared
-    assert (spared.key, spared.reason) == (
-        "a",
-        "it was done by ex_first, which this execution re-ran: roll that back",
-    )
-    assert plan.complete
-    assert any(
-        "not touched: a (it was done by ex_first" in one for one in plan_lines(PlanView.of(plan))
-    )
 
 
 class TestWhatIsUndone:
