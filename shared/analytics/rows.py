@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from shared.outcomes.durations import DurationSketch
 
@@ -44,6 +44,10 @@ class Row:
             counts[name] = counts.get(name, 0) + times
         for name, sketch in other.spans.items():
             self._sketch(name).merge(sketch)
+
+    def merge_text(self, name: str, text: str) -> None:
+        """Count the durations of a sketch's text."""
+        self._sketch(name).merge_text(text)
 
     def _sketch(self, name: str) -> DurationSketch:
         found = self.spans.get(name)
@@ -84,7 +88,7 @@ class Table:
     def text(self) -> str:
         """As JSON, the same for equal tables."""
         rows = [
-            [key, row.counts, {name: sketch.save() for name, sketch in row.spans.items()}]
+            [key, row.counts, {name: sketch.text() for name, sketch in row.spans.items()}]
             for key, row in sorted(self.rows.items())
         ]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -92,15 +96,12 @@ class Table:
     @classmethod
     def read(cls, text: str | bytes) -> Table:
         """What `text` gave. Raises ValueError, TypeError or AttributeError for anything else."""
-        return cls(
-            {
-                tuple(key): Row(
-                    dict(counts),
-                    {name: DurationSketch.load(saved) for name, saved in spans.items()},
-                )
-                for key, counts, spans in json.loads(text)
-            }
-        )
+        made = cls()
+        for key, counts, spans in json.loads(text):
+            row = made.rows[tuple(key)] = Row(dict(counts))
+            for name, saved in spans.items():
+                row.merge_text(name, saved)
+        return made
 
 
 class Sums:
@@ -108,7 +109,7 @@ class Sums:
 
     def __init__(self, texts: Iterable[str] = ()):
         self._counts: dict[Key, dict[str, int]] = {}
-        self._spans: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
+        self._spans: dict[Key, list[Mapping[str, str]]] = defaultdict(list)
         for text in texts:
             self.add(text)
 
@@ -139,7 +140,7 @@ class Sums:
         made = Row(dict(self._counts.get(key, {})))
         for spans in self._spans.get(key, ()):
             for name, saved in spans.items():
-                made.merge(Row({}, {name: DurationSketch.load(saved)}))
+                made.merge_text(name, saved)
         return made
 
     def total(self, keys: Iterable[Key]) -> Row:
@@ -149,7 +150,7 @@ class Sums:
             made.merge(self.row(key))
         return made
 
-    def _count(self, key: Key, counts: dict[str, int], spans: Sequence[Mapping[str, Any]]) -> None:
+    def _count(self, key: Key, counts: dict[str, int], spans: Sequence[Mapping[str, str]]) -> None:
         known = self._counts.get(key)
         if known is None:
             self._counts[key] = counts

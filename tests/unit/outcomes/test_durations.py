@@ -54,6 +54,14 @@ def test_what_is_saved_is_loaded(durations: list[int]) -> None:
     assert json.dumps(DurationSketch.of(reversed(durations)).save()) == saved
 
 
+@given(DURATIONS.filter(bool), DURATIONS.filter(bool))
+def test_texts_merge_as_sketches_do(one: list[int], two: list[int]) -> None:
+    """What was written as text is counted as if it had been seen."""
+    whole = DurationSketch.of(one)
+    whole.merge_text(DurationSketch.of(two).text())
+    assert whole == DurationSketch.of([*one, *two])
+
+
 def test_a_share_that_is_none_is_refused() -> None:
     """Shares are between 0 and 1."""
     with pytest.raises(ValueError, match="between 0 and 1; found 50"):
