@@ -54,7 +54,8 @@ def mining(
 def _of_corpora(seeds: int, as_json: bool) -> None:
     rows = []
     for name, noise in _noises():
-        figures = [_judged(seed, noise) for seed in range(seeds)]
+        invented = name.startswith("invented")
+        figures = [_judged(seed, noise, invented=invented) for seed in range(seeds)]
         rows.append({"noise": name, **_means(figures)})
     typer.echo(json.dumps({"levels": rows}) if as_json else _table(rows))
 
@@ -68,14 +69,18 @@ def _noises() -> Iterator[tuple[str, Any]]:
     yield "swapped 0.3", Noise(swapped=0.3)
     yield "between 1.5", Noise(between=1.5)
     yield "together 0.5", Noise(together=0.5)
+    yield "invented 0.0", Noise.level(0.0)
+    yield "invented 0.2", Noise.level(0.2)
     yield "nothing planted", None
 
 
-def _judged(seed: int, noise: Any) -> dict[str, float]:
+def _judged(seed: int, noise: Any, *, invented: bool) -> dict[str, float]:
+    from shared.mining.invented import invented as some
     from shared.mining.judging import judged
-    from shared.mining.planted import Noise, corpus
+    from shared.mining.planted import WORKFLOWS, Noise, corpus
 
-    made = corpus(seed, noise) if noise is not None else corpus(seed, Noise(), planted=())
+    planted = () if noise is None else some(1_000 + seed) if invented else WORKFLOWS
+    made = corpus(seed, noise or Noise(), planted=planted)
     begun = time.perf_counter()
     found = _mine(made.commands)
     return {

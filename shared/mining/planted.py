@@ -88,7 +88,7 @@ WORKFLOWS: Final = (
     ),
 )  # fmt: skip
 
-_POOLS: Final[Mapping[str, tuple[str, ...]]] = {
+POOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "service": ("nginx", "haproxy", "redis", "postgresql", "grafana", "rabbitmq", "varnish"),
     "app": ("shop", "billing", "search", "mailer", "portal", "reports"),
     "version": tuple(f"{a}.{b}.{c}" for a in (1, 2, 3) for b in (0, 4, 7) for c in (0, 1, 9)),
@@ -104,6 +104,7 @@ _POOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "host": ("web1", "web2", "db1", "cache1", "proxy1"),
     "number": tuple(str(n) for n in range(5, 200, 7)),
 }
+"""The values that places of lines are filled with, by their names."""
 _BACKGROUND: Final = (
     "ls", "ls -la", "cd {folder}", "cat {file}", "vim {file}", "grep -rn {word} {folder}",
     "git status", "git diff", "git log --oneline", "git add {file}",
@@ -213,7 +214,7 @@ class _Writer:
 
     def _filled(self, line: str, values: dict[str, str]) -> str:
         def value(match: re.Match[str]) -> str:
-            pool = _POOLS[match[1]]
+            pool = POOLS[match[1]]
             return values.setdefault(match[1], pool[int(self._rng.integers(len(pool)))])
 
         return _PLACE.sub(value, line)
