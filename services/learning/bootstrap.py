@@ -16,6 +16,7 @@ from services.learning.desk import Desk, Parts
 from services.learning.housekeeping import Housekeeping
 from services.learning.intake import Arrivals, Intake
 from services.learning.keeping_up import ModelKeeper, Saving
+from services.learning.mining import Miner, MiningPorts
 from services.learning.models import MODELS
 from services.learning.pace import Pace
 from services.learning.reading import EndedRuns
@@ -25,20 +26,27 @@ from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.ended import MongoEndedExecutions
 from shared.adapters.mongo.execution_queries import MongoExecutionQueries
+from shared.adapters.mongo.memories import MongoMemories
+from shared.adapters.mongo.outcomes import MongoOutcomeViews
+from shared.adapters.mongo.proposals import MongoProposals
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.mongo.snapshots import MongoSnapshots
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.connection import Bus, connect
 from shared.adapters.nats.durable_events import NatsEventFeed
+from shared.adapters.nats.events import NatsEventSink
 from shared.adapters.nats.leases import NatsLeases
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.record import NatsRecordFeed, NatsRecordKeeping, NatsRecordSink
 from shared.adapters.nats.rpc import RpcService
 from shared.adapters.nats.streams import await_learning_streams
+from shared.collective.announcing import AnnouncedMemories
+from shared.collective.insights import InsightDesk
 from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.contracts import rpc
 from shared.learning.fold import Fold
+from shared.ports.clock import Clock
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.learning_meter import LearningMeter
@@ -81,6 +89,7 @@ async def serve(settings: LearningSettings, stop: asyncio.Event, models: Models 
         closers[:0] = [publisher.close, mongo.close]
         await MongoRecordStore(mongo).ensure_indexes()
         await MongoSnapshots(mongo).ensure_indexes()
+        await MongoProposals(mongo).ensure_indexes()
         registry = new_registry("learning", VERSION)
         meter = LearningMeter(registry, ErrorMeter(registry), [make().name for make in models])
         probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
@@ -163,8 +172,28 @@ def _desk(
             meter,
         ),
         backfill=Backfill(MongoEndedExecutions(mongo), runs, deriver, store, meter),
+        beside={"mining": _mining(settings, store, mongo, publisher, clock)},
     )
     return Desk(owner, parts, store, pace, clock, meter)
+
+
+def _mining(
+    settings: LearningSettings,
+    store: MongoRecordStore,
+    mongo: Mongo,
+    publisher: Publisher,
+    clock: Clock,
+) -> Miner:
+    sink = NatsEventSink(publisher)
+    memories = AnnouncedMemories(MongoMemories(mongo), sink, clock)
+    ports = MiningPorts(
+        store,
+        MongoProposals(mongo),
+        MongoTemplateStore(mongo),
+        clock,
+        InsightDesk(MongoOutcomeViews(mongo), memories, sink),
+    )
+    return Miner(ports, CommandRegistry.installed(), settings.learning_mine_s)
 
 
 async def _endpoints(bus: Bus, desk: Desk) -> Closer:

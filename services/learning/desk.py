@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Final, Protocol
 
 from services.learning.backfill import Backfill
 from services.learning.deriving import RunFollower
@@ -30,6 +30,14 @@ from shared.runtime.learning_meter import LearningMeter
 MEASURE_S: Final = 5.0
 
 
+class Beside(Protocol):
+    """Something that works while this service is the active one."""
+
+    async def run(self) -> None:
+        """Work until cancelled; after an outage go on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What works while this service is the active one."""
@@ -39,6 +47,8 @@ class Parts:
     keepers: Sequence[ModelKeeper]
     housekeeping: Housekeeping
     backfill: Backfill
+    beside: Mapping[str, Beside] = field(default_factory=dict)
+    """What works with the models or the record, by name; none of them ends by itself."""
 
 
 class Desk:
@@ -72,6 +82,7 @@ class Desk:
             "housekeeping": parts.housekeeping.run(),
             "measuring": self._measure(),
             **keepers,
+            **{name: one.run() for name, one in parts.beside.items()},
         }
         tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         try:

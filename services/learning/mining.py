@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-CHECK_S: Final = 10.0
+CHECK_S: Final = 3.0
 """How often it is looked whether it is time."""
 ENOUGH: Final = 20
 """Items of the record that are new, from which mining again can tell something new."""

@@ -32,6 +32,11 @@ class LearningSettings(BaseSettings):
     learning_snapshots: int = Field(
         3, ge=1, le=100, description="How many snapshots of each model are kept."
     )
+    learning_mine_s: float = Field(
+        3_600.0,
+        ge=0,
+        description="How often recorded commands are mined for workflows, in seconds; 0: never.",
+    )
     learning_keep_commands_days: int = Field(
         180, ge=1, description="For how long recorded commands and feedback are kept, in days."
     )

@@ -11,6 +11,7 @@ from services.gateway.operations.templates import TemplateOperations
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.contracts.api.proposals import AcceptBody, AcceptedWorkflow, FoundWorkflows
+from shared.mining.proposals import Proposal
 from shared.ports.proposals import Standing, StoredProposal
 
 
@@ -55,6 +56,7 @@ class ProposalOperations:
         stored = await self._templates.create(template, principal)
         decided = found.model_copy(
             update={
+                "proposal": _without_examples(found.proposal),
                 "standing": "accepted",
                 "decided_at_ms": self._parts.clock.now_ms(),
                 "decided_by": principal.name,
@@ -71,6 +73,7 @@ class ProposalOperations:
         found = await self._open(proposal_id, principal)
         decided = found.model_copy(
             update={
+                "proposal": _without_examples(found.proposal),
                 "standing": "rejected",
                 "decided_at_ms": self._parts.clock.now_ms(),
                 "decided_by": principal.name,
@@ -88,6 +91,11 @@ class ProposalOperations:
                 f"Proposal {proposal_id!r} was {found.standing} by {found.decided_by}."
             )
         return found
+
+
+def _without_examples(proposal: Proposal) -> Proposal:
+    """What was decided about is kept; what people ran is not kept with it."""
+    return proposal.model_copy(update={"examples": ()})
 
 
 def _decided(proposal_id: str) -> problems.ProblemError:
