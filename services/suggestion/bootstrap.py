@@ -21,6 +21,8 @@ from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.mongo.text_models import MongoTextModels
 from shared.adapters.nats.agents import NatsAgentDirectory
 from shared.adapters.nats.connection import Bus, connect
+from shared.adapters.nats.events import NatsEventSink
+from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.record import NatsRecordFeed
 from shared.adapters.nats.rpc import RpcService
 from shared.adapters.nats.streams import await_streams
@@ -66,11 +68,15 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
     try:
         if not await _streams_are_there(bus, stop):
             return
+        publisher = Publisher(bus, grouped=False)
+        await publisher.start()
+        closers[:0] = [publisher.close]
         made = SuggestionService(
-            sources_over(bus, mongo),
+            sources_over(bus, mongo, publisher),
             _embedder(),
             settings.suggestion_refresh_s,
             settings.suggestion_agents_s,
+            settings.suggestion_offers_per_h,
         )
         await MongoTextModels(mongo).ensure_indexes()
         made.start()
@@ -87,7 +93,7 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
         await close_all(*closers)
 
 
-def sources_over(bus: Bus, mongo: Mongo) -> Sources:
+def sources_over(bus: Bus, mongo: Mongo, publisher: Publisher) -> Sources:
     """What the service reads, on real servers."""
     return Sources(
         templates=MongoTemplateStore(mongo),
@@ -96,6 +102,7 @@ def sources_over(bus: Bus, mongo: Mongo) -> Sources:
         record=MongoRecordStore(mongo),
         snapshots=MongoSnapshots(mongo),
         text_models=MongoTextModels(mongo),
+        events=NatsEventSink(publisher),
         clock=SystemClock(),
         ids=TimeSortedIds(),
     )

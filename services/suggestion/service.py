@@ -15,11 +15,13 @@ from services.suggestion.following import Following
 from services.suggestion.library import Library
 from services.suggestion.matching import LiveMatcher
 from services.suggestion.models import Models
+from services.suggestion.offering import Offering
 from services.suggestion.ports import ReadsAgents, ReadsRecord, ReadsSnapshots, ReadsTemplates
 from services.suggestion.workflows import Workflows
 from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
 from shared.ports.clock import Clock, Ids
 from shared.ports.embedder import Embedder
+from shared.ports.events import EventSink
 from shared.ports.record import RecordFeed
 from shared.ports.text_models import TextModelStore
 from shared.suggest.feedback import FeedbackFold
@@ -41,6 +43,7 @@ class Sources:
     record: ReadsRecord
     snapshots: ReadsSnapshots
     text_models: TextModelStore
+    events: EventSink
     clock: Clock
     ids: Ids
 
@@ -54,13 +57,24 @@ class SuggestionService:
         embedder: Embedder | None,
         refresh_s: float = 5.0,
         agents_s: float = 5.0,
+        offers_per_h: int = 6,
     ) -> None:
         self.models = Models()
         self.matcher = LiveMatcher(embedder, sources.text_models)
         self.library = Library(
             sources.templates, sources.agents, self._templates_changed, refresh_s, agents_s
         )
-        self.following = Following(self.models, sources.feed, sources.record, sources.snapshots)
+        self._offering = Offering(
+            self.models,
+            self.library,
+            sources.events,
+            sources.clock,
+            sources.ids,
+            offers_per_h,
+        )
+        self.following = Following(
+            self.models, sources.feed, sources.record, sources.snapshots, self._offering.heard
+        )
         workflows = Workflows(self.library, self.models, sources.clock)
         self._answering = Answering(self.models, self.library, self.matcher, workflows, sources.ids)
         self._taught: tuple[FeedbackFold, int] | None = None
@@ -106,6 +120,7 @@ class SuggestionService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self.following.close()
+        await self._offering.close()
         await self.matcher.close()
 
     async def _templates_changed(self, templates: Sequence[Template]) -> None:

@@ -14,10 +14,12 @@ import pytest_asyncio
 from services.suggestion.bootstrap import sources_over
 from services.suggestion.service import SuggestionService
 from shared.adapters.models.minilm import installed_model
+from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.rpc import RpcService
 from shared.contracts import rpc
 from shared.learning.records import RecordedCommand, RunRecord
 from shared.memory.suggester import MemorySuggester
+from shared.runtime.clock import SystemClock
 from tests.integration.gateway_fixtures import quiet_world
 from tests.integration.gateway_world import World
 
@@ -66,7 +68,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(world: World) -> AsyncIterator[SuggestionService]:
     await world.client.post("/api/v1/workflows/templates", json=ROLLOUT)
-    sources = sources_over(world.bus, world.mongo)
+    publisher = Publisher(world.bus, grouped=False)
+    await publisher.start()
+    sources = sources_over(world.bus, world.mongo, publisher)
     made = SuggestionService(sources, installed_model(), refresh_s=0.3, agents_s=0.3)
     made.start()
     endpoints = RpcService(world.bus, "suggestion", "1.0.0")
@@ -77,6 +81,7 @@ async def service(world: World) -> AsyncIterator[SuggestionService]:
     yield made
     await endpoints.close()
     await made.close()
+    await publisher.close()
 
 
 async def ask(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
@@ -163,6 +168,29 @@ async def test_the_commands_of_a_session_are_enough(
     answer = await other.post("/api/v1/workflows/autocomplete", json={"session": "s1"})
     assert "web-2" not in answer.text
     assert "web_rollout" not in answer.text
+
+
+async def test_a_begun_workflow_is_offered_once_without_any_value(
+    world: World, service: SuggestionService
+) -> None:
+    """The event names workflow and session; commands and values are for their user to ask for."""
+    now = SystemClock().now_ms()
+    lines = ["lbctl drain web-88", "shopctl install 9.9 web-88", "shopctl install 9.9 web-88"]
+    await world.gateway.parts.record.sink.add(
+        [
+            RecordedCommand(
+                id=f"offer-{n}", at_ms=now, user="olga", command=line, session="o", source="shell"
+            )
+            for n, line in enumerate(lines)
+        ]
+    )
+    await learned(service, "olga", "o", 3)
+    await asyncio.sleep(0.3)
+    events = await world.gateway.parts.events.about("web_rollout", 10, category="suggestion")
+    assert [(one.data["user"], one.data["session"], one.data["done"]) for one in events] == [
+        ("olga", "o", 2)
+    ]
+    assert "web-88" not in events[0].model_dump_json()
 
 
 async def test_lines_of_one_user_are_never_shown_to_another(

@@ -24,6 +24,7 @@ class BenchName(StrEnum):
     FORECAST = "forecast"
     VALIDATION = "validation"
     ANALYTICS = "analytics"
+    SUGGESTIONS = "suggestions"
 
 
 class Variant(StrEnum):
@@ -58,6 +59,12 @@ def bench(
     running: Annotated[
         int, typer.Option(min=1, help="curve: executions under way at once, at most.")
     ] = 10_000,
+    commands: Annotated[
+        int, typer.Option(min=1_000, help="suggestions: commands that were recorded.")
+    ] = 1_000_000,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="suggestions: the model of them, if it is there.")
+    ] = None,
 ) -> None:
     """Measure on this machine, on a stack of its own, and print the figures.
 
@@ -65,9 +72,9 @@ def bench(
     stored. captures: what it costs a step that what it changes is kept before it. forecast: how
     long it takes to foresee a run, and to look at one with 100 agents. validation: how long the
     static rules take over 50 steps. analytics: how long its questions take with 100,000 executions
-    stored. faults: on a cluster under
-    load, how long each kind of fault holds it up, and that nothing is lost or doubled; exit code 1
-    if anything is.
+    stored. suggestions: how long an answer takes with 500 templates and a million commands. faults:
+    on a cluster under load, how long each kind of fault holds it up, and that nothing is lost or
+    doubled; exit code 1 if anything is.
     """
     if name is BenchName.FAULTS:
         raise typer.Exit(_faults(minutes, seed, json_file))
@@ -82,6 +89,9 @@ def bench(
         return
     if name is BenchName.VALIDATION:
         _validation(json_file, progress)
+        return
+    if name is BenchName.SUGGESTIONS:
+        _suggestions(commands, snapshot, json_file, progress)
         return
     if name is BenchName.ANALYTICS:
         _analytics(stored, json_file, progress)
@@ -128,6 +138,17 @@ def _analytics(stored: int, json_file: Path | None, progress: Console) -> None:
 
     figures = analytics_bench.run(analytics_bench.Load(stored), progress)
     Console().print(report.table("hv bench analytics", figures))
+    _write(json_file, figures, progress)
+
+
+def _suggestions(
+    commands: int, snapshot: Path | None, json_file: Path | None, progress: Console
+) -> None:
+    from services.cli.bench import report, suggestion_bench
+
+    load = suggestion_bench.Load(commands, snapshot=snapshot)
+    figures = suggestion_bench.run(load, progress)
+    Console().print(report.table("hv bench suggestions", figures))
     _write(json_file, figures, progress)
 
 
