@@ -18,6 +18,8 @@ from services.learning.intake import Arrivals, Intake
 from services.learning.keeping_up import ModelKeeper, Saving
 from services.learning.mining import Miner, MiningPorts
 from services.learning.models import MODELS
+from services.learning.outcome_folds import OUTCOME_MODELS
+from services.learning.outcomes import OutcomeWriter
 from services.learning.pace import Pace
 from services.learning.reading import EndedRuns
 from services.learning.settings import LearningSettings
@@ -55,6 +57,7 @@ from shared.runtime.logging import configure_logging
 from shared.runtime.meters import ErrorMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.settings import load_settings
+from shared.tuning.desk import TuningDesk
 from shared.version import VERSION
 
 log = structlog.get_logger()
@@ -90,6 +93,7 @@ async def serve(settings: LearningSettings, stop: asyncio.Event, models: Models 
         await MongoRecordStore(mongo).ensure_indexes()
         await MongoSnapshots(mongo).ensure_indexes()
         await MongoProposals(mongo).ensure_indexes()
+        await MongoOutcomeViews(mongo).ensure_indexes()
         registry = new_registry("learning", VERSION)
         meter = LearningMeter(registry, ErrorMeter(registry), [make().name for make in models])
         probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
@@ -152,13 +156,13 @@ def _desk(
     )
     deriver = Deriver(runs, store, NatsRecordSink(publisher), pace)
     saving = Saving(settings.learning_snapshot_s, settings.learning_snapshots)
+    keepers = [
+        ModelKeeper(make, store, snapshots, arrivals, pace, clock, meter, saving) for make in models
+    ]
     parts = Parts(
         intake=Intake(lambda: NatsRecordFeed(bus), NatsRecordKeeping(bus), store, arrivals, meter),
         follower=RunFollower(NatsEventFeed(bus, FEED), runs, deriver, clock, meter),
-        keepers=[
-            ModelKeeper(make, store, snapshots, arrivals, pace, clock, meter, saving)
-            for make in models
-        ],
+        keepers=keepers,
         housekeeping=Housekeeping(
             store,
             snapshots,
@@ -172,7 +176,10 @@ def _desk(
             meter,
         ),
         backfill=Backfill(MongoEndedExecutions(mongo), runs, deriver, store, meter),
-        beside={"mining": _mining(settings, store, mongo, publisher, clock)},
+        beside={
+            "mining": _mining(settings, store, mongo, publisher, clock),
+            "outcomes": _outcomes(keepers, mongo, publisher, pace, clock),
+        },
     )
     return Desk(owner, parts, store, pace, clock, meter)
 
@@ -184,16 +191,37 @@ def _mining(
     publisher: Publisher,
     clock: Clock,
 ) -> Miner:
+    proposals, templates = MongoProposals(mongo), MongoTemplateStore(mongo)
+    ports = MiningPorts(store, proposals, templates, clock, _telling(mongo, publisher, clock))
+    return Miner(ports, CommandRegistry.installed(), settings.learning_mine_s)
+
+
+def _outcomes(
+    keepers: Sequence[ModelKeeper], mongo: Mongo, publisher: Publisher, pace: Pace, clock: Clock
+) -> OutcomeWriter:
+    views, templates = MongoOutcomeViews(mongo), MongoTemplateStore(mongo)
+    known = signatures(CommandRegistry.installed())
+
+    mine = [one for one in keepers if one.name in OUTCOME_MODELS]
+
+    def folds() -> Sequence[Fold] | None:
+        return None if any(one.rebuilding for one in mine) else [one.fold for one in mine]
+
+    return OutcomeWriter(
+        folds,
+        views,
+        templates,
+        TuningDesk(views, templates, known),
+        _telling(mongo, publisher, clock),
+        pace,
+        clock,
+    )
+
+
+def _telling(mongo: Mongo, publisher: Publisher, clock: Clock) -> InsightDesk:
     sink = NatsEventSink(publisher)
     memories = AnnouncedMemories(MongoMemories(mongo), sink, clock)
-    ports = MiningPorts(
-        store,
-        MongoProposals(mongo),
-        MongoTemplateStore(mongo),
-        clock,
-        InsightDesk(MongoOutcomeViews(mongo), memories, sink),
-    )
-    return Miner(ports, CommandRegistry.installed(), settings.learning_mine_s)
+    return InsightDesk(MongoOutcomeViews(mongo), memories, sink)
 
 
 async def _endpoints(bus: Bus, desk: Desk) -> Closer:

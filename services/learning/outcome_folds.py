@@ -26,6 +26,9 @@ from shared.outcomes.views import View
 
 F = TypeVar("F")
 
+OUTCOME_MODELS: Final = frozenset(
+    one.name for one in (SuccessModel, DurationModel, FailureModel, TrialModel)
+)
 OTHER: Final = ""
 """Stands for every category that was never run."""
 
