@@ -25,6 +25,9 @@ from shared.workflow.messages import (
     Proof,
 )
 
+LAST_WORDS = 300
+"""Characters of the last line of standard error that a failure's message has."""
+_ENDED_BADLY = ("unexpected_exit", "killed_by_signal")
 _SHUTDOWN = Failure(code="agent_shutdown", message="the agent was shut down")
 
 
@@ -47,7 +50,8 @@ class Reporter:
             return self._deferred(held, outcome, redaction)
         output = redaction.sealed(outcome.output)
         if isinstance(outcome, Failed):
-            outcome = replace(outcome, message=redaction.masked(outcome.message))
+            said = redaction.masked(outcome.message) + _last_words(outcome, redaction)
+            outcome = replace(outcome, message=said)
         size = len(to_json(output)) if output else 2
         if size > self._limit:
             message = f"the output takes {size} bytes as JSON, more than {self._limit}"
@@ -81,6 +85,19 @@ class Reporter:
             "agent": self._agent,
             "host": self._host,
         }
+
+
+def _last_words(outcome: Failed, redaction: Redaction) -> str:
+    """The last line that a program wrote to standard error before it failed: it mostly says why.
+    Nothing where that may not be shown, or was cut off, so that its end is not known."""
+    output = outcome.output
+    text = output.get("stderr")
+    cut = bool(output.get("stderr_truncated"))
+    if outcome.code not in _ENDED_BADLY or cut or redaction.hides("stderr"):
+        return ""
+    lines = text.strip().splitlines() if isinstance(text, str) else []
+    words = redaction.masked(lines[-1]).strip() if lines else ""
+    return f": {words[:LAST_WORDS]}" if words else ""
 
 
 def _what(
