@@ -28,7 +28,7 @@ async def test_a_template_that_allows_it_is_tuned(world: LearningWorld) -> None:
 
 async def test_a_service_that_was_killed_goes_on(world: LearningWorld) -> None:
     """After kill -9 the counts are those of all runs, each once."""
-    known = (await got(world, "/predictions/outcomes_b"))["runs"]
+    known = (await predicted(world, "outcomes_b", 60))["runs"]
     await world.kill()
     await run(world, "outcomes_b", 3)
     await world.start()
