@@ -13,6 +13,10 @@ two ways:
 And as a whole: in the stretches that hold all of its keys, does it stand there more often than if
 each of them stood at a random place?
 
+A user whose stretches show a pattern much less often than chance would (with a probability of
+`CONTRARY`) has another habit: those stretches are no trials of it, so nobody hides what others do
+by doing the opposite.
+
 How many stretches show it is a sum of independent trials, whose upper tail is below that of the
 binomial law of the same mean (Hoeffding 1956). The greatest p-value over the places counts: what is
 explained by chance at one place is explained. So `edit, run` does not make `edit, run, anything
@@ -27,7 +31,7 @@ below the threshold, a third of it for each way.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +42,8 @@ from shared.mining.patterns import Keys, Pattern
 LOOKS_RANDOM: Final = math.log10(0.1)
 """log10 of the p-value above which an order looks random."""
 SMALLEST: Final = -300.0
+CONTRARY: Final = 0.001
+"""Probability of so few of a user's stretches, below which they are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,17 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What chance is asked against: commands by stretch, and how far a part reaches to the next."""
+    """What chance is asked against: commands by stretch, how far a part reaches to the next, and
+    whose the stretches are."""
 
     lengths: Sequence[int]
     reach: int
+    users: Sequence[str] = ()
+    """Whose each stretch is; empty: all are one user's."""
+
+    def user(self, stretch: int) -> str:
+        """Whose a stretch is."""
+        return self.users[stretch] if self.users else ""
 
     @property
     def commands(self) -> int:
@@ -102,14 +115,13 @@ def chance_of(pattern: Pattern, patterns: Mapping[Keys, Pattern], background: Ba
 def _by_whole(pattern: Pattern, patterns: Mapping[Keys, Pattern], background: Background) -> float:
     singles = [patterns[key,].ends for key in set(pattern.keys)]
     wanted = Counter(pattern.keys)
-    trials, mean = 0, 0.0
+    trials: dict[int, float] = {}
     for index in set(singles[0]).intersection(*singles[1:]):
         ways = math.prod(math.perm(patterns[key,].ends[index], n) for key, n in wanted.items())
         if ways:
             share = _in_order(background.lengths[index], len(pattern.keys), background.reach)
-            trials += 1
-            mean += 1 - (1 - share) ** ways
-    return binomial_tail(pattern.support, trials, mean)
+            trials[index] = 1 - (1 - share) ** ways
+    return _tail(pattern, trials, background)
 
 
 @lru_cache(maxsize=100_000)
@@ -125,25 +137,46 @@ def _in_order(many: int, keys: int, reach: int) -> float:
 
 
 def _by_order(pattern: Pattern, first: Pattern, rest: Pattern, background: Background) -> float:
-    trials, mean = 0, 0.0
+    trials: dict[int, float] = {}
     for index, ends in first.ends.items():
         begins = rest.starts.get(index)
         if begins:
             near = _in_order(background.lengths[index], 2, background.reach)
-            trials += 1
-            mean += 1 - (1 - near) ** (ends * begins)
-    return binomial_tail(pattern.support, trials, mean)
+            trials[index] = 1 - (1 - near) ** (ends * begins)
+    return _tail(pattern, trials, background)
 
 
 def _by_company(
     pattern: Pattern, first: Pattern, rest: Pattern, background: Background, commands: int
 ) -> float:
     share = min(1.0, sum(rest.starts.values()) / commands)
-    mean = 0.0
-    for index, ends in first.ends.items():
-        reach = min(background.reach, background.lengths[index])
-        mean += 1 - (1 - share) ** (reach * ends)
-    return binomial_tail(pattern.support, len(first.ends), mean)
+    trials = {
+        index: 1 - (1 - share) ** (min(background.reach, background.lengths[index]) * ends)
+        for index, ends in first.ends.items()
+    }
+    return _tail(pattern, trials, background)
+
+
+def _tail(pattern: Pattern, trials: Mapping[int, float], background: Background) -> float:
+    """log10 of the probability that so many of these stretches hold a pattern, each with its own
+    probability; without the users who have another habit."""
+    by_user: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    for index, share in trials.items():
+        mine = by_user[background.user(index)]
+        mine[0] += index in pattern.ends
+        mine[1] += 1
+        mine[2] += share
+    kept = [one for one in by_user.values() if not _is_contrary(int(one[0]), one[2])]
+    observed, many, mean = (sum(one[n] for one in kept) for n in range(3))
+    return binomial_tail(int(observed), int(many), mean)
+
+
+def _is_contrary(observed: int, mean: float) -> bool:
+    """Whether so few are less probable than `CONTRARY`, by the Poisson law of the mean."""
+    if mean < -math.log(CONTRARY) or observed >= mean:
+        return False
+    terms = (math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(observed + 1))
+    return sum(terms) < CONTRARY
 
 
 def binomial_tail(observed: int, trials: int, mean: float) -> float:

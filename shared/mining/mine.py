@@ -104,7 +104,8 @@ def search(commands: Sequence[RecordedCommand], options: MiningOptions) -> Searc
     )
     sequences = tuple(tuple(act.key for act in one.acts) for one in stretches)
     found = frequent(sequences, support, options)
-    background = Background([len(one) for one in sequences], options.gap + 1)
+    users = [one.user for one in stretches]
+    background = Background([len(one) for one in sequences], options.gap + 1, users)
     remarkable = significant(found.patterns, background, options.significance)
     return Searched(corpus, stretches, sequences, found.patterns, remarkable, found.cut_short)
 
@@ -136,10 +137,11 @@ def scopes(
     ran it often enough alone. With what is known for them."""
     users = {stretches[one.stretch].user for one in workflow.episodes}
     if len(users) >= options.shared_after_users:
-        evidence = settled(workflow, stretches, options.ordered, options.shared_after_users)
-        if evidence is not None and evidence.users >= options.shared_after_users:
-            if evidence.sessions >= options.min_sessions:
-                yield "", evidence
+        fair = without_majority(workflow, stretches)
+        evidence = settled(fair, stretches, options.ordered, options.shared_after_users)
+        enough = evidence is not None and evidence.sessions >= options.min_sessions
+        if enough and evidence is not None and evidence.users >= options.shared_after_users:
+            yield "", evidence
             return
     for user in sorted(users):
         own = replace(
@@ -150,6 +152,21 @@ def scopes(
             evidence = settled(own, stretches, options.ordered, 1)
             if evidence is not None and evidence.sessions >= options.min_sessions:
                 yield user, evidence
+
+
+def without_majority(workflow: Workflow, stretches: Sequence[Stretch]) -> Workflow:
+    """The workflow with no more runs of one user than all others have together: the latest ones.
+    So nobody alone says in what order its steps are, or which value is usual."""
+    runs = Counter(stretches[one.stretch].user for one in workflow.episodes)
+    user, most = max(runs.items(), key=lambda one: (one[1], one[0]))
+    leave = most - (runs.total() - most)
+    kept = []
+    for one in workflow.episodes:
+        if leave > 0 and stretches[one.stretch].user == user:
+            leave -= 1
+        else:
+            kept.append(one)
+    return replace(workflow, episodes=tuple(kept))
 
 
 def _share(one: Counter[int], other: Counter[int]) -> float:

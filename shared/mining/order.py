@@ -1,12 +1,14 @@
 """What must come before what, from how steps were ordered in the runs of a workflow.
 
-A step comes before another one if it did in most of the runs that have both; where that varies
+A step comes before another one if it did in most of the runs that have both, in the mean over the
+users; where that varies
 neither waits for the other. Relations are kept only along one overall order (by how many others a
 step comes before, Copeland's method), so there is never a cycle.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,11 +27,16 @@ class Order:
     after: Mapping[Slot, tuple[Slot, ...]]
 
 
-def order_of(workflow: Workflow, ordered: float, bound: Collection[frozenset[Slot]] = ()) -> Order:
-    """The order of a workflow. `ordered` is the share of runs from which on a step must come before
-    another; of pairs in `bound` one always waits for the other."""
+def order_of(
+    workflow: Workflow,
+    whose: Sequence[str],
+    ordered: float,
+    bound: Collection[frozenset[Slot]] = (),
+) -> Order:
+    """The order of a workflow. `whose` says whose each run is, `ordered` is the share of runs from
+    which on a step must come before another; of pairs in `bound` one always waits for the other."""
     slots = workflow.slots
-    first = {(a, b): _share_before(workflow, a, b) for a in slots for b in slots if a != b}
+    first = {(a, b): _share_before(workflow, whose, a, b) for a in slots for b in slots if a != b}
     wins = {a: sum(first[a, b][0] > 0.5 for b in slots if b != a) for a in slots}
     lead = {a: sum(first[a, b][0] for b in slots if b != a) for a in slots}
     ranked = tuple(sorted(slots, key=lambda a: (-wins[a], -lead[a], slots.index(a))))
@@ -42,12 +49,18 @@ def order_of(workflow: Workflow, ordered: float, bound: Collection[frozenset[Slo
     return Order(ranked, {slot: _direct(slot, before, ranked) for slot in ranked})
 
 
-def _share_before(workflow: Workflow, a: Slot, b: Slot) -> tuple[float, int]:
-    """The share of runs with both in which `a` came before `b`, and how many runs have both."""
-    both = [e.places for e in workflow.episodes if a in e.places and b in e.places]
-    if not both:
+def _share_before(workflow: Workflow, whose: Sequence[str], a: Slot, b: Slot) -> tuple[float, int]:
+    """The share of runs with both in which `a` came before `b`, in the mean over the users, and how
+    many runs have both."""
+    before: dict[str, list[bool]] = defaultdict(list)
+    for episode, user in zip(workflow.episodes, whose, strict=True):
+        places = episode.places
+        if a in places and b in places:
+            before[user].append(places[a] < places[b])
+    if not before:
         return 0.5, 0
-    return sum(places[a] < places[b] for places in both) / len(both), len(both)
+    shares = [sum(one) / len(one) for one in before.values()]
+    return sum(shares) / len(shares), sum(map(len, before.values()))
 
 
 def _direct(

@@ -8,6 +8,7 @@ each time, which is the work itself. And one whose runs have no form in common.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -99,20 +100,24 @@ def _is_linked(evidence: Evidence) -> bool:
 
 
 def _belonging(evidence: Evidence, stretches: Sequence[Stretch]) -> list[float]:
-    """By step, the share of its uses that were in the runs: of what is used everywhere it is
-    small."""
-    users = {stretches[e.stretch].user for e in evidence.episodes}
+    """By step, the share of its uses that were in the runs, in the mean over the users: of what is
+    used everywhere it is small."""
+    whose = [stretches[e.stretch].user for e in evidence.episodes]
+    users = set(whose)
     shares = []
     for slot in evidence.order.slots:
         shape = evidence.shapes[slot]
-        inside = sum(act is not None for act in evidence.acts[slot])
-        uses = sum(
-            act.key == slot[0] and has_shape(act.part, shape)
-            for one in stretches
-            if one.user in users
-            for act in one.acts
+        inside = Counter(
+            user for user, act in zip(whose, evidence.acts[slot], strict=True) if act is not None
         )
-        shares.append(min(1.0, inside / max(1, uses)))
+        uses: Counter[str] = Counter()
+        for one in stretches:
+            if one.user in users:
+                uses[one.user] += sum(
+                    act.key == slot[0] and has_shape(act.part, shape) for act in one.acts
+                )
+        known = [min(1.0, inside[user] / many) for user, many in uses.items() if many]
+        shares.append(sum(known) / max(1, len(known)))
     return shares
 
 
@@ -179,7 +184,8 @@ def _evidence(
             return slot
         shapes[slot] = shape
     samples = {slot: _sample(acts[slot], shapes[slot]) for slot in slots}
-    order = order_of(kept, ordered, _bound(slots, samples))
+    whose = [stretches[e.stretch].user for e in episodes]
+    order = order_of(kept, whose, ordered, _bound(slots, samples))
     columns = [_members(acts[slot], episodes, stretches) for slot in order.slots]
     lifting = lift(columns, shared_after, [_is_placed(samples[s]) for s in order.slots])
     if lifting is None:

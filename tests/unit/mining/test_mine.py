@@ -211,3 +211,27 @@ def test_a_list_of_values_is_one_parameter() -> None:
     argv = [step.parameters["argv"] for step in found.template.steps]
     assert argv[1] == '${{ ["rm"] + params.files }}'
     assert found.template.parameters["files"].type.value == "array"
+
+
+def test_one_user_cannot_turn_a_workflow_of_others() -> None:
+    """Who runs the steps of others in another order and with another value, again and again,
+    neither hides the workflow, nor reverses its order, nor makes that value the default."""
+    fair = many(["ann", "bob", "cyd"], 5, RESTORE, {"x": SERVICES})
+    hostile = []
+    for number in range(300):
+        lines = [line.format(x="backdoor") for line in reversed(RESTORE)]
+        hostile += session("mallory", str(number), lines, at_s=number * 9_000)
+    (found,) = [one for one in _mined((*fair, *hostile)) if not one.owner]
+    steps = {
+        one.split()[1]: step for one, step in zip(found.steps, found.template.steps, strict=True)
+    }
+    assert "backdoor" not in found.model_dump_json()
+    assert steps["start"].id not in steps["stop"].depends_on
+    assert not found.template.parameters["service"].has_default
+
+
+def test_one_user_and_a_single_run_of_another_are_not_many() -> None:
+    """What somebody else ran once is not proposed to all, however often one user runs it."""
+    commands = (*many(["mallory"], 200, RESTORE, {"x": SERVICES}),
+                *many(["ann"], 1, RESTORE, {"x": SERVICES}))  # fmt: skip
+    assert [one.owner for one in _mined(commands)] == ["mallory"]
