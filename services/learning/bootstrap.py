@@ -32,6 +32,7 @@ from shared.adapters.mongo.memories import MongoMemories
 from shared.adapters.mongo.outcomes import MongoOutcomeViews
 from shared.adapters.mongo.proposals import MongoProposals
 from shared.adapters.mongo.record import MongoRecordStore
+from shared.adapters.mongo.recording import MongoRecordingChoices
 from shared.adapters.mongo.snapshots import MongoSnapshots
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.connection import Bus, connect
@@ -154,7 +155,7 @@ def _desk(
         MongoTemplateStore(mongo),
         signatures(CommandRegistry.installed()),
     )
-    deriver = Deriver(runs, store, NatsRecordSink(publisher), pace)
+    deriver = Deriver(runs, store, NatsRecordSink(publisher), MongoRecordingChoices(mongo), pace)
     saving = Saving(settings.learning_snapshot_s, settings.learning_snapshots)
     keepers = [
         ModelKeeper(make, store, snapshots, arrivals, pace, clock, meter, saving) for make in models

@@ -5,7 +5,7 @@ The law:
 1. An end is acknowledged once what follows from it is in the record, durably. What is added twice
    counts once, by its id.
 2. A step's command that somebody ordered to be forgotten after it ran is not added again, whenever
-   its end is read, or read again.
+   its end is read, or read again; and none of a user who has opted out of recording.
 3. Commands come before the run, in one go: where the run is kept, so are they.
 """
 
@@ -17,9 +17,10 @@ from typing import Final
 
 import structlog
 
+from services.learning.intake import is_forgotten
 from services.learning.pace import Pace
 from services.learning.reading import EndedRuns, Meant
-from shared.learning.records import AnyRecord, Forget, RecordedCommand
+from shared.learning.records import AnyRecord, RecordedCommand
 from shared.learning.runs import (
     ENDS,
     ROLLBACK_ENDS,
@@ -31,6 +32,7 @@ from shared.learning.runs import (
 from shared.learning.step_commands import step_commands_of
 from shared.ports.clock import Clock
 from shared.ports.record import ItemRefusedError, RecordSink, RecordStore
+from shared.ports.recording import RecordingChoices
 from shared.ports.webhooks import EventFeed, FedEvent
 from shared.runtime.learning_meter import LearningMeter
 from shared.workflow.replay import HistoryEntry
@@ -62,8 +64,16 @@ class NotStoredYetError(Exception):
 class Deriver:
     """Makes items of the record from executions."""
 
-    def __init__(self, runs: EndedRuns, store: RecordStore, sink: RecordSink, pace: Pace) -> None:
+    def __init__(
+        self,
+        runs: EndedRuns,
+        store: RecordStore,
+        sink: RecordSink,
+        choices: RecordingChoices,
+        pace: Pace,
+    ) -> None:
         self._runs = runs
+        self._choices = choices
         self._store = store
         self._sink = sink
         self._pace = pace
@@ -80,7 +90,13 @@ class Deriver:
         meant = await self._runs.meant(state.template_id, state.template_version)
         found = await self._pace.run(lambda: _derived(state, meant, ended, history))
         orders = [one.item for one in await self._store.orders()]
-        return [one for one in found if not is_forgotten(one, orders)]
+        off = await self._choices.off()
+        return [
+            one
+            for one in found
+            if not (isinstance(one, RecordedCommand) and one.user in off)
+            and not is_forgotten(one, orders)
+        ]
 
     async def add(self, items: Sequence[AnyRecord]) -> None:
         """Add items to the record; one that can never be in it is left out."""
@@ -175,14 +191,6 @@ class RunFollower:
             if loop.time() > until:
                 raise NotStoredYetError(execution_id)
             await asyncio.sleep(LOOK_AGAIN_S)
-
-
-def is_forgotten(item: AnyRecord, orders: Sequence[AnyRecord]) -> bool:
-    """True for a step's command that somebody ordered to be forgotten since it ran."""
-    return isinstance(item, RecordedCommand) and any(
-        isinstance(order, Forget) and order.at_ms >= item.at_ms and order.means(item)
-        for order in orders
-    )
 
 
 def _derived(

@@ -7,6 +7,7 @@ The law:
 2. An order to forget takes effect before it is kept: what it means is removed from the bus and from
    the store, and then it is put. Whoever reads the order in the store therefore knows that nothing
    in front of it is left of what it means.
+3. What a step ran before somebody ordered to forget it is not kept, whenever it is derived.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from shared.learning.records import Forget
+from shared.learning.records import AnyRecord, Forget, RecordedCommand
 from shared.ports.record import Placed, RecordFeed, RecordKeeping, RecordStore
 from shared.runtime.learning_meter import LearningMeter
 
@@ -66,6 +67,7 @@ class Intake:
         self._arrivals = arrivals
         self._meter = meter
         self._again_s = again_s
+        self._orders: list[AnyRecord] = []
 
     async def run(self) -> None:
         """Keep what comes, for ever; after an outage from where it was."""
@@ -83,6 +85,7 @@ class Intake:
     async def _keep_all(self) -> None:
         last = await self._store.last()
         await self._keeping.lift(last)
+        self._orders = [one.item for one in await self._store.orders()]
         feed = self._new_feed()
         await feed.start(last)
         try:
@@ -101,7 +104,9 @@ class Intake:
                 await self._put(waiting)
                 waiting = []
                 await self._obey(one.item, one.place)
-            waiting.append(one)
+                self._orders.append(one.item)
+            if not is_forgotten(one.item, self._orders):
+                waiting.append(one)
         await self._put(waiting)
         self._arrivals.tell()
 
@@ -115,3 +120,15 @@ class Intake:
         kept = await self._store.remove(order, place)
         self._meter.forgotten.inc(on_its_way + kept)
         log.info("forgot", order=order.id, by=order.by, on_its_way=on_its_way, kept=kept)
+
+
+def is_forgotten(item: AnyRecord, orders: Sequence[AnyRecord]) -> bool:
+    """True for a step's command that somebody ordered to be forgotten since it ran."""
+    return (
+        isinstance(item, RecordedCommand)
+        and item.source == "step"
+        and any(
+            isinstance(order, Forget) and order.at_ms >= item.at_ms and order.means(item)
+            for order in orders
+        )
+    )

@@ -1,7 +1,8 @@
 """Executions that have ended, in short: how a state becomes an item of the record.
 
 What must not be learned stays out: parameters that the template calls secret (`format: password`)
-or that are named like one, whatever is sealed, values that are long or no scalars.
+or that are named like one, whatever is sealed or has the form of a secret, values that are long or
+no scalars.
 What a re-run kept from an earlier run was counted there and is left out, too.
 """
 
@@ -24,6 +25,7 @@ from shared.learning.records import (
     RunStep,
     Scalar,
 )
+from shared.learning.secret_filter import MASK, without_secrets
 from shared.workflow.binding import base
 from shared.workflow.definition import Template
 from shared.workflow.events import AnyEvent
@@ -47,8 +49,8 @@ MESSAGES_LIMIT: Final = 60_000
 """Characters of all failures' messages of a run together; later ones are left out."""
 STEPS_LIMIT: Final = 1_000
 REASON_LIMIT: Final = 100
-MASK: Final = "***"
-"""Stands where something secret stood."""
+MESSAGES: Final = 50
+"""Different messages of a run that are kept; of others the code says enough."""
 
 _SEALED: Final = re.compile(r"sealed:v\d+:[A-Za-z0-9_=-]+")
 _NAMED_SECRET: Final = re.compile(
@@ -103,7 +105,7 @@ def run_of(state: ExecutionState, template: Template | None, ending: Ending) -> 
         approvals=tuple(_approvals(state))[:ATTEMPTS_LIMIT],
         failed_step=_failed_step(state),
         failure_code=failure.code,
-        failure_message=masked(failure.message)[:MESSAGE_LIMIT],
+        failure_message=masked(failure.message[: 2 * MESSAGE_LIMIT])[:MESSAGE_LIMIT],
         rollback_of=_rolled_back(state),
         resumed_from=state.rerun.execution_id if state.rerun is not None else "",
     )
@@ -174,8 +176,8 @@ def named_secret(name: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """The text without anything sealed."""
-    return _SEALED.sub(MASK, text)
+    """The text without anything that is sealed or has the form of a secret."""
+    return without_secrets(_SEALED.sub(MASK, text))
 
 
 def _is_plain(value: Any) -> bool:
@@ -208,7 +210,7 @@ def _steps(state: ExecutionState, commands: Mapping[str, str]) -> Iterator[RunSt
                 step=key,
                 command=commands.get(key, ""),
                 status=step.status.value,
-                reason=masked(step.reason)[:REASON_LIMIT],
+                reason=masked(step.reason[: 2 * REASON_LIMIT])[:REASON_LIMIT],
                 instances=step.instances,
                 attempts=attempts[key],
             )
@@ -225,16 +227,22 @@ def _attempts(state: ExecutionState, commands: Mapping[str, str]) -> tuple[RunAt
     ]
     found.sort(key=lambda one: one[1].outcome == "completed")
     kept, room = [], MESSAGES_LIMIT
+    messages: dict[str, str] = {}
     for key, attempt in found[:ATTEMPTS_LIMIT]:
-        made = _attempt(key, attempt, commands, room)
+        made = _attempt(key, attempt, commands, messages, room)
         room -= len(made.message)
         kept.append(made)
     return tuple(sorted(kept, key=lambda one: (one.ended_at_ms, one.step, one.instance)))
 
 
 def _attempt(
-    key: str, attempt: AttemptRecord, commands: Mapping[str, str], room: int
+    key: str,
+    attempt: AttemptRecord,
+    commands: Mapping[str, str],
+    messages: dict[str, str],
+    room: int,
 ) -> RunAttempt:
+    """`messages` are those that were masked before, `room` is for how many characters."""
     failure = attempt.failure or Failure(code="", message="")
     name = base(key)
     return RunAttempt(
@@ -247,9 +255,17 @@ def _attempt(
         ended_at_ms=attempt.finished_at_ms,
         outcome=cast(Literal["completed", "failed", "lost"], attempt.outcome),
         code=failure.code,
-        message=masked(failure.message)[: min(MESSAGE_LIMIT, room)],
+        message=_told(failure.message, messages)[:room],
         retryable=failure.retryable,
     )
+
+
+def _told(message: str, messages: dict[str, str]) -> str:
+    if message not in messages:
+        if len(messages) >= MESSAGES:
+            return ""
+        messages[message] = masked(message[: 2 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]
+    return messages[message]
 
 
 def _approvals(state: ExecutionState) -> Iterator[RunApproval]:

@@ -65,7 +65,7 @@ def _recorded(
         user=state.requested_by.id or "unknown",
         command=line[:LINE_LIMIT],
         session=state.execution_id,
-        cwd=_text(parameters.get("cwd"))[:1_000],
+        cwd=masked(_text(parameters.get("cwd"))[:1_000])[:1_000],
         host=step.ran_on or step.agent,
         exit=_exit(step),
         duration_ms=max(0, step.ended_at_ms - began_ms) if step.ended_at_ms else None,
@@ -96,19 +96,20 @@ def line_of(command: str, parameters: Mapping[str, Any]) -> tuple[str, bool]:
     if command == "shell":
         argv, script = parameters.get("argv"), parameters.get("script")
         if isinstance(argv, list | tuple):
-            return _one_line(masked(shlex.join(str(word) for word in argv)))
-        return _first_of(masked(_text(script)))
+            return _masked_line(shlex.join(str(word) for word in argv))
+        first, more_lines = _first_of(_text(script))
+        return masked(first[:LINE_LIMIT]), more_lines
     if command == "http":
         method = _text(parameters.get("method")) or "GET"
-        return _one_line(masked(f"http {method} {_bare(_text(parameters.get('url')))}"))
+        return _masked_line(f"http {method} {_bare(_text(parameters.get('url')))}")
     words = [f"{name}={_word(value)}" for name, value in _plain(parameters)][:WORDS_LIMIT]
-    return _one_line(" ".join([command, *words]))
+    return _masked_line(" ".join([command, *words]))
 
 
 def _plain(parameters: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, value in parameters.items():
         if isinstance(value, bool | int | float | str) and not named_secret(name):
-            text = masked(str(value))
+            text = str(value)
             if text and "\n" not in text:
                 yield name, text
 
@@ -133,9 +134,9 @@ def _first_of(script: str) -> tuple[str, bool]:
     return (doing[0], len(doing) > 1) if doing else ("", False)
 
 
-def _one_line(text: str) -> tuple[str, bool]:
+def _masked_line(text: str) -> tuple[str, bool]:
     first, _, more = text.strip().partition("\n")
-    return first.strip(), bool(more.strip())
+    return masked(first.strip()[:LINE_LIMIT]), bool(more.strip())
 
 
 def _exit(step: StepState) -> int | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from nats.js.errors import NotFoundError
+
 from ops.stack.layout import REPO_ROOT
 from ops.stack.processes import Child, tail
 from shared.adapters.mongo.connection import Mongo
@@ -19,7 +21,7 @@ from shared.adapters.mongo.snapshots import MongoSnapshots
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.record import NatsRecordSink
 from shared.contracts import subjects
-from shared.contracts.learning import LearningStatus
+from shared.contracts.learning import BackfillStatus, LearningStatus
 from shared.learning.fold import Fold
 from shared.learning.next_command_fold import NextCommandFold
 from shared.learning.records import AnyRecord, Forget, RecordedCommand
@@ -129,6 +131,29 @@ class LearningWorld:
         while any(one.rebuilding for one in (await self.status()).models):
             assert loop.time() < until_s
             await asyncio.sleep(0.1)
+
+    async def until_read(self) -> None:
+        """Wait until the ends of all executions are acknowledged."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + PATIENCE_S
+        while True:
+            assert loop.time() < until_s
+            try:
+                info = await self.bus.jetstream.consumer_info(subjects.EVENTS, "learning")
+                if not info.num_pending and not info.num_ack_pending:
+                    return
+            except NotFoundError:
+                assert self.child is not None
+            await asyncio.sleep(0.1)
+
+    async def backfilled(self) -> BackfillStatus:
+        """How the last backfill ended."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + PATIENCE_S
+        while (found := (await self.status()).backfill).running:
+            assert loop.time() < until_s
+            await asyncio.sleep(0.1)
+        return found
 
     async def last_on_the_bus(self) -> int:
         info = await self.bus.jetstream.stream_info(subjects.RECORD)

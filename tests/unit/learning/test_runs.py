@@ -299,3 +299,17 @@ def test_other_commands_are_readable(command: str, parameters: dict[str, Any], l
 def test_the_mask_fits_what_is_sealed() -> None:
     """What the runtime seals is what the record masks."""
     assert masked(f"a {SEALED}, b") == "a ***, b"
+
+
+def test_what_has_the_form_of_a_secret_is_masked() -> None:
+    """In lines, messages and values: what a secret looks like is not in the record."""
+    token = "ghp_" + "a1B2" * 9
+    made = program(shell("a", parameters={"argv": ["mysql", "-u", "root", "-phunter2"]}))
+    failed = attempt(1, "failed", code="exit_1", message=f"token {token} was refused")
+    found = state(steps={"a": step(failed)}, parameters={"note": token, "service": "api"})
+    (only,) = step_commands_of(found, made)
+    assert only.command == "mysql -u root -p***"
+    declared = program(note={"type": "string"}, service={"type": "string"})
+    run = record(found, declared)
+    assert run.parameters == {"service": "api"}
+    assert token not in run.model_dump_json()

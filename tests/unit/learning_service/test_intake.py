@@ -30,6 +30,20 @@ async def test_an_order_takes_effect_where_it_stands() -> None:
     assert world.counted("hive_record_forgotten_items_total") == 4
 
 
+async def test_what_a_step_ran_before_an_order_is_not_kept() -> None:
+    """However late it is derived; what was run since, or is no step's, is."""
+    world = World()
+    order = forget(50, "eve")
+    await world.kept(
+        order,
+        command(1, "eve", source="step"),
+        command(2, "ann", source="step"),
+        command(60, "eve", source="step"),
+        command(3, "eve", source="import"),
+    )
+    assert await ids(world) == ["x50", "c2", "c60", "c3"]
+
+
 class Failing(MemoryRecordStore):
     """A store that fails now and then, having done a part of what it was to do."""
 
