@@ -37,6 +37,10 @@ def forecast_text(forecast: Forecast) -> Iterator[Text]:
     assumed = sum(one.source == "prior" for one in forecast.figures)
     if assumed:
         yield _line("assumed", f"{assumed} of {len(forecast.figures)} figures")
+    elsewhere = sum(one.source == "command" for one in forecast.figures)
+    if elsewhere:
+        said = f"{elsewhere} of {len(forecast.figures)} figures: the same command elsewhere"
+        yield _line("learned", said)
     for assumption in forecast.assumptions:
         yield _line("", assumption, "dim")
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from shared.outcomes.believing import moved
+from shared.outcomes.believing import FACTOR_WEIGHT, moved
 from shared.outcomes.beta import belief
 from shared.outcomes.viewing import chance
 from shared.outcomes.views import (
@@ -63,7 +63,7 @@ def predict(
     if known is not None:
         found, value = chance_of(known, parameters or {})
     if agent is not None:
-        found = on_agent(found, agent.factor)
+        found = on_agent(found, agent)
     runs = known.runs if known is not None else 0
     lasts = known.durations_s if known is not None else Durations()
     return Prediction(
@@ -92,9 +92,13 @@ def chance_of(
     return (value.chance if value is not None else known.chance), value
 
 
-def on_agent(of: Chance, factor: float) -> Chance:
-    """A chance where the odds of failure are so many times as high."""
-    return chance(belief(moved(of.probability, factor), of.alpha + of.beta))
+def on_agent(of: Chance, agent: AgentView) -> Chance:
+    """A chance on an agent: the odds of failure are its factor times as high. How little is known
+    of the factor (relative variance 1 / failures) adds to how unsure it is."""
+    mean = moved(of.probability, agent.factor)
+    spread = max(mean * (1 - mean), 1e-9)
+    variance = spread / (of.alpha + of.beta + 1) + spread**2 / (agent.failed + FACTOR_WEIGHT)
+    return chance(belief(mean, max(spread / variance - 1, 0.5)))
 
 
 def at_level(lasts: Durations, level: float) -> float | None:

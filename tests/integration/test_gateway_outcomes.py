@@ -91,6 +91,12 @@ async def test_what_was_learned_is_told(world: World) -> None:
     on = await got(world, "/predictions/rollout", agent="bad")
     assert on["agent"]["factor"] > 1
     assert on["chance"]["probability"] < found["chance"]["probability"]
+    agents = (await got(world, "/insights/agents"))["items"]
+    assert agents[0]["agent"] == "bad"
+    assert (await got(world, "/insights/agents/bad"))["factor"] == agents[0]["factor"]
+    assert problem(await world.client.get(f"{API}/insights/agents/none"), 404)
+    about = (await got(world, "/insights", agent="bad"))["items"]
+    assert {one["agent"] for one in about} <= {"bad"}
     alike = await got(world, "/predictions/alike")
     assert alike["standing"] == "no runs yet"
     assert alike["leaning"][0]["level"] == "category"

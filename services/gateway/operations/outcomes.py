@@ -14,6 +14,7 @@ from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
 from shared.commands.signatures import signatures
 from shared.contracts.api.outcomes import (
+    AgentPage,
     FailurePage,
     InsightPage,
     MatchBody,
@@ -128,10 +129,28 @@ class OutcomeOperations:
         except NotNowError as error:
             raise problems.conflict(str(error)) from None
 
-    async def insights(self, kind: InsightKind | None, after: After, limit: int) -> InsightPage:
-        """What was learned lately."""
-        found = await self._views.page(InsightView, group=kind, after=after, limit=limit)
-        return InsightPage(items=tuple(found), next_cursor=_cursor(found, limit))
+    async def insights(
+        self, kind: InsightKind | None, agent: str, after: After, limit: int
+    ) -> InsightPage:
+        """What was learned lately: of all, or about one agent."""
+        if not agent:
+            found = await self._views.page(InsightView, group=kind, after=after, limit=limit)
+            return InsightPage(items=tuple(found), next_cursor=_cursor(found, limit))
+        page = await self._views.page(InsightView, group=kind, after=after, limit=MAX_COMPARED)
+        about = [one for one in page if one.agent == agent][:limit]
+        return InsightPage(items=tuple(about), next_cursor=_cursor(about, limit))
+
+    async def agents(self, limit: int) -> AgentPage:
+        """How agents compare, those with the most failures beyond what is expected first."""
+        return AgentPage(items=tuple(await self._views.page(AgentView, limit=limit)))
+
+    async def agent(self, name: str) -> AgentView:
+        """How one compares. Raises 404 for one on which nothing ran."""
+        found = await self._views.get(AgentView, name)
+        if found is None:
+            hint = "GET /api/v1/insights/agents lists those on which anything ran."
+            raise problems.not_found("experience of agent", name, hint)
+        return found
 
     async def _category(self, category: str) -> CategoryView:
         """What a template leans on that was never run; before anything ran, what is assumed."""

@@ -11,6 +11,7 @@ from services.gateway import problems
 from services.gateway.access import Author, Gate, Reader, note
 from services.gateway.routes.paging import Cursor, Limit, time_and_id
 from shared.contracts.api.outcomes import (
+    AgentPage,
     DismissBody,
     FailurePage,
     InsightPage,
@@ -19,7 +20,7 @@ from shared.contracts.api.outcomes import (
     ProposalPage,
 )
 from shared.outcomes.predicting import Prediction
-from shared.outcomes.views import InsightKind, ProposalView, SignatureView, Status
+from shared.outcomes.views import AgentView, InsightKind, ProposalView, SignatureView, Status
 
 router = APIRouter(prefix="/api/v1", tags=["outcomes"])
 
@@ -109,11 +110,25 @@ async def list_insights(
     gate: Gate,
     _reader: Reader,
     kind: Annotated[InsightKind | None, Query(description="Only those.")] = None,
+    agent: Annotated[str, Query(max_length=200, description="Only about this agent.")] = "",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> InsightPage:
     """What was learned lately, the newest first. Each is a memory of the collective, too."""
-    return await gate.outcomes.insights(kind, _after(cursor), limit)
+    return await gate.outcomes.insights(kind, agent, _after(cursor), limit)
+
+
+@router.get("/insights/agents")
+async def list_agent_experience(gate: Gate, _reader: Reader, limit: Limit = 50) -> AgentPage:
+    """How agents compare: how many times as many failures each has as others have at the same
+    steps, the worst first."""
+    return await gate.outcomes.agents(limit)
+
+
+@router.get("/insights/agents/{agent}")
+async def get_agent_experience(gate: Gate, _reader: Reader, agent: str) -> AgentView:
+    """How one of them compares."""
+    return await gate.outcomes.agent(agent)
 
 
 def _after(cursor: str | None) -> tuple[float, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.outcomes.matching import KnownFailure
-from shared.outcomes.views import InsightView, ProposalView, SignatureView
+from shared.outcomes.views import AgentView, InsightView, ProposalView, SignatureView
 
 
 class FailurePage(BaseModel):
@@ -53,6 +53,14 @@ class DismissBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: str = Field("", max_length=1_000)
+
+
+class AgentPage(BaseModel):
+    """How agents compare, the worst first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[AgentView, ...]
 
 
 class InsightPage(BaseModel):
