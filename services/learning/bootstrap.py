@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 import services.learning.threads  # noqa: F401 - before numpy
+from services.learning import analytics
 from services.learning.backfill import Backfill
 from services.learning.deriving import FEED, Deriver, RunFollower
 from services.learning.desk import Desk, Parts
@@ -17,7 +18,7 @@ from services.learning.housekeeping import Housekeeping
 from services.learning.intake import Arrivals, Intake
 from services.learning.keeping_up import ModelKeeper, Saving
 from services.learning.mining import Miner, MiningPorts
-from services.learning.models import MODELS
+from services.learning.models import models_of
 from services.learning.outcome_folds import OUTCOME_MODELS
 from services.learning.outcomes import OutcomeWriter
 from services.learning.pace import Pace
@@ -79,8 +80,9 @@ def service() -> Service:
     return lambda stop: serve(settings, stop)
 
 
-async def serve(settings: LearningSettings, stop: asyncio.Event, models: Models = MODELS) -> None:
+async def serve(settings: LearningSettings, stop: asyncio.Event) -> None:
     """Everything from connecting to the last goodbye."""
+    models = models_of(settings)
     bus = await connect(settings.nats_url, "learning")
     closers: list[Closer] = [bus.close]
     try:
@@ -93,6 +95,7 @@ async def serve(settings: LearningSettings, stop: asyncio.Event, models: Models 
         closers[:0] = [publisher.close, mongo.close]
         await MongoRecordStore(mongo).ensure_indexes()
         await MongoSnapshots(mongo).ensure_indexes()
+        await analytics.ensure_indexes(mongo)
         await MongoProposals(mongo).ensure_indexes()
         await MongoOutcomeViews(mongo).ensure_indexes()
         registry = new_registry("learning", VERSION)
@@ -180,6 +183,7 @@ def _desk(
         beside={
             "mining": _mining(settings, store, mongo, publisher, clock),
             "outcomes": _outcomes(keepers, mongo, publisher, pace, clock),
+            **analytics.of_runs(settings, mongo, keepers, pace, clock),
         },
     )
     return Desk(owner, parts, store, pace, clock, meter)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
+from services.learning.settings import LearningSettings
+from shared.analytics.fold import Analytics, Keep
 from shared.learning.fold import Fold
 from shared.learning.next_command_fold import NextCommandFold
 from shared.outcomes.failures import FailureModel
@@ -18,4 +21,13 @@ MODELS: Final[tuple[Callable[[], Fold], ...]] = (
     DurationModel,
     FailureModel,
     TrialModel,
+    Analytics,
 )  # fmt: skip
+
+
+def models_of(settings: LearningSettings) -> Sequence[Callable[[], Fold]]:
+    """The same, as they are set."""
+    keep = Keep(
+        settings.analytics_hours_days, settings.analytics_days_days, settings.analytics_months_days
+    )
+    return [partial(Analytics, keep) if make is Analytics else make for make in MODELS]
