@@ -45,6 +45,7 @@ TOOLS = {
     "task_complete",
     "memory_remember",
     "memory_recall",
+    "command_record",
     "workflow_predict",
     "workflow_failures",
     "workflow_tuning",
@@ -205,6 +206,17 @@ async def test_memories(connect: Connect) -> None:
         assert [item["memory"]["id"] for item in found["items"]] == [kept["id"]]
 
 
+async def test_recorded_commands(connect: Connect) -> None:
+    """What an agent ran enters the record as an agent's; its secrets are out before the gateway
+    sees them."""
+    async with connect() as client:
+        told = [{"command": "mysql -pS3cr3t! x", "exit": 1}, {"command": "ls"}]
+        answer = await called(client, "command_record", commands=told)
+        assert (answer["recorded"], answer["masked"]) == (2, 0)
+        text, _ = await refused(client, "command_record", commands=[{"command": " "}])
+        assert "commands/0/command" in text
+
+
 async def test_resources(connect: Connect) -> None:
     """Templates and executions are documents with an address."""
     async with connect() as client:
@@ -294,7 +306,7 @@ READS = {
     "workflow_suggest",
     "workflow_autocomplete",
 }
-AGENTS = {"workflow_feedback", "task_accept", "task_complete", "memory_remember"}
+AGENTS = {"workflow_feedback", "task_accept", "task_complete", "memory_remember", "command_record"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_feedback": {
         "suggestion_id": "sgt_1",
@@ -328,6 +340,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "task_accept": {"task_id": "dl_none"},
     "task_complete": {"task_id": "dl_none"},
     "memory_remember": {"content": "allowed"},
+    "command_record": {"commands": [{"command": "ls"}]},
 }
 
 
