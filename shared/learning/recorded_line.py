@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from shared.learning.records import LINE_LIMIT
 from shared.learning.secret_filter import without_secrets
 
-LOOKED_AT: Final = 2 * LINE_LIMIT
-"""Characters of a line that are looked at for secrets; what is behind them is not kept anyway."""
+LOOKED_AT: Final = LINE_LIMIT + 500
+"""Characters of a line that are looked at for secrets, to the last whole word."""
 
 
 class RecordedLine(NamedTuple):
@@ -26,6 +26,13 @@ class RecordedLine(NamedTuple):
 def recorded_line(text: str) -> RecordedLine:
     """What is recorded of a typed text."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
-    first = lines[0][:LOOKED_AT] if lines else ""
+    first = _whole_words(lines[0]) if lines else ""
     filtered = without_secrets(first)
     return RecordedLine(filtered[:LINE_LIMIT].rstrip(), len(lines) > 1, filtered != first)
+
+
+def _whole_words(line: str) -> str:
+    """A line, or its beginning; of a word that is cut nobody could tell that it is a secret."""
+    if len(line) <= LOOKED_AT:
+        return line
+    return line[:LOOKED_AT].rpartition(" ")[0] or line[:LOOKED_AT]

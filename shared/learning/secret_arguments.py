@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
@@ -61,6 +62,13 @@ _NAME_AND_VALUE: Final = frozenset({"set", "setenv", "setx", "aws", "npm", "yarn
 _READS_SECRET: Final = frozenset({"chpasswd", "--password-stdin", "--with-token",
                                   "--token-stdin", "--key-file=-", "--passphrase-fd"})  # fmt: skip
 _PRINTS: Final = frozenset({"echo", "printf", "print"})
+_KNOWN: Final = frozenset(
+    {*_ATTACHED, *_VALUES, *_LOGINS, *_PAIRS, *_NAME_AND_VALUE, "htpasswd", "vault"}
+)
+PROGRAMS: Final = 16
+"""Programs of one simple command that are looked at: bounds the work on a hostile line."""
+ARGUMENTS: Final = 400
+"""Words behind each of them."""
 _LITERAL: Final = re.compile(r"--from-literal=[^=]+=|/p:|/pth:|(?:file:)?pass(?=:)")
 _PASSWORD_WORD: Final = re.compile(r"""['"]?pass:""")
 _FIELD: Final = re.compile(r"[\w.-]+=")
@@ -85,10 +93,21 @@ def _of_command(command: SimpleCommand, follows: SimpleCommand | None) -> Iterat
         yield from (_span(word) for word in command.here)
     if follows is not None and _reads_secret(follows) and words and words[0].bare in _PRINTS:
         yield from (_span(word) for word in words[1:] if not word.text.startswith("-"))
+    for index, program in _programs(words):
+        yield from _of_program(program, words[index + 1 : index + 1 + ARGUMENTS])
+    yield from _anywhere(words)
+
+
+def _programs(words: list[Word]) -> list[tuple[int, str]]:
+    """The first words that are programs which take secrets: one may start another."""
+    found = []
     for index, word in enumerate(words):
         program = word.bare.rpartition("/")[2]
-        yield from _of_program(program, words[index + 1 :])
-    yield from _anywhere(words)
+        if program in _KNOWN:
+            found.append((index, program))
+            if len(found) == PROGRAMS:
+                break
+    return found
 
 
 def _of_program(program: str, arguments: list[Word]) -> Iterator[Span]:
@@ -131,11 +150,17 @@ def _values(arguments: list[Word], flags: tuple[str, ...]) -> Iterator[Span]:
 def _seconds(arguments: list[Word], flags: tuple[str, ...], between: str) -> Iterator[Span]:
     """The secrets of options that hold a name and a secret."""
     for start, end in _values(arguments, flags):
-        word = next(one for one in arguments if one.start <= start < one.end)
-        at = word.text.find(between, start - word.start)
+        holder = _holding(arguments, start)
+        text = holder.text
+        at = text.find(between, start - holder.start)
         if at >= 0:
-            closing = word.text[-1] in "'\"" and word.text[start - word.start] == word.text[-1]
-            yield word.start + at + 1, end - closing
+            closing = text[-1] in "'\"" and text[start - holder.start] == text[-1]
+            yield holder.start + at + 1, end - closing
+
+
+def _holding(words: list[Word], place: int) -> Word:
+    """The word that a place of the line is in; there is one."""
+    return words[bisect_right(words, place, key=lambda word: word.start) - 1]
 
 
 def _named(arguments: list[Word]) -> Iterator[Span]:

@@ -30,7 +30,8 @@ _PRIVATE_KEY: Final = re.compile(
     re.DOTALL,
 )
 _IN_ADDRESS: Final = re.compile(
-    r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'"?#]*:(?!\d{1,5}(?:[/'"\s?#]|$))([^\s'"]+)@"""
+    r"""[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s:/@'"?#]{0,200}:"""
+    r"""(?!\d{1,5}(?:[/'"\s?#]|$))([^\s'"]{1,1000})@"""
 )
 _BEFORE_HOST: Final = re.compile(
     r"""(?<![\w.@:/-])[A-Za-z][\w.-]*(?:[/\\]+[\w.$-]+)?:([^\s:@/'"]+)@"""
@@ -42,7 +43,7 @@ _HEADER: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|token|digest|apikey|negotiate)\s+")
 _NAMED: Final = re.compile(
-    r"""(?<![A-Za-z0-9_$])([A-Za-z_][\w.-]*)((?:\\?["'])?)(\s*)([:=]=?)(\s*)(\\?["'])?"""
+    r"""(?<![\w.$-])-*([A-Za-z0-9_][\w.-]*)((?:\\?["'])?)(\s*)([:=]=?)(\s*)(\\?["'])?"""
 )
 _OPTION: Final = re.compile(r"""(?<![\w-])--?([A-Za-z][\w-]+)['"]?\s+(?=[^\s-])""")
 _NO_VALUE: Final = frozenset(
@@ -167,7 +168,8 @@ def _value_end(line: str, start: int, quotes: list[str]) -> int:
         return _until(line, start + 1, line[start])
     if line.startswith("\\" + quote, start):
         return _until(line, start + 2, "\\" + quote)
-    stops = r"\s&;|)" + (r",}\]" if re.search(r"[{\[]", line[:start]) else "")
+    braces = any(0 <= at < start for at in (line.find("{"), line.find("[")))
+    stops = r"\s&;|)" + (r",}\]" if braces else "")
     found = re.compile(rf"(?:\\.|[^{stops}\\{quote}])*").match(line, start)
     return found.end() if found else start
 

@@ -6,7 +6,9 @@ knows is; a user's id for a command is that user's alone.
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
+from typing import Final
 
 from services.gateway import problems
 from services.gateway.parts import Parts
@@ -26,6 +28,9 @@ from shared.learning.recorded_line import RecordedLine, recorded_line
 from shared.learning.records import Forget, RecordedCommand
 from shared.ports.recording import RecordingChoice
 
+CHARACTERS_OF_ONE: Final = 200
+"""Characters of a command that count as another one against the rate."""
+
 
 class Recording:
     """Operations on the record of commands."""
@@ -34,6 +39,7 @@ class Recording:
         self._record = parts.record
         self._clock = parts.clock
         self._ids = parts.ids
+        self._burst = settings.gateway_commands_burst
         self._limiter = RateLimiter(
             settings.gateway_commands_per_s, settings.gateway_commands_burst, what="commands"
         )
@@ -42,7 +48,7 @@ class Recording:
         """Record commands, in order. Raises 403, 429 and 503; after a 503 the same again is
         right."""
         user = _user(given.user, principal, "user")
-        self._limiter.take(principal.key_id, len(given.commands))
+        self._limiter.take(principal.key_id, self._cost(given))
         if not (await self.choice(user, principal)).on:
             return CommandsRecorded(
                 recorded=0,
@@ -51,7 +57,8 @@ class Recording:
                 '{"on": true} ends that.',
             )
         ids = [one.id or self._ids.new("cmd") for one in given.commands]
-        lines = [recorded_line(one.command) for one in given.commands]
+        # Beside the loop: a thousand long lines are looked at for seconds.
+        lines = await asyncio.to_thread(_recorded_lines, given)
         now_ms = self._clock.now_ms()
         items = [
             _item(one, line, user, item_id, now_ms)
@@ -60,6 +67,11 @@ class Recording:
         await self._record.sink.add(items)
         masked = sum(line.masked for line in lines)
         return CommandsRecorded(recorded=len(items), masked=masked, ids=tuple(ids))
+
+    def _cost(self, given: NewCommands) -> float:
+        """What is taken of the caller's rate: a command, and one for each 200 characters of it."""
+        characters = sum(len(one.command) for one in given.commands)
+        return min(self._burst, len(given.commands) + characters // CHARACTERS_OF_ONE)
 
     async def forget(self, given: ForgetCommands, principal: Principal) -> ForgetAccepted:
         """Order that something is forgotten. Raises 403 and 503."""
@@ -91,6 +103,10 @@ class Recording:
         now_ms = self._clock.now_ms()
         await self._record.choices.choose(RecordingChoice(whose, wanted.on, now_ms, principal.name))
         return RecordingView(user=whose, on=wanted.on, since_ms=now_ms, by=principal.name)
+
+
+def _recorded_lines(given: NewCommands) -> list[RecordedLine]:
+    return [recorded_line(one.command) for one in given.commands]
 
 
 def _item(

@@ -108,6 +108,8 @@ class NatsRecordFeed:
             async with asyncio.timeout(wait_s):
                 taken = [await self._waiting.get()]
         except TimeoutError:
+            if self._reading is not None and self._reading.done():
+                self._reading.result()  # what it failed with
             return ()
         while len(taken) < limit and not self._waiting.empty():
             taken.append(self._waiting.get_nowait())

@@ -86,3 +86,13 @@ def test_filtering_twice_is_filtering_once(line: str) -> None:
 def test_any_text_can_be_filtered(text: str) -> None:
     """No text is refused."""
     assert without_secrets(text).count("\n") <= text.count("\n")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["curl -u ", "curl -u 'a b' ", "mysql -p", "://a:", "pass:", "-p_", "sk-a-", "a=b ", "$("],
+)
+def test_a_hostile_line_is_soon_done(unit: str) -> None:
+    """Work grows with the length of a line, whatever is repeated in it: with its square or cube
+    this would not end in the time that a test has."""
+    without_secrets(unit * (20_000 // len(unit)))
