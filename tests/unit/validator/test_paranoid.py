@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from shared.outcomes.viewing import command_view
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import StepStatus
 from shared.workflow.message_base import AttemptRecord
 from shared.workflow.state import ExecutionState, StepState
+from tests.unit.outcomes.made_runs import a_run
+from tests.unit.outcomes.test_tuning import learned
 from tests.unit.validator.hive import NOW_MS, SmallHive, codes, shell, template
 
 
@@ -65,6 +68,23 @@ async def test_what_nothing_is_known_of_is_said_to_be_assumed(hive: SmallHive) -
     found = await hive.findings(template(shell(rollback={"command": "noop"})), "paranoid")
     assert "assumed-figures" in codes(found)
     assert "failure rates of a are assumed" in found[-1].message
+
+
+async def test_what_its_command_did_elsewhere_takes_the_place_of_what_is_assumed(
+    hive: SmallHive,
+) -> None:
+    """A template without runs leans on what was learned of its command, and says so."""
+    await hive.agent("one")
+    runs = [a_run(n, n % 2 == 0, f"other-{n % 7}", lasted_ms=40_000) for n in range(140)]
+    view = command_view("shell", learned(runs))
+    await hive.outcomes.put((view,))
+    answer = await hive.ask(template(shell(rollback={"command": "noop"})), "paranoid")
+    assert "assumed-figures" not in codes(answer.findings)
+    assert answer.forecast is not None
+    figures = {one.what: one for one in answer.forecast.figures}
+    assert {one.source for one in figures.values()} == {"command"}
+    assert figures["failure_rate"].value == pytest.approx(0.5, abs=0.05)
+    assert figures["duration_s"].value == pytest.approx(40, rel=0.03)
 
 
 async def test_a_run_that_often_failed_is_likely_to_fail(hive: SmallHive) -> None:
