@@ -79,7 +79,7 @@ async def test_what_its_command_did_elsewhere_takes_the_place_of_what_is_assumed
     view = command_view("shell", learned(runs))
     await hive.outcomes.put((view,))
     answer = await hive.ask(template(shell(rollback={"command": "noop"})), "paranoid")
-    assert "assumed-figures" not in codes(answer.findings)
+    assert "assumed-figures" not in codes(list(answer.findings))
     assert answer.forecast is not None
     figures = {one.what: one for one in answer.forecast.figures}
     assert {one.source for one in figures.values()} == {"command"}
