@@ -1,9 +1,9 @@
 """`hv bench analytics`: how long a question takes once very many executions are stored.
 
 The records of runs are made up, the same in every round, and stored in a real MongoDB as the
-learning service stores them. They are read from there and counted by the fold here, which is timed,
-and by the stack's learning service, which writes the tables; when it is done with all, each kind of
-question is asked through the gateway over HTTP, one at a time, with ranges that change.
+learning service stores them, in a database of their own, so that the stack's own one stays idle.
+They are read from there, counted by the fold, and written as tables; then each kind of question is
+asked through the gateway over HTTP, one at a time, with ranges that change.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from services.cli.bench.measure import cpu_seconds, percentile
 from services.cli.bench.stack import BenchStack, bench_stack
 from shared.adapters.mongo.analytics import MongoAnalyticsStore
 from shared.adapters.mongo.connection import Mongo
-from shared.adapters.mongo.cursors import MongoCursors
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.analytics.fold import Analytics
 from shared.analytics.periods import DAY_MS
 from shared.learning.records import RunAttempt, RunRecord
+from shared.ports.analytics import Counted
 from shared.ports.record import Placed
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import COLLECT_AFTER
@@ -41,9 +41,6 @@ CATEGORIES: Final = 6
 AGENTS: Final = 20
 DAYS: Final = 365
 AT_ONCE: Final = 1_000
-PATIENCE_S: Final = 1_800.0
-CURSOR: Final = "run-memories"
-"""The last that the learning service is done with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +134,16 @@ async def _measured(stack: BenchStack, load: Load, console: Console) -> dict[str
         console.print(f"[dim]{text}[/dim]")
 
     mongo = Mongo(stack.mongo_url, journaled=False)
+    apart = Mongo(stack.mongo_url, database="bench_record", journaled=False)
     try:
         report(f"storing {load.stored} runs")
-        record = MongoRecordStore(mongo)
+        record = MongoRecordStore(apart)
         await _store(record, load.stored)
         report("counting them")
-        counting = await _counted(record)
-        report("waiting for the learning service")
-        counting["written_after_s"] = await _written(mongo, await record.last())
+        counting = await _counted(record, mongo)
     finally:
         await mongo.close()
+        await apart.close()
     secret = (stack.home / "admin.key").read_text(encoding="utf-8").strip()
     url = f"http://127.0.0.1:{os.environ[GATEWAY_PORT_VARIABLE]}/api/v1/analytics/"
     asking: dict[str, Any] = {}
@@ -172,17 +169,7 @@ async def _store(record: MongoRecordStore, count: int) -> None:
         await record.put(waiting)
 
 
-async def _written(mongo: Mongo, last: int) -> float:
-    """Until the learning service has written all tables and remembered all runs; in seconds."""
-    store, cursors, began = MongoAnalyticsStore(mongo), MongoCursors(mongo), time.perf_counter()
-    while (await store.counted()).place < last or await cursors.get(CURSOR) < last:
-        await asyncio.sleep(1)
-        if time.perf_counter() - began > PATIENCE_S:
-            raise RuntimeError("the learning service did not count what is stored")
-    return round(time.perf_counter() - began, 1)
-
-
-async def _counted(record: MongoRecordStore) -> dict[str, Any]:
+async def _counted(record: MongoRecordStore, mongo: Mongo) -> dict[str, Any]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
@@ -199,6 +186,10 @@ async def _counted(record: MongoRecordStore) -> dict[str, Any]:
     folding_s += time.process_time() - at
     read_s = time.perf_counter() - began
     memory_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    store, last = MongoAnalyticsStore(mongo), await record.last()
+    began = time.perf_counter()
+    await store.write(changes.tables, last)
+    await store.tell(Counted(last, changes.newest_ms, changes.kept))
     return {
         "items": items,
         "fold_cpu_s": round(folding_s, 1),
@@ -207,6 +198,7 @@ async def _counted(record: MongoRecordStore) -> dict[str, Any]:
         "memory_mb": round(memory_mb),
         "tables": len(changes.tables),
         "tables_mb": round(sum(map(len, changes.tables.values())) / 1e6, 1),
+        "write_s": round(time.perf_counter() - began, 1),
         "snapshot_mb": round(len(fold.save()) / 1e6, 1),
     }
 
