@@ -217,6 +217,7 @@ USERS: tuple[User, ...] = (
             *_LOOK,
             *_consumers(("TASKS",), _ROLLBACK_POOL),
             _making("TASKS", _ROLLBACK_POOL),
+            "hive.capture.manifest.*._fence.*",
             *_each("DIRECT.GET", ("CAPTURES",)),
             *_each("STREAM.MSG.GET", ("CAPTURES",)),
         ),

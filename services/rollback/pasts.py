@@ -105,7 +105,8 @@ class Pasts:
                 children[key] = tuple(
                     [await self._ran(child, depth + 1, room, settled=settled) for child in there]
                 )
-        return Ran(program, state, children, await self._captured(state.execution_id))
+        mark = f"at-{state.version}" if settled else ""
+        return Ran(program, state, children, await self._captured(state.execution_id, mark))
 
     async def _child(
         self, parent: ExecutionState, child_id: str, *, settled: bool
@@ -149,9 +150,14 @@ class Pasts:
                         yield event.step, event.child
             after = page[-1].seq
 
-    async def _captured(self, execution_id: str) -> Mapping[str, Sequence[Snapshot]]:
+    async def _captured(self, execution_id: str, mark: str) -> Mapping[str, Sequence[Snapshot]]:
+        """What was kept; with a `mark` certainly all of it. Of a step of which nothing was kept a
+        plan says that it has not begun."""
         found: dict[str, list[Snapshot]] = {}
-        manifests = await self._captures.of_execution(execution_id)
+        if mark:
+            manifests = await self._captures.settled(execution_id, mark)
+        else:
+            manifests = await self._captures.of_execution(execution_id)
         for one in sorted(manifests, key=lambda m: (m.attempt, m.at_ms, m.agent)):
             snapshot = Snapshot(one.agent, one.output, one.restorable)
             found.setdefault(one.step, []).append(snapshot)

@@ -17,6 +17,7 @@ from services.rollback.desk import Desk
 from services.rollback.pasts import NotYetError
 from shared.contracts.rollbacks import AccountOrder, PlanOrder, RollbackOrder, order_of
 from shared.contracts.tasks import Task
+from shared.ports.captures import CapturesUnavailableError
 from shared.ports.tasks import TaskDelivery, TaskFeed
 from shared.rollback.messages import Accounted, PlanMade, PlanRefused
 from shared.runtime.meters import RollbackMeter
@@ -30,6 +31,7 @@ LATER_S: Final = 2.0
 BEAT_S: Final = 5.0
 
 
+_AWAY: Final = (OSError, CapturesUnavailableError)
 Answer = PlanMade | PlanRefused | Accounted
 OutageOf = Callable[[BaseException], str | None]
 """The server that is away, where an error says so."""
@@ -114,7 +116,7 @@ class Worker:
         """Try it again later, or give it up."""
         said = f"{type(error).__name__}: {error}"[:500]
         known = {"rollback": order.rollback_id, "work": order.work, "error": said}
-        if isinstance(error, OSError) or self._outage_of(error) is not None:
+        if isinstance(error, _AWAY) or self._outage_of(error) is not None:
             log.warning("rollback order is tried again", **known)
             await delivery.hand_back(LATER_S)
             return

@@ -110,6 +110,10 @@ def log(execution_id: str, step: str, attempt: int) -> str:
     return f"hive.log.{execution_id}.{step}.{attempt}"
 
 
+CAPTURE_FENCE = "_fence"
+"""In the place of a step, and no name of one: what is written before manifests are read."""
+
+
 def capture_manifest(execution_id: str, step: str, agent: str) -> str:
     """Where it stands what was kept on an agent before a step."""
     return f"hive.capture.manifest.{execution_id}.{step}.{token(agent)}"

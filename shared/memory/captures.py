@@ -46,6 +46,10 @@ class MemoryCaptures:
         """All that was kept for an execution."""
         return [m for key, m in self._manifests.items() if key[0] == execution_id]
 
+    async def settled(self, execution_id: str, mark: str) -> Sequence[Manifest]:  # noqa: ARG002
+        """The same: here nothing that is read is behind."""
+        return await self.of_execution(execution_id)
+
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a content."""
         if name in self._blobs:

@@ -61,6 +61,12 @@ class Captures(Protocol):
         """All that was kept for an execution, in no special order."""
         ...
 
+    async def settled(self, execution_id: str, mark: str) -> Sequence[Manifest]:
+        """The same, and at least all that was stated before now: `mark` is written, and what is
+        read holds it. Who asks once more under the same mark gets what was stated before the first
+        time, or more."""
+        ...
+
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a content durably, under its `blob_name`; does nothing where it is kept. Raises
         `CapturesFullError`."""

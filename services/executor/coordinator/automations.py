@@ -80,7 +80,7 @@ class Automations(ActorsInHand[StoredAutomation]):
         found = self._found.get(_wanted(spec)) if spec is not None else None
         outcome = turn(before, raw.execution_id, message, raw.at_ms, found)
         for order in outcome.orders:
-            self._carry_out(raw.execution_id, order)
+            self._carry_out(raw.execution_id, order, again=raw.redelivered)
         for what, more in outcome.counts:
             self._meter.automated(raw.execution_id[:2], what, more)
         return outcome.state
@@ -89,7 +89,7 @@ class Automations(ActorsInHand[StoredAutomation]):
         stored = await self._templates.find(template_id, version)
         return None if stored is None else Found(stored.template, stored.created_by)
 
-    def _carry_out(self, automation_id: str, order: Order) -> None:
+    def _carry_out(self, automation_id: str, order: Order, *, again: bool) -> None:
         match order:
             case StartRun(execution_id, request):
                 self._effects.append(execution_id, request, f"req.{execution_id}")
@@ -104,7 +104,9 @@ class Automations(ActorsInHand[StoredAutomation]):
                 taken = TimerTaken(timer=name, generation=generation)
                 message_id = f"taken.{automation_id}.{name}.{generation}"
                 self._effects.append(automation_id, taken, message_id)
-            case ClearTimers():
+            case ClearTimers() if (
+                not again
+            ):  # a later turn may have set one: a stale one is harmless
                 self._effects.forget(automation_id, timers=True, tasks=False)
 
 

@@ -87,7 +87,7 @@ class Translator:
             case ev.TimerSet():
                 self._effects.timer(_timer_order(after, event))
             case ev.TimerCleared(fired=False):
-                self._effects.clear_timer(after.execution_id, event.timer)
+                self._clear(after.execution_id, event.timer, again=again)
             case ev.StepTargeting():
                 self._targets(after.execution_id, event)
             case ev.SlotAsked() | ev.SlotReleased():
@@ -102,6 +102,12 @@ class Translator:
                 self._family.to_child(after, event, version)
             case _:
                 pass
+
+    def _clear(self, execution_id: str, timer: str, *, again: bool) -> None:
+        """Where this was carried out before, a later setting of the same name may be there, which
+        would not be sent again: one that is stale does no harm when it fires."""
+        if not again:
+            self._effects.clear_timer(execution_id, timer)
 
     def _ask_for_rollback(self, execution_id: str, event: ev.ExecutionRollbackRequested) -> None:
         """A policy wants it rolled back."""

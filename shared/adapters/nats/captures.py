@@ -10,7 +10,7 @@ The last part of a content is published when all others are stored: where it is,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -38,6 +38,11 @@ BLOBS_BYTES: Final = 1024 * 1024 * 1024
 """Most bytes of all contents together, unless it is set otherwise; what goes beyond is refused."""
 PART_BYTES: Final = 512 * 1024
 PARTS_AT_ONCE: Final = 8
+FENCE_TRIES: Final = 10
+FENCE_PAUSE_S: Final = 0.1
+
+ReadsLast = Callable[[Bus, str, str], Awaitable[Mapping[str, bytes]]]
+"""The newest message of each subject that fits, in a stream."""
 
 _FIRST: Final = {"Nats-Expected-Last-Subject-Sequence": "0"}
 _NOT_FIRST: Final = 10071
@@ -79,8 +84,12 @@ def _stream(name: str, subject: str, most_bytes: int, replicas: int) -> StreamCo
 class NatsCaptures:
     """Captures in NATS; the streams are made with all others (`ensure_streams`)."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(
+        self, bus: Bus, read: ReadsLast = last_messages, fence_pause_s: float = FENCE_PAUSE_S
+    ) -> None:
         self._bus = bus
+        self._last_messages = read
+        self._fence_pause_s = fence_pause_s
 
     async def create(self, manifest: Manifest) -> Manifest:
         """State what was there before a step; gives the manifest that counts."""
@@ -113,6 +122,20 @@ class NatsCaptures:
         """All that was kept for an execution."""
         return await self._manifests(f"{execution_id}.>")
 
+    async def settled(self, execution_id: str, mark: str) -> Sequence[Manifest]:
+        """All that was kept for an execution, at least all that was stated before now: a leader
+        that was frozen, or a replica that is behind, does not have the mark yet."""
+        fence = subjects.capture_manifest(execution_id, subjects.CAPTURE_FENCE, mark)
+        with _outages():
+            await self._publish(fence, b"{}")
+            for _ in range(FENCE_TRIES):
+                wanted = f"hive.capture.manifest.{execution_id}.>"
+                found = await self._last_messages(self._bus, subjects.CAPTURES, wanted)
+                if fence in found:
+                    return _read(found)
+                await asyncio.sleep(self._fence_pause_s)
+        raise CapturesUnavailableError("captures: what was just written is not to be read yet")
+
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a content durably; does nothing where it is kept."""
         place = subjects.capture_blob(name)
@@ -132,7 +155,7 @@ class NatsCaptures:
         """A content."""
         place = subjects.capture_blob(name)
         with _outages():
-            found = await last_messages(self._bus, subjects.CAPTURE_BLOBS, f"{place}.>")
+            found = await self._last_messages(self._bus, subjects.CAPTURE_BLOBS, f"{place}.>")
         parts = {int(subject.rpartition(".")[2]): data for subject, data in found.items()}
         data = b"".join(parts[number] for number in sorted(parts))
         if not is_intact(name, data):
@@ -149,10 +172,10 @@ class NatsCaptures:
         """Remove every manifest of an execution."""
         wanted = f"hive.capture.manifest.{execution_id}.>"
         with _outages():
-            count = len(await subjects_of(self._bus, subjects.CAPTURES, wanted))
-            if count:
+            found = await subjects_of(self._bus, subjects.CAPTURES, wanted)
+            if found:
                 await self._bus.jetstream.purge_stream(subjects.CAPTURES, subject=wanted)
-        return count
+        return sum(not _is_fence(subject) for subject in found)
 
     async def sweep(self, now_ms: int) -> Swept:
         """Remove the blobs that no manifest names and nobody can name any more."""
@@ -184,8 +207,8 @@ class NatsCaptures:
     async def _manifests(self, wanted: str) -> list[Manifest]:
         subject = f"hive.capture.manifest.{wanted}"
         with _outages():
-            found = await last_messages(self._bus, subjects.CAPTURES, subject)
-        return [Manifest.model_validate_json(data) for data in found.values()]
+            found = await self._last_messages(self._bus, subjects.CAPTURES, subject)
+        return _read(found)
 
     async def _past(self, now_ms: int) -> set[str]:
         found = await subjects_of(self._bus, subjects.CAPTURE_BLOBS, "hive.capture.blob.>")
@@ -213,6 +236,19 @@ class NatsCaptures:
                 raise CapturesFullError(f"captures: no room ({error.description})") from error
             raise
         return True
+
+
+def _read(found: Mapping[str, bytes]) -> list[Manifest]:
+    """Manifests by subject, without fences."""
+    return [
+        Manifest.model_validate_json(data)
+        for subject, data in found.items()
+        if not _is_fence(subject)
+    ]
+
+
+def _is_fence(subject: str) -> bool:
+    return subject.split(".")[4] == subjects.CAPTURE_FENCE
 
 
 @contextmanager

@@ -115,6 +115,17 @@ class TestManifests:
         found = await store.of_execution(execution)
         assert {one.step for one in found} == {one.step for one in made}
 
+    async def test_what_is_settled(self, store: Store, execution: str) -> None:
+        """What was stated before the mark is in it, the mark itself is nowhere; it may be asked for
+        again, and goes with its execution."""
+        assert await store.settled(execution, "at-1") == []
+        made = await store.create(manifest(execution, "a"))
+        for mark in ("at-1", "at-1", "at-2"):
+            assert await store.settled(execution, mark) == [made]
+        assert await store.of_execution(execution) == [made]
+        assert await store.forget(execution) == 1
+        assert execution not in await store.executions()
+
     async def test_goes_with_its_execution(self, store: Store, execution: str) -> None:
         """What is forgotten is gone, and only that; forgetting again finds nothing."""
         other = f"{execution}x"

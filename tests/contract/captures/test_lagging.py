@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 import pytest
@@ -56,6 +56,28 @@ async def test_manifests_are_not_missed(bus: Bus, behind: Bus) -> None:
     made = [await NatsCaptures(bus).create(manifest(execution, f"s[{n}]")) for n in range(3)]
     assert len(await NatsCaptures(behind).of_execution(execution)) == len(made)
     assert await NatsCaptures(behind).of_step(execution, "s[1]") == [made[1]]
+
+
+async def test_a_list_that_lacks_the_mark_is_not_taken(bus: Bus) -> None:
+    """A server that is behind answers with what it knew: that is read again until it has the mark,
+    and never taken for all there is."""
+    execution = f"ex_{unique_database()}"
+    made = await NatsCaptures(bus).create(manifest(execution, "s"))
+    answers = [0]
+
+    async def behind_at_first(bus: Bus, stream: str, subject: str) -> Mapping[str, bytes]:
+        answers[0] += 1
+        return {} if answers[0] < 3 else await last_messages(bus, stream, subject)
+
+    captures = NatsCaptures(bus, behind_at_first, fence_pause_s=0.001)
+    assert await captures.settled(execution, "at-1") == [made]
+    assert answers == [3]
+
+    async def behind(_bus: Bus, _stream: str, _subject: str) -> Mapping[str, bytes]:
+        return {}
+
+    with pytest.raises(CapturesUnavailableError):
+        await NatsCaptures(bus, behind, fence_pause_s=0.001).settled(execution, "at-1")
 
 
 async def test_contents_are_whole(bus: Bus, behind: Bus) -> None:

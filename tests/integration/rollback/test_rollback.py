@@ -50,8 +50,9 @@ async def test_it_is_seen_before_it_is_done(world: RollbackWorld) -> None:
     book = world.files / "preview"
     template = await world.template(
         *_three(world, "preview"),
-        shell("d", "true", depends_on=["c"], irreversible="it is a test"),
-        shell("e", "true", depends_on=["d"]),
+        shell("d", f"touch {book}.d", depends_on=["c"], irreversible="it is a test"),
+        shell("e", f"touch {book}.e", depends_on=["d"]),
+        shell("f", "true", depends_on=["e"]),
     )
     execution = await world.run(template)
     before = book.read_text()

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from services.executor.coordinator.translation import Translator
 from shared.contracts.agents import AgentRecord
 from shared.contracts.tasks import Task
 from shared.memory.bus import MemoryBus
+from shared.memory.clock import ManualClock
 from shared.memory.effects import MemoryEffects
-from shared.workflow.messages import CancelRequested
+from shared.workflow.events import AnyEvent
+from shared.workflow.messages import (
+    AttemptFinished,
+    CancelRequested,
+    Failure,
+    JournalMessage,
+    RunNowRequested,
+)
 from shared.workflow.state import ExecutionState
-from tests.unit.workflow.scenario import Run, step
+from tests.unit.workflow.scenario import START_MS, Run, step
 
 AGENT = AgentRecord(
     name="a1", host="a1", version="1", slots=4, running=0, load=0.0, started_at_ms=0, seen_at_ms=0
@@ -56,3 +66,36 @@ async def test_a_repeated_cancellation_takes_no_later_task(again: bool) -> None:
     await carried_out(bus, again)
     left = [task.message_id for task in bus.tasks._tasks]
     assert bool(left) is again
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_repeated_clearing_takes_no_later_timer(again: bool) -> None:
+    """A timer that was set anew after it was cleared stays when both are carried out once more,
+    after a crash: what is sent again is dropped as sent twice."""
+    bus = MemoryBus(ManualClock(START_MS))
+    run = Run(step("a", retry={"max_attempts": 3, "delay_s": 60}))
+    run.request()
+    translator_effects = MemoryEffects(bus)
+    translator = Translator(translator_effects, lambda: [AGENT])
+
+    async def told(message: JournalMessage, *, repeated: bool) -> None:
+        before = run.state
+        run.tell(message)
+        turns.append((before, run.state, run.events))
+        translator.carry_out(before, run.state, run.events, 1, again=repeated)
+        await translator_effects.commit()
+
+    turns: list[tuple[ExecutionState, ExecutionState, Sequence[AnyEvent]]] = []
+    run.start("a")
+    failure = Failure(code="x", message="no")
+    failed = {"step": "a", "agent": "a1", "outcome": "failed", "failure": failure}
+    await told(AttemptFinished.model_validate({**failed, "attempt": 1}), repeated=False)
+    await told(RunNowRequested(step="a", attempt=1, leg=0), repeated=False)
+    run.start("a")
+    await told(AttemptFinished.model_validate({**failed, "attempt": 2}), repeated=False)
+    assert bus.journal.timers == 1
+    if again:  # the coordinator died, and another one applies all of it once more
+        for before, after, events in turns:
+            translator.carry_out(before, after, events, 1, again=True)
+        await translator_effects.commit()
+    assert bus.journal.timers == 1

@@ -16,6 +16,7 @@ from shared.contracts.tasks import Task
 from shared.memory.bus import MemoryBus
 from shared.memory.clock import ManualClock
 from shared.memory.tasks import MemoryTaskDelivery
+from shared.ports.captures import CapturesUnavailableError
 from shared.ports.tasks import TaskFeed
 from shared.rollback.messages import Accounted, PlanMade, PlanRefused
 from shared.runtime.meters import ErrorMeter, RollbackMeter, new_registry
@@ -113,7 +114,10 @@ async def test_what_was_undone_is_not_known_then() -> None:
     assert "what ex_run undid could not be worked out" in message.left[0]
 
 
-@pytest.mark.parametrize("error", [OSError("away"), TimeoutError(), NotYetError("not stored")])
+@pytest.mark.parametrize(
+    "error",
+    [OSError("away"), TimeoutError(), CapturesUnavailableError("no"), NotYetError("not stored")],
+)
 async def test_an_outage_is_no_defect(error: Exception) -> None:
     """While a server is away, or something is not stored yet, it is tried for ever."""
     case = _Case(_Desk(*[error] * 40))
