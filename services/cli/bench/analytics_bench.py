@@ -1,9 +1,9 @@
 """`hv bench analytics`: how long a question takes once very many executions are stored.
 
-The records of runs are made up, the same in every round, and stored in a real MongoDB as the
-learning service stores them, in a database of their own, so that the stack's own one stays idle.
-They are read from there, counted by the fold, and written as tables; then each kind of question is
-asked through the gateway over HTTP, one at a time, with ranges that change.
+The records of runs are made up, the same in every round, counted by the fold as by the learning
+service, and written as tables into a real MongoDB. Then each kind of question is asked through
+the gateway over HTTP, one at a time, with ranges that change. (Analytics read nothing but these
+tables, so nothing else is stored.)
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ from services.cli.bench.measure import cpu_seconds, percentile
 from services.cli.bench.stack import BenchStack, bench_stack
 from shared.adapters.mongo.analytics import MongoAnalyticsStore
 from shared.adapters.mongo.connection import Mongo
-from shared.adapters.mongo.record import MongoRecordStore
 from shared.analytics.fold import Analytics
 from shared.analytics.periods import DAY_MS
 from shared.learning.records import RunAttempt, RunRecord
 from shared.ports.analytics import Counted
-from shared.ports.record import Placed
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import COLLECT_AFTER
 
@@ -40,7 +38,6 @@ TEMPLATES: Final = 50
 CATEGORIES: Final = 6
 AGENTS: Final = 20
 DAYS: Final = 365
-AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +131,11 @@ async def _measured(stack: BenchStack, load: Load, console: Console) -> dict[str
         console.print(f"[dim]{text}[/dim]")
 
     mongo = Mongo(stack.mongo_url, journaled=False)
-    apart = Mongo(stack.mongo_url, database="bench_record", journaled=False)
     try:
-        report(f"storing {load.stored} runs")
-        record = MongoRecordStore(apart)
-        await _store(record, load.stored)
-        report("counting them")
-        counting = await _counted(record, mongo)
+        report(f"counting {load.stored} runs")
+        counting = await _counted(load.stored, mongo)
     finally:
         await mongo.close()
-        await apart.close()
     secret = (stack.home / "admin.key").read_text(encoding="utf-8").strip()
     url = f"http://127.0.0.1:{os.environ[GATEWAY_PORT_VARIABLE]}/api/v1/analytics/"
     asking: dict[str, Any] = {}
@@ -156,45 +148,29 @@ async def _measured(stack: BenchStack, load: Load, console: Console) -> dict[str
     return {"counting": counting, "asking": asking}
 
 
-async def _store(record: MongoRecordStore, count: int) -> None:
-    await record.ensure_indexes()
-    waiting: list[Placed] = []
-    first = await record.last() + 1
-    for place, item in enumerate(runs(count, SystemClock().now_ms()), start=first):
-        waiting.append(Placed(place, item))
-        if len(waiting) == AT_ONCE:
-            await record.put(waiting)
-            waiting = []
-    if waiting:
-        await record.put(waiting)
-
-
-async def _counted(record: MongoRecordStore, mongo: Mongo) -> dict[str, Any]:
+async def _counted(count: int, mongo: Mongo) -> dict[str, Any]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fold, items, folding_s = Analytics(), 0, 0.0
-    began = time.perf_counter()
-    async for placed in record.read():
+    for place, item in enumerate(runs(count, SystemClock().now_ms()), start=1):
         at = time.process_time()
-        fold.apply(placed.item, placed.place)
+        fold.apply(item, place)
         folding_s += time.process_time() - at
         items += 1
     at = time.process_time()
     changes = fold.take_changes()
     folding_s += time.process_time() - at
-    read_s = time.perf_counter() - began
     memory_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    store, last = MongoAnalyticsStore(mongo), await record.last()
+    store = MongoAnalyticsStore(mongo)
     began = time.perf_counter()
-    await store.write(changes.tables, last)
-    await store.tell(Counted(last, changes.newest_ms, changes.kept))
+    await store.write(changes.tables, items)
+    await store.tell(Counted(items, changes.newest_ms, changes.kept))
     return {
         "items": items,
         "fold_cpu_s": round(folding_s, 1),
         "fold_us_each": round(folding_s / max(items, 1) * 1e6),
-        "read_and_fold_s": round(read_s, 1),
         "memory_mb": round(memory_mb),
         "tables": len(changes.tables),
         "tables_mb": round(sum(map(len, changes.tables.values())) / 1e6, 1),
