@@ -75,6 +75,9 @@ class Signature:
     steps: Names = field(default_factory=dict)
     agents: Names = field(default_factory=dict)
     values: Names = field(default_factory=dict)
+    only_by: dict[str, str] = field(default_factory=dict)
+    """Of each of these values the user who used it, empty once a second one has: only then may it
+    be shown to others."""
     hours: list[int] = field(default_factory=lambda: [0] * 24)
     days: dict[int, int] = field(default_factory=dict)
     latest: tuple[str, ...] = ()
@@ -99,7 +102,7 @@ class FailureModel:
     """Finds signatures in the runs of the record; a fold."""
 
     name = "outcomes-failures"
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         self.drain = Drain()
@@ -225,7 +228,12 @@ def _count(signature: Signature, run: RunRecord, one: RunAttempt, *, first: bool
         signature.latest = (*signature.latest, run.id)[-MAX_RUNS:]
         signature.users = _with_user(signature.users, run.by)
         for name, value in sorted(run.parameters.items()):
-            count_name(signature.values, f"{name}={json.dumps(value)}")
+            said = f"{name}={json.dumps(value)}"
+            count_name(signature.values, said)
+            if signature.only_by.setdefault(said, run.by) != run.by:
+                signature.only_by[said] = ""
+        for gone in [one for one in signature.only_by if one not in signature.values]:
+            del signature.only_by[gone]
 
 
 def count_name(counts: Names, name: str) -> None:
@@ -262,7 +270,7 @@ def _credit(done: dict[Change, Outcomes], change: Change, answer: Answer) -> Non
 
 _PLAIN: Final = (
     "number", "id", "count", "runs", "weight", "first_ms", "last_ms", "example", "codes",
-    "commands", "steps", "agents", "values", "hours", "latest", "users",
+    "commands", "steps", "agents", "values", "only_by", "hours", "latest", "users",
 )  # fmt: skip
 
 

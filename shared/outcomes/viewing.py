@@ -117,7 +117,7 @@ def signature_view(signature: Signature, model: FailureModel) -> SignatureView:
         commands=_named(signature.commands),
         steps=_named(signature.steps),
         agents=_named(signature.agents),
-        values=_named(signature.values) if len(signature.users) > 1 else (),
+        values=_named({n: c for n, c in signature.values.items() if not signature.only_by[n]}),
         hours_utc=tuple(signature.hours),
         days=tuple(Named(name=str(d), count=n) for d, n in sorted(signature.days.items())),
         latest=tuple(reversed(signature.latest)),

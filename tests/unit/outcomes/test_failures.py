@@ -16,6 +16,7 @@ from shared.outcomes import failures
 from shared.outcomes.failures import FailureModel, Signature, count_name
 from shared.outcomes.messages import masked, tokens_of
 from shared.outcomes.resolving import Change
+from shared.outcomes.viewing import signature_view
 from tests.unit.learning.fold_laws import FoldLaws
 from tests.unit.outcomes.made_runs import NOW_MS, a_run
 
@@ -103,6 +104,17 @@ def test_where_and_when_it_occurs() -> None:
     assert found.values == {'region="us"': 3}
     assert found.hours[3] == 3
     assert found.days == {at_ms // failures.DAY_MS: 3}
+
+
+def test_a_value_that_one_user_gave_is_not_shown() -> None:
+    """Whoever else has the same failure: a value is shown once a second user has used it."""
+    runs = [
+        a_run(1, False, by="ann", parameters={"host": "secret-1"}),
+        a_run(2, False, by="bob", parameters={"host": "web-1"}),
+        a_run(3, False, by="eve", parameters={"host": "web-1"}),
+    ]
+    model = model_of(runs)
+    assert [one.name for one in signature_view(only(model), model).values] == ['host="web-1"']
 
 
 def test_a_new_failure_is_matched() -> None:
