@@ -206,6 +206,9 @@ class FeedbackBody(Contract):
 
 
 class FeedbackTaken(Contract):
-    """The feedback is kept; the same verdict on the same suggestion counts once."""
+    """The feedback is kept, without secrets; the same verdict on the same suggestion counts once.
+    Of whoever has opted out of recording nothing is kept, as `why` says."""
 
     id: str
+    recorded: bool = True
+    why: str = ""

@@ -79,6 +79,12 @@ def without_secrets(line: str) -> str:
     return line
 
 
+def text_without_secrets(text: str) -> str:
+    """The same for a text of several lines, such as an alert."""
+    whole = _PRIVATE_KEY.sub(MASK, text)
+    return "\n".join(without_secrets(line) for line in whole.split("\n"))
+
+
 def _spans(line: str) -> Iterator[Span]:
     quotes = enclosing_quotes(line)
     yield from (match.span() for match in _PRIVATE_KEY.finditer(line))

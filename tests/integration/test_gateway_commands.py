@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +15,12 @@ from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.nats.reading import Read, read_stream
 from shared.adapters.nats.record import NatsRecordKeeping
 from shared.contracts import subjects
-from shared.learning.records import RECORD, Forget, RecordedCommand
+from shared.learning.records import RECORD, Feedback, Forget, RecordedCommand
 from shared.ports.record import Placed
+from tests.integration.gateway_fixtures import own_database
 from tests.integration.gateway_fixtures import quiet_world as _world_fixture  # noqa: F401
-from tests.integration.gateway_world import World
+from tests.integration.gateway_world import World, open_world
+from tests.servers import Servers
 from tests.unit.learning.lines_with_secrets import SECRET, TOKENS, WITH_SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -298,14 +301,45 @@ async def test_forgetting_is_in_the_audit_trail(world: World, name: str) -> None
     assert [event.type for event in found] == ["audit.set_recording", "audit.forget_commands"]
 
 
-async def test_a_rate_bounds_commands(world: World, name: str) -> None:
-    """A key may send many at once, and then at its rate; the answer says how long to wait."""
-    body = [{"command": "ls"}] * 1_000
+async def test_a_rate_bounds_commands(servers: Servers, tmp_path: Path, name: str) -> None:
+    """A key may send so many at once, and then at its rate; the answer says how long to wait."""
+    bounds = {"gateway_commands_per_s": 0.001, "gateway_commands_burst": 1_000}
+    with own_database(servers) as mongo_url:
+        async with (
+            open_world(servers.nats_url(), mongo_url, tmp_path, **bounds) as world,
+            await world.as_role("agent", name) as agent,
+        ):
+            whole = await agent.post(COMMANDS, json=[{"command": "ls"}] * 1_000)
+            late = refused(await agent.post(COMMANDS, json={"command": "ls"}), 429)
+            assert whole.json()["recorded"] == 1_000
+            assert "commands per second" in late["detail"]
+            long = await world.client.post(COMMANDS, json={"command": "l" * 20_000})
+            assert long.json()["recorded"] == 1
+            many = [{"command": "ls"}] * 950
+            refused(await world.client.post(COMMANDS, json=many), 429)
+
+
+async def test_feedback_keeps_to_the_same(world: World, name: str) -> None:
+    """Feedback on a suggestion holds no secret, and of who has opted out none is kept."""
+    said = {
+        "suggestion_id": "sg_1",
+        "verdict": "edited",
+        "kind": "command",
+        "suggested": "mysql shop",
+        "chosen": "mysql -pS3cr3t! shop",
+        "text": "db is down\npassword: S3cr3t!",
+    }
+    path = "/api/v1/suggestions/feedback"
     async with await world.as_role("agent", name) as agent:
-        answers = [await agent.post(COMMANDS, json=body) for _ in range(30)]
-        late = next(one for one in answers if one.status_code == 429)
-    assert "commands per second" in late.json()["detail"]
-    assert int(late.headers["Retry-After"]) >= 1
+        answer = await agent.post(path, json=said)
+        assert answer.json()["recorded"] is True, answer.text
+        (kept,) = [one.item for one in await recorded(world, name)]
+        assert isinstance(kept, Feedback)
+        assert (kept.chosen, kept.text) == ("mysql -p*** shop", "db is down\npassword: ***")
+        await agent.put(f"{COMMANDS}/recording", json={"on": False})
+        answer = await agent.post(path, json={**said, "suggestion_id": "sg_2"})
+        assert (answer.json()["recorded"], "opted out" in answer.json()["why"]) == (False, True)
+    assert len(await recorded(world, name)) == 1
 
 
 async def _carry_out(world: World, items: Sequence[Placed]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -18,7 +19,9 @@ from shared.contracts.suggestions import (
     SuggestBody,
     SuggestQuestion,
 )
-from shared.learning.records import Feedback
+from shared.learning.recorded_line import recorded_line
+from shared.learning.records import TEXT_LIMIT, Feedback
+from shared.learning.secret_filter import text_without_secrets
 from shared.ports.record import ItemRefusedError
 from shared.ports.suggestions import SuggesterAwayError
 
@@ -48,7 +51,13 @@ class SuggestionOperations:
             raise problems.problem(
                 "invalid-request", "`chosen` is missing: with `edited` it says what was taken."
             )
-        item = _item(body, principal.name, self._parts.clock.now_ms())
+        said = await asyncio.to_thread(_without_secrets, body)
+        item = _item(said, principal.name, self._parts.clock.now_ms())
+        chosen = await self._parts.record.choices.of(principal.name)
+        if chosen is not None and not chosen.on:
+            return FeedbackTaken(
+                id=item.id, recorded=False, why=f"{principal.name} has opted out of recording."
+            )
         try:
             await self._parts.record.sink.add([item])
         except ItemRefusedError as error:
@@ -56,6 +65,15 @@ class SuggestionOperations:
         except (TimeoutError, OSError):
             raise problems.unavailable("The record") from None
         return FeedbackTaken(id=item.id)
+
+
+def _without_secrets(body: FeedbackBody) -> FeedbackBody:
+    """As it may be kept: a line as it would be recorded, a text line by line."""
+    said = {
+        name: recorded_line(line).command if body.kind == "command" else line
+        for name, line in (("suggested", body.suggested), ("chosen", body.chosen))
+    }
+    return body.model_copy(update={**said, "text": text_without_secrets(body.text)[:TEXT_LIMIT]})
 
 
 def _item(body: FeedbackBody, user: str, at_ms: int) -> Feedback:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.learning.secret_filter import MASK, without_secrets
+from shared.learning.secret_filter import MASK, text_without_secrets, without_secrets
 from tests.unit.learning.lines_with_secrets import ALIKE, FORMS, SECRET, TOKENS, WITH_SECRET
 
 _SAFE = string.ascii_letters + string.digits + "!%^*_+:.,?#~"
@@ -86,6 +86,14 @@ def test_filtering_twice_is_filtering_once(line: str) -> None:
 def test_any_text_can_be_filtered(text: str) -> None:
     """No text is refused."""
     assert without_secrets(text).count("\n") <= text.count("\n")
+
+
+def test_a_text_of_several_lines() -> None:
+    """Of an alert or a ticket each line is filtered on its own, a private key as a whole."""
+    key = "-----BEGIN " + "RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----"
+    text = f"It didn't start:\n  password: S3cr3t!\nhost web-1's disk\n{key}\nend"
+    filtered = "It didn't start:\n  password: ***\nhost web-1's disk\n***\nend"
+    assert text_without_secrets(text) == filtered
 
 
 @pytest.mark.parametrize(
