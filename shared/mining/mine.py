@@ -25,6 +25,8 @@ from shared.mining.undoing import undo_pairs
 DEFAULT: Final = MiningOptions()
 COVERED: Final = 0.6
 """Share of common steps from which a workflow is one that was found already."""
+MOST_FRUITLESS: Final = 300
+"""Patterns in a row that grow into what was found already, after which the search ends."""
 MOST_GROWN: Final = 400
 """Workflows that are grown from patterns; the patterns that cover most come first."""
 WEEK_MS: Final = 7 * 86_400_000
@@ -115,19 +117,23 @@ def workflows(found: Searched, options: MiningOptions) -> Iterator[tuple[Workflo
     p-value of the pattern that it grew from."""
     grower = Grower(found.sequences, options)
     covered: list[Counter[int]] = []
+    fruitless = 0
     for keys in sorted(
         found.significant,
         key=lambda keys: (-found.patterns[keys].support * (len(keys) - 1), keys),
     ):
-        if len(covered) >= MOST_GROWN:
+        if len(covered) >= MOST_GROWN or fruitless >= MOST_FRUITLESS:
             return
         if any(_share(Counter(keys), one) >= COVERED for one in covered):
             continue
         workflow = grower.grown(keys)
-        mine_ = Counter(key for key, _ in workflow.slots)
-        if len(workflow.slots) >= 2 and not any(_share(mine_, one) >= COVERED for one in covered):
-            covered.append(mine_)
-            yield workflow, found.significant[keys]
+        fruitless += 1
+        steps = Counter(key for key, _ in workflow.slots)
+        if len(workflow.slots) < 2 or any(_share(steps, one) >= COVERED for one in covered):
+            continue
+        covered.append(steps)
+        fruitless = 0
+        yield workflow, found.significant[keys]
 
 
 def scopes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from shared.mining.forms import form_of
@@ -26,6 +27,7 @@ BETTER: Final = 1.5
 Shape = tuple[str, ...]
 
 
+@lru_cache(maxsize=50_000)
 def shape_of(part: Part) -> Shape:
     """The shape of a command."""
     names = {command.at: command.name for command in form_of(part).commands}
@@ -43,6 +45,7 @@ def shape_of(part: Part) -> Shape:
     return tuple(shape)
 
 
+@lru_cache(maxsize=50_000)
 def open_shape_of(part: Part) -> Shape | None:
     """The open shape of a command; None where it has no values at its end, or needs a shell."""
     if any(t.kind != "word" or value_of(t.text) is None for t in part.tokens):
