@@ -10,6 +10,7 @@ from typing import Final
 from ops.grafana.capture_panels import CAPTURES
 from ops.grafana.learning_panels import LEARNING
 from ops.grafana.panel import EXECUTOR, RATE, Panel, Query, Row, Shape, quantiles
+from ops.grafana.suggestion_panels import SUGGESTIONS
 
 OVERVIEW: Final = Row(
     "Overview",
@@ -492,5 +493,6 @@ ROWS: Final = (
     GATEWAY,
     VALIDATION,
     LEARNING,
+    SUGGESTIONS,
     PROCESSES,
 )

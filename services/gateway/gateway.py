@@ -102,7 +102,8 @@ class Gateway:
         executions = ExecutionOperations(parts, templates, validating, hub)
         outcomes = OutcomeOperations(parts, templates)
         programs = GatewayPrograms(parts.templates, parts.commands)
-        receivers = ReceiverOperations(parts, settings.home)
+        suggesting = SuggestionOperations(parts)
+        receivers = ReceiverOperations(parts, settings.home, suggesting.alerted)
         keys = KeyRing(parts.keys, parts.clock, parts.ids)
         audit = Audit(parts.sink, parts.clock, parts.ids)
         return cls(
@@ -138,7 +139,7 @@ class Gateway:
             outcomes=outcomes,
             proposals=ProposalOperations(parts, templates),
             analytics=AnalyticsOperations(parts),
-            suggesting=SuggestionOperations(parts),
+            suggesting=suggesting,
             receivers=receivers,
             rules=RuleOperations(parts, templates, validating, receivers),
             own_events=OwnEvents(

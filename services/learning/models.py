@@ -14,6 +14,9 @@ from shared.outcomes.failures import FailureModel
 from shared.outcomes.lasting import DurationModel
 from shared.outcomes.success import SuccessModel
 from shared.outcomes.trials import TrialModel
+from shared.suggest.experience import ExperienceFold
+from shared.suggest.feedback import FeedbackFold
+from shared.suggest.sessions import SessionsFold
 
 MODELS: Final[tuple[Callable[[], Fold], ...]] = (
     NextCommandFold,
@@ -22,6 +25,9 @@ MODELS: Final[tuple[Callable[[], Fold], ...]] = (
     FailureModel,
     TrialModel,
     Analytics,
+    ExperienceFold,
+    FeedbackFold,
+    SessionsFold,
 )  # fmt: skip
 
 

@@ -32,9 +32,10 @@ from shared.runtime.clock import SystemClock, TimeSortedIds
 from shared.runtime.health import Probe
 from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
 from shared.runtime.logging import configure_logging
-from shared.runtime.meters import new_registry
+from shared.runtime.meters import ErrorMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
 from shared.runtime.settings import load_settings
+from shared.runtime.suggestion_meter import SuggestionMeter
 from shared.version import VERSION
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
     mongo = Mongo(settings.mongo_url)
     closers: list[Closer] = [mongo.close, bus.close]
     registry = new_registry(SERVICE, VERSION)
+    meter = SuggestionMeter(registry, ErrorMeter(registry))
     probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
     try:
         if not await _streams_are_there(bus, stop):
@@ -77,11 +79,12 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
             settings.suggestion_refresh_s,
             settings.suggestion_agents_s,
             settings.suggestion_offers_per_h,
+            meter,
         )
         await MongoTextModels(mongo).ensure_indexes()
         made.start()
         closers[:0] = [made.close]
-        closers[:0] = [await _endpoints(bus, made)]
+        closers[:0] = [await _endpoints(bus, made, meter)]
         server = MetricsServer(
             registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
         )
@@ -116,11 +119,13 @@ def _embedder() -> Embedder | None:
         return None
 
 
-async def _endpoints(bus: Bus, made: SuggestionService) -> Closer:
+async def _endpoints(bus: Bus, made: SuggestionService, meter: SuggestionMeter) -> Closer:
     service = RpcService(bus, SERVICE, VERSION)
     await service.start()
-    await service.serve(rpc.SUGGEST, made.suggest, at_once=AT_ONCE)
-    await service.serve(rpc.AUTOCOMPLETE, made.autocomplete, at_once=AT_ONCE)
+    suggest, going_on = rpc.SUGGEST, rpc.AUTOCOMPLETE
+    await service.serve(suggest, meter.timed(suggest.name, made.suggest), at_once=AT_ONCE)
+    await service.serve(going_on, meter.timed(going_on.name, made.autocomplete), at_once=AT_ONCE)
+    await service.serve(rpc.NOTICE, meter.timed(rpc.NOTICE.name, made.notice), at_once=AT_ONCE)
     return service.close
 
 

@@ -1,10 +1,11 @@
-"""Suggestions unasked: an event when the commands of a session have begun a workflow.
+"""Suggestions unasked: an event when a session has begun a workflow, or an alert asks for one.
 
 The law:
 
-* It is offered once two steps are done, and the rest is likely to be wanted.
-* Once for a workflow in a session, and a bounded number of times an hour for a user; who dismisses
-  a workflow again and again is not offered it.
+* It is offered once two steps are done, and the rest is likely to be wanted; for an alert where
+  the text model is sure enough.
+* Once for a workflow in a session (of an alert: for its key), and a bounded number of times an hour
+  for a user (a receiver); who dismisses a workflow again and again is not offered it.
 * An event is seen by everybody who reads events: it names the workflow and the session, and holds
   no command and no value. Its user asks for those.
 * What was recorded long ago is never offered: only commands that came in just now.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import structlog
 
@@ -26,11 +28,13 @@ from shared.learning.records import AnyRecord, RecordedCommand
 from shared.ports.clock import Clock, Ids
 from shared.ports.events import EventSink
 from shared.suggest.started import Started
+from shared.workflow.definition import Template
 
 log = structlog.get_logger()
 
 LEAST_STEPS: Final = 2
 LEAST: Final = 0.4
+LEAST_OF_ALERT: Final = 0.6
 LATE_MS: Final = 120_000
 """A command that was run so long ago begins nothing now."""
 
@@ -51,7 +55,10 @@ class Offering:
         clock: Clock,
         ids: Ids,
         most_per_h: int,
+        counted: Callable[[str], None] | None = None,
     ) -> None:
+        """`counted` is told why something was offered."""
+        self._counted = counted
         self._models, self._library, self._sink = models, library, sink
         self._clock, self._ids, self._most = clock, ids, most_per_h
         self._offered: OrderedDict[tuple[str, str, str], None] = OrderedDict()
@@ -73,6 +80,16 @@ class Offering:
                 continue
             if self._may(item.user, item.session, started.template):
                 self._send(self._event(item, started, likely))
+
+    def alert(self, receiver: str, key: str, template: Template, likely: float) -> bool:
+        """An alert asks for a workflow: offer it, if that is not too often; says whether it was."""
+        if not self._most or likely < LEAST_OF_ALERT:
+            return False
+        if not self._may(f"receiver {receiver}", key or template.id, template.id):
+            return False
+        data = {"receiver": receiver, "key": key, "suggestion_id": self._ids.new("sgt")}
+        self._send(self._made(template, {**data, "why": "alert", "confidence": round(likely, 4)}))
+        return True
 
     async def close(self) -> None:
         """Wait for what is being published."""
@@ -99,14 +116,9 @@ class Offering:
 
     def _event(self, item: RecordedCommand, started: Started, likely: float) -> PublicEvent:
         template = self._library.templates[started.template]
-        return PublicEvent(
-            id=self._ids.new("so"),
-            type=SUGGESTION_OFFERED,
-            at_ms=self._clock.now_ms(),
-            template_id=template.id,
-            template_version=template.version,
-            category=template.category,
-            data={
+        return self._made(
+            template,
+            {
                 "user": item.user,
                 "session": item.session,
                 "suggestion_id": self._ids.new("sgs"),
@@ -117,12 +129,25 @@ class Offering:
             },
         )
 
+    def _made(self, template: Template, data: dict[str, Any]) -> PublicEvent:
+        return PublicEvent(
+            id=self._ids.new("so"),
+            type=SUGGESTION_OFFERED,
+            at_ms=self._clock.now_ms(),
+            template_id=template.id,
+            template_version=template.version,
+            category=template.category,
+            data=data,
+        )
+
     def _send(self, event: PublicEvent) -> None:
         task = asyncio.create_task(self._publish(event))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
     async def _publish(self, event: PublicEvent) -> None:
+        if self._counted is not None:
+            self._counted(str(event.data["why"]))
         try:
             await self._sink.publish(event, about=event.template_id or "")
         except Exception as error:

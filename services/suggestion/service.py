@@ -18,12 +18,19 @@ from services.suggestion.models import Models
 from services.suggestion.offering import Offering
 from services.suggestion.ports import ReadsAgents, ReadsRecord, ReadsSnapshots, ReadsTemplates
 from services.suggestion.workflows import Workflows
-from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
+from shared.contracts.suggestions import (
+    AlertNotice,
+    AutocompleteQuestion,
+    Noticed,
+    SuggestAnswer,
+    SuggestQuestion,
+)
 from shared.ports.clock import Clock, Ids
 from shared.ports.embedder import Embedder
 from shared.ports.events import EventSink
 from shared.ports.record import RecordFeed
 from shared.ports.text_models import TextModelStore
+from shared.runtime.suggestion_meter import SuggestionMeter
 from shared.suggest.feedback import FeedbackFold
 from shared.workflow.definition import Template
 
@@ -58,7 +65,9 @@ class SuggestionService:
         refresh_s: float = 5.0,
         agents_s: float = 5.0,
         offers_per_h: int = 6,
+        meter: SuggestionMeter | None = None,
     ) -> None:
+        self._meter = meter
         self.models = Models()
         self.matcher = LiveMatcher(embedder, sources.text_models)
         self.library = Library(
@@ -71,6 +80,7 @@ class SuggestionService:
             sources.clock,
             sources.ids,
             offers_per_h,
+            meter.offered if meter is not None else None,
         )
         self.following = Following(
             self.models, sources.feed, sources.record, sources.snapshots, self._offering.heard
@@ -112,6 +122,19 @@ class SuggestionService:
         self._answering.place = self.following.place
         return await self._answering.autocomplete(question)
 
+    async def notice(self, notice: AlertNotice) -> Noticed:
+        """Alerts came in: offer the workflow that each asks for."""
+        offered = 0
+        for alert in notice.alerts:
+            look = await self.matcher.look(alert.text, "")
+            best = look.answer.best if look is not None else None
+            template = self.library.templates.get(best.template) if best is not None else None
+            if best is None or template is None:
+                continue
+            likely = self.models.feedback.moved("text", best.confidence, "")
+            offered += self._offering.alert(notice.receiver, alert.key, template, likely)
+        return Noticed(offered=offered)
+
     async def close(self) -> None:
         """Stop all of it."""
         await self.library.close()
@@ -129,6 +152,8 @@ class SuggestionService:
         async with self._making:
             labels = self.models.feedback.labels if self.matcher.ready else ()
             await self.matcher.make(templates, labels)
+            if self._meter is not None:
+                self._meter.templates.set(len(templates))
             self._taught = None
 
     async def _teach(self) -> None:

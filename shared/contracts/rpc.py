@@ -22,7 +22,13 @@ from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
 from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
 from shared.contracts.rollbacks import PointsAnswer, PointsQuestion, PreviewQuestion
-from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
+from shared.contracts.suggestions import (
+    AlertNotice,
+    AutocompleteQuestion,
+    Noticed,
+    SuggestAnswer,
+    SuggestQuestion,
+)
 from shared.contracts.validation import ValidationAnswer, ValidationQuestion
 from shared.rollback.items import Plan
 
@@ -201,3 +207,4 @@ LEARNING_REBUILD: Final = Endpoint("learning", "rebuild", RebuildOrder, Learning
 LEARNING_BACKFILL: Final = Endpoint("learning", "backfill", BackfillOrder, LearningStatus)
 SUGGEST: Final = Endpoint("suggestion", "suggest", SuggestQuestion, SuggestAnswer)
 AUTOCOMPLETE: Final = Endpoint("suggestion", "autocomplete", AutocompleteQuestion, SuggestAnswer)
+NOTICE: Final = Endpoint("suggestion", "notice", AlertNotice, Noticed)

@@ -190,6 +190,26 @@ class SuggestAnswer(Contract):
     took_us: int = 0
 
 
+class AlertText(Contract):
+    """An alert in words, and the key that it has in every delivery."""
+
+    key: str = Field("", max_length=1_000)
+    text: str = Field(min_length=1, max_length=LINE_LIMIT)
+
+
+class AlertNotice(Contract):
+    """Alerts that came in at a receiver: which workflow do they ask for?"""
+
+    receiver: str = Field(min_length=1, max_length=200)
+    alerts: tuple[AlertText, ...] = Field(max_length=20)
+
+
+class Noticed(Contract):
+    """How many workflows were offered for them."""
+
+    offered: int = 0
+
+
 class FeedbackBody(Contract):
     """What became of a suggestion. `suggested` is a template's id or a line; `chosen` what was
     taken instead (with `edited`), `text` what was asked for. `dismissed` with `nothing_fits` says

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
+from shared.contracts.suggestions import (
+    AlertNotice,
+    AutocompleteQuestion,
+    Noticed,
+    SuggestAnswer,
+    SuggestQuestion,
+)
 from shared.ports.suggestions import Suggester, SuggesterAwayError
 
 
@@ -34,6 +40,16 @@ class MemorySuggester:
         except Exception as error:
             raise SuggesterAwayError(f"autocomplete: {type(error).__name__}") from error
         return SuggestAnswer.model_validate_json(answer.model_dump_json())
+
+    async def notice(self, notice: AlertNotice) -> Noticed:
+        """Offer workflows for alerts; raises `SuggesterAwayError`."""
+        received = AlertNotice.model_validate_json(notice.model_dump_json())
+        try:
+            return await self._there("notice").notice(received)
+        except SuggesterAwayError:
+            raise
+        except Exception as error:
+            raise SuggesterAwayError(f"notice: {type(error).__name__}") from error
 
     def _there(self, endpoint: str) -> Suggester:
         if self._service is None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
+from shared.contracts.suggestions import (
+    AlertNotice,
+    AutocompleteQuestion,
+    Noticed,
+    SuggestAnswer,
+    SuggestQuestion,
+)
 
 
 class SuggesterAwayError(Exception):
@@ -20,4 +26,8 @@ class Suggester(Protocol):
 
     async def autocomplete(self, question: AutocompleteQuestion) -> SuggestAnswer:
         """How a sequence goes on; raises `SuggesterAwayError`."""
+        ...
+
+    async def notice(self, notice: AlertNotice) -> Noticed:
+        """Offer workflows for alerts; raises `SuggesterAwayError`."""
         ...

@@ -28,6 +28,7 @@ class Role(StrEnum):
     VALIDATOR = "validator"
     ROLLBACK = "rollback"
     LEARNING = "learning"
+    SUGGESTION = "suggestion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shared.runtime.metrics import (
     STEP_OUTCOMES,
     TABLE,
 )
+from shared.runtime.suggestion_meter import SuggestionMeter
 from tests.dashboard_queries import DASHBOARD, filled_in, load
 from tests.prometheus_server import Prometheus, run_prometheus
 from tests.promql import metric_names
@@ -103,6 +104,7 @@ class BusySystem:
         self.validator = meters.ValidatorMeter(registry, self.errors)
         self.rollback = meters.RollbackMeter(registry, self.errors)
         self.learning = LearningMeter(registry, self.errors, ["next-command"])
+        self.suggestions = SuggestionMeter(registry, self.errors)
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
@@ -134,6 +136,8 @@ class BusySystem:
         self.validator.found("warning")
         self.rollback.planned(made=True, left=0)
         self.rollback.accounted(2, 1)
+        self.suggestions.offered("steps")
+        self.suggestions.templates.set(6)
         self.learning.kept(5, 1)
         self.learning.learned("next-command").inc(5)
         self.learning.saved("next-command", 1_750_000_000_000, 1_000)

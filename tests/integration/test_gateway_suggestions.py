@@ -16,6 +16,7 @@ from services.suggestion.service import SuggestionService
 from shared.adapters.models.minilm import installed_model
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.rpc import RpcService
+from shared.automation.messages import Event
 from shared.contracts import rpc
 from shared.learning.records import RecordedCommand, RunRecord
 from shared.memory.suggester import MemorySuggester
@@ -77,6 +78,7 @@ async def service(world: World) -> AsyncIterator[SuggestionService]:
     await endpoints.start()
     await endpoints.serve(rpc.SUGGEST, made.suggest, at_once=8)
     await endpoints.serve(rpc.AUTOCOMPLETE, made.autocomplete, at_once=8)
+    await endpoints.serve(rpc.NOTICE, made.notice, at_once=8)
     await made.ready()
     yield made
     await endpoints.close()
@@ -191,6 +193,26 @@ async def test_a_begun_workflow_is_offered_once_without_any_value(
         ("olga", "o", 2)
     ]
     assert "web-88" not in events[0].model_dump_json()
+
+
+async def test_an_alert_is_offered_the_workflow_that_it_asks_for(
+    world: World, service: SuggestionService
+) -> None:
+    """Once for its key, without its text; what is resolved or no alert is not looked at."""
+    receiver = "rc_alerts"
+    labels = {"alertname": "CheckoutDown", "severity": "critical", "instance": "web-55"}
+    told = {"summary": "Checkout is down, error rate above 40 %, customers are affected"}
+    firing = Event(
+        id="e1", type="alert.firing", key="k1", data={"labels": labels, "annotations": told}
+    )
+    resolved = firing.model_copy(update={"type": "alert.resolved", "key": "k2"})
+    for _ in range(2):
+        await world.gateway.suggesting.notice(receiver, [firing, resolved])
+    await asyncio.sleep(0.3)
+    events = await world.gateway.parts.events.about("incident_response", 10, category="suggestion")
+    mine = [one.data for one in events if one.data.get("receiver") == receiver]
+    assert [(one["why"], one["key"]) for one in mine] == [("alert", "k1")]
+    assert "web-55" not in str(mine)
 
 
 async def test_lines_of_one_user_are_never_shown_to_another(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets as random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +41,16 @@ EXECUTION_HEADER: Final = "hive-execution"
 """By which a workflow that calls a receiver says that it does."""
 
 
+Heard = Callable[[str, Sequence[Event]], None]
+
+
 class ReceiverOperations:
     """Raises 401, 404, 409, 422 and 503."""
 
-    def __init__(self, parts: Parts, home: Path) -> None:
-        """The key that seals secrets is made in `home` if it is missing."""
+    def __init__(self, parts: Parts, home: Path, heard: Heard | None = None) -> None:
+        """The key that seals secrets is made in `home` if it is missing. `heard` is told of what
+        came in once rules have it."""
+        self._heard = heard
         self._receivers = parts.automations.receivers
         self._automations = parts.automations.store
         self._journal = parts.automations.journal
@@ -131,6 +136,8 @@ class ReceiverOperations:
         rules = await self._automations.ids_of(receiver_id)
         for rule in rules:
             await self.give(rule, events, delivered.id)
+        if self._heard is not None:
+            self._heard(receiver_id, events)
         return EventsAccepted(events=len(events), rules=len(rules))
 
     async def give(self, rule_id: str, events: Sequence[Event], delivery_id: str) -> None:

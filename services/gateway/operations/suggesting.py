@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import Final
+
+import structlog
 
 from services.gateway import problems
 from services.gateway.parts import Parts
 from services.gateway.permissions import Principal
+from shared.automation.messages import Event
 from shared.contracts.suggestions import (
+    LINE_LIMIT,
+    AlertNotice,
+    AlertText,
     AutocompleteBody,
     AutocompleteQuestion,
     FeedbackBody,
@@ -25,12 +32,27 @@ from shared.learning.secret_filter import text_without_secrets
 from shared.ports.record import ItemRefusedError
 from shared.ports.suggestions import SuggesterAwayError
 
+log = structlog.get_logger()
+
+ALERT: Final = "alert.firing"
+MOST_ALERTS: Final = 20
+NAMING: Final = ("alertname", "severity", "service", "job", "instance")
+"""Labels of an alert that say what it is about."""
+
 
 class SuggestionOperations:
     """Each key asks for itself: its name is the user whose commands and runs count as its own."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def alerted(self, receiver: str, events: Sequence[Event]) -> None:
+        """Something came in at a receiver; who sent it does not wait for suggestions."""
+        if any(event.type == ALERT for event in events):
+            task = asyncio.create_task(self.notice(receiver, events))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     async def suggest(self, body: SuggestBody, principal: Principal) -> SuggestAnswer:
         """What is wanted now. Raises 503 where no suggestion service answers."""
@@ -43,6 +65,18 @@ class SuggestionOperations:
         question = AutocompleteQuestion.model_construct(**dict(body), user=principal.name)
         with _away():
             return await self._parts.suggester.autocomplete(question)
+
+    async def notice(self, receiver: str, events: Sequence[Event]) -> None:
+        """Tell the suggestion service of alerts that are firing; whether it is there does not
+        matter to who sent them."""
+        alerts = [AlertText(key=e.key[:1_000], text=text) for e in events if (text := text_of(e))]
+        if not alerts:
+            return
+        notice = AlertNotice(receiver=receiver, alerts=tuple(alerts[:MOST_ALERTS]))
+        try:
+            await self._parts.suggester.notice(notice)
+        except SuggesterAwayError as error:
+            log.info("alert not looked at for suggestions", error=str(error))
 
     async def feedback(self, body: FeedbackBody, principal: Principal) -> FeedbackTaken:
         """Keep what became of a suggestion. Raises 422 for what cannot be, 503 where the bus is
@@ -85,6 +119,16 @@ def _item(body: FeedbackBody, user: str, at_ms: int) -> Feedback:
         user=user,
         **body.model_dump(exclude_defaults=False),
     )
+
+
+def text_of(event: Event) -> str:
+    """A firing alert in words; empty for any other event."""
+    if event.type != ALERT:
+        return ""
+    labels, notes = event.data.get("labels"), event.data.get("annotations")
+    said = list(notes.values()) if isinstance(notes, Mapping) else []
+    named = [labels.get(one, "") for one in NAMING] if isinstance(labels, Mapping) else []
+    return " ".join(str(one) for one in (*named, *said) if one)[:LINE_LIMIT]
 
 
 @contextmanager

@@ -9,7 +9,13 @@ from shared.adapters.nats.rpc import call
 from shared.contracts import rpc
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.rpc import Endpoint
-from shared.contracts.suggestions import AutocompleteQuestion, SuggestAnswer, SuggestQuestion
+from shared.contracts.suggestions import (
+    AlertNotice,
+    AutocompleteQuestion,
+    Noticed,
+    SuggestAnswer,
+    SuggestQuestion,
+)
 from shared.ports.collective import CollectiveError
 from shared.ports.suggestions import SuggesterAwayError
 
@@ -32,6 +38,10 @@ class NatsSuggester:
     async def autocomplete(self, question: AutocompleteQuestion) -> SuggestAnswer:
         """How a sequence goes on; raises `SuggesterAwayError`."""
         return await self._ask(rpc.AUTOCOMPLETE, question)
+
+    async def notice(self, notice: AlertNotice) -> Noticed:
+        """Offer workflows for alerts; raises `SuggesterAwayError`."""
+        return await self._ask(rpc.NOTICE, notice)
 
     async def _ask(self, endpoint: Endpoint[QuestionT, AnswerT], question: QuestionT) -> AnswerT:
         try:

@@ -11,7 +11,10 @@ from shared.adapters.nats.rpc import RpcService
 from shared.adapters.nats.suggester import NatsSuggester
 from shared.contracts import rpc
 from shared.contracts.suggestions import (
+    AlertNotice,
+    AlertText,
     AutocompleteQuestion,
+    Noticed,
     SuggestAnswer,
     Suggestion,
     SuggestQuestion,
@@ -38,6 +41,10 @@ class Service:
         self.asked.append(question)
         return FOUND
 
+    async def notice(self, notice: AlertNotice) -> Noticed:
+        self.asked.append(notice)
+        return Noticed(offered=1)
+
 
 Make = Callable[[Service | None], Awaitable[Suggester]]
 
@@ -59,6 +66,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
         if service is not None:
             await endpoints.serve(rpc.SUGGEST, service.suggest, at_once=4)
             await endpoints.serve(rpc.AUTOCOMPLETE, service.autocomplete, at_once=4)
+            await endpoints.serve(rpc.NOTICE, service.notice, at_once=4)
         return NatsSuggester(bus, absent_s=0.3)
 
     yield over_nats
@@ -67,13 +75,15 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
 
 
 async def test_questions_and_answers_arrive_whole(make: Make) -> None:
-    """Both endpoints."""
+    """Every endpoint."""
     service = Service()
     suggester = await make(service)
     assert await suggester.suggest(QUESTION) == FOUND
     going_on = AutocompleteQuestion(user="ann", partial_sequence=("git pull",))
     assert await suggester.autocomplete(going_on) == FOUND
-    assert service.asked == [QUESTION, going_on]
+    notice = AlertNotice(receiver="rc_1", alerts=(AlertText(key="k", text="web-1 is down"),))
+    assert await suggester.notice(notice) == Noticed(offered=1)
+    assert service.asked == [QUESTION, going_on, notice]
 
 
 async def test_without_a_service_that_is_said(make: Make) -> None:

@@ -11,6 +11,7 @@ from shared.runtime import meters, metrics, metrics_reference
 from shared.runtime.learning_meter import LearningMeter
 from shared.runtime.metric import OTHER, Kind, Metric
 from shared.runtime.metrics import TABLE
+from shared.runtime.suggestion_meter import SuggestionMeter
 from shared.workflow.events import ExecutionCompleted, StepCompleted, StepFailed, StepStarted
 from shared.workflow.messages import Failure
 from shared.workflow.state import ExecutionState, StepState
@@ -22,6 +23,7 @@ COUNTED_THINGS = {
     "hive_effects_pending",
     "hive_learning_active_services",
     "hive_learning_behind_items",
+    "hive_suggestion_templates",
     "hive_runner_slots",
     "hive_runner_running",
 }
@@ -59,6 +61,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     meters.RollbackMeter(registry, errors)
     meters.ValidatorMeter(registry, errors)
     LearningMeter(registry, errors, ["m"])
+    SuggestionMeter(registry, errors)
     shown = {family.name: family for family in registry.collect()}
     for metric in TABLE:
         family = shown[metric.name.removesuffix("_total")]
