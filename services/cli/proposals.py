@@ -108,7 +108,8 @@ def accept(
     typer.echo(f"accepted: template {template.id} {template.version}")
     for warning in done.stored.warnings:
         typer.echo(f"  {warning.field}: {warning.message}")
-    typer.echo(f"run it: {hv(f'execute {template.id}')}")
+    run = hv(f"run {template.id}")
+    typer.echo(f"run it: {run}")
 
 
 @told

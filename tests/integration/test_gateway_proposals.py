@@ -18,6 +18,7 @@ from shared.runtime.clock import SystemClock
 from tests.integration.gateway_answers import problem
 from tests.integration.gateway_fixtures import busy_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
+from tests.integration.hv_of_world import terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -93,6 +94,9 @@ async def test_what_two_people_run_becomes_a_workflow_that_runs(world: World, fo
     assert (shown["standing"], shown["template_id"]) == ("accepted", "make_site")
     again = await world.client.post(f"{path}/accept")
     assert problem(again, 409)
+    trail = await world.gateway.parts.events.about(proposal["id"], 10, category="audit")
+    assert {event.type for event in trail} == {"audit.accept_found_workflow"}
+    assert "make_site" in [event.data.get("template") for event in trail]
 
     body = {"template_id": "make_site", "parameters": {name: "news"}}
     started = (await world.client.post(f"{WORKFLOWS}/execute", json=body)).json()
@@ -126,6 +130,8 @@ async def test_what_was_rejected_does_not_come_back(world: World, folder: Path) 
     assert answer.status_code == 200, answer.text
     assert (answer.json()["standing"], answer.json()["reason"]) == ("rejected", "no")
     assert problem(await world.client.post(f"{PROPOSALS}/prop-other/reject"), 409)
+    trail = await world.gateway.parts.events.about("prop-other", 10, category="audit")
+    assert "no" in [event.data.get("reason") for event in trail]
     await mined(world)
     listed = (await world.client.get(PROPOSALS, params={"standing": "open"})).json()
     assert [i for i in listed["items"] if "mkdir" in i["proposal"]["title"]] == []
@@ -161,3 +167,29 @@ async def test_an_edited_template_is_checked_as_any_other(world: World) -> None:
     answer = await world.client.post(f"{path}/accept", json=sound)
     assert answer.status_code == 200, answer.text
     assert (await world.client.get(f"{WORKFLOWS}/templates/edited_site")).status_code == 200
+
+
+async def test_hv_shows_edits_accepts_and_rejects(world: World, tmp_path: Path) -> None:
+    """`hv proposals` lists what is open, tells all of one, gives its template to edit, and takes
+    the edited one; a proposal that was rejected is told so."""
+    store = MongoProposals(world.mongo)
+    accepted = next(one for one in await store.every() if one.standing == "accepted")
+    names = ("prop-first", "prop-second")
+    await store.renew([accepted.proposal.model_copy(update={"id": name}) for name in names], 1)
+    async with terminal(world) as shell:
+        assert "prop-first" in await shell.hv("proposals")
+        told = await shell.hv("proposals", "show", "prop-first")
+        assert "2 users" in told
+        assert "mkdir" in told
+        edited = tmp_path / "edited.yaml"
+        text = await shell.hv("proposals", "show", "prop-first", "--yaml")
+        template_id = accepted.proposal.template.id
+        edited.write_text(text.replace(f"id: {template_id}", "id: edited_by_hand", 1))
+        said = await shell.hv("proposals", "accept", "prop-first", "--file", str(edited))
+        assert "edited_by_hand 1.0.0" in said
+        said = await shell.hv("proposals", "reject", "prop-second", "--reason", "twice")
+        assert said.startswith("rejected")
+        decided = await shell.json("proposals", "list", "--standing", "rejected")
+        assert ("prop-second", "twice") in [
+            (one["proposal"]["id"], one["reason"]) for one in decided["items"]
+        ]
