@@ -8,7 +8,7 @@ The law:
 * A parameter that may be secret, by its name or its format, is never filled, from nowhere; nor is a
   value that looks like a secret.
 * A value of others is offered once enough people have used it (`experience.K_USERS`).
-* A confidence is that of the way it was found: a small corpus in the tests says how often it is right.
+* A confidence is that of the way it was found; the tests hold a small corpus against it.
 """
 
 from __future__ import annotations
