@@ -121,14 +121,15 @@ class Desk:
         return await self.status(Nothing())
 
     async def _model(self, keeper: ModelKeeper) -> ModelStatus:
-        now = keeper.now
+        behind = await self._store.count(keeper.now.place)
+        now = keeper.now  # after the wait: all of one moment
         saved = now.saved
         return ModelStatus(
             name=keeper.name,
             version=keeper.fold.version,
             place=now.place,
             items=now.items,
-            behind=await self._store.count(now.place),
+            behind=behind,
             skipped=now.skipped,
             rebuilding=keeper.rebuilding,
             snapshot_at_ms=saved.at_ms if saved is not None else 0,

@@ -155,8 +155,8 @@ class ModelKeeper:
         self.now.since = monotonic()
         if self.now.rebuilding:
             log.info("model is rebuilt", model=self.name, items=self.now.items)
-            self.now.rebuilding = None
             await self.save()
+            self.now.rebuilding = None
         elif self._is_time():
             await self.save()
 

@@ -25,6 +25,7 @@ class BenchName(StrEnum):
     VALIDATION = "validation"
     ANALYTICS = "analytics"
     SUGGESTIONS = "suggestions"
+    LEARNING = "learning"
 
 
 class Variant(StrEnum):
@@ -72,7 +73,8 @@ def bench(
     stored. captures: what it costs a step that what it changes is kept before it. forecast: how
     long it takes to foresee a run, and to look at one with 100 agents. validation: how long the
     static rules take over 50 steps. analytics: how long its questions take with 100,000 executions
-    stored. suggestions: how long an answer takes with 500 templates and a million commands. faults:
+    stored. suggestions: how long an answer takes with 500 templates and a million commands.
+    learning: how fast models learn 100,000 commands, and what their snapshots cost. faults:
     on a cluster under load, how long each kind of fault holds it up, and that nothing is lost or
     doubled; exit code 1 if anything is.
     """
@@ -92,6 +94,9 @@ def bench(
         return
     if name is BenchName.SUGGESTIONS:
         _suggestions(commands, snapshot, json_file, progress)
+        return
+    if name is BenchName.LEARNING:
+        _learning(json_file, progress)
         return
     if name is BenchName.ANALYTICS:
         _analytics(stored, json_file, progress)
@@ -149,6 +154,14 @@ def _suggestions(
     load = suggestion_bench.Load(commands, snapshot=snapshot)
     figures = suggestion_bench.run(load, progress)
     Console().print(report.table("hv bench suggestions", figures))
+    _write(json_file, figures, progress)
+
+
+def _learning(json_file: Path | None, progress: Console) -> None:
+    from services.cli.bench import learning_bench, report
+
+    figures = learning_bench.run(learning_bench.Load(), progress)
+    Console().print(report.table("hv bench learning", figures))
     _write(json_file, figures, progress)
 
 
