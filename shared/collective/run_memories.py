@@ -59,9 +59,10 @@ def _lines(run: RunRecord) -> Iterator[str]:
     took = run.at_ms - (run.started_at_ms or run.created_at_ms)
     asked = f" for {run.by}" if run.by else ""
     cause = f" ({run.cause})" if run.cause and run.cause != "user" else ""
+    words = run.template_id.replace("_", " ")  # as people search for it
     yield (
-        f"{run.template_id} {run.template_version} {_WORDS[run.status]} after {_span(took)}"
-        f"{asked}{cause}: {run.id}"
+        f"{words} ({run.template_id} {run.template_version}) {_WORDS[run.status]} after "
+        f"{_span(took)}{asked}{cause}: {run.id}"
     )
     if run.status == "failed" or run.failure_code:
         where = f"step {run.failed_step}: " if run.failed_step else ""

@@ -93,7 +93,7 @@ async def test_each_execution_left_one_memory(world: LearningWorld, ran: list[st
         memories = await recalled(world, category="execution", limit=50)
     assert sorted(one["origin"]["execution_id"] for one in memories) == sorted(ran)
     best = (await recalled(world, text="falls failed"))[0]
-    assert "falls 1.0.0 failed" in best["content"]
+    assert "falls (falls 1.0.0) failed" in best["content"]
     assert best["importance"] > 0.5
 
 

@@ -28,7 +28,7 @@ def test_it_says_what_ran_for_whom_and_how_it_ended() -> None:
     """With the failure, the values, the steps, and where to look."""
     memory = memory_of(FAILED, 90 * DAY_MS)
     assert memory.content.splitlines()[0] == (
-        "rotate_keys 1.0.0 failed after 2 min 5 s for ann (schedule): ex_7"
+        "rotate keys (rotate_keys 1.0.0) failed after 2 min 5 s for ann (schedule): ex_7"
     )
     assert "Failure: step renew: exit_code certificate of web-1 is expired" in memory.content
     assert "Parameters: host=web-1, count=3" in memory.content
