@@ -12,6 +12,7 @@ from services.cli import rendering
 from services.cli.advice import hv
 
 if TYPE_CHECKING:
+    from shared.contracts.api.problems import ProblemDetails
     from shared.contracts.api.rollbacks import PlanView, RollbackSummary, RollbackView
     from shared.rollback.items import Item
 
@@ -56,6 +57,8 @@ def view_lines(view: RollbackView) -> Iterator[str]:
         yield f"  {_SIGNS[tick.verdict]} item {number} {tick.verdict}, says {tick.by.id}{said}"
     if view.plan is not None:
         yield from plan_lines(view.plan)
+    if view.plan_damage is not None:
+        yield from _damage(view.plan_damage)
     yield from _left(summary)
     yield from _next(summary)
 
@@ -104,6 +107,13 @@ def _head(summary: RollbackSummary) -> Iterator[str]:
 def _left(summary: RollbackSummary) -> Iterator[str]:
     yield from (f"  remains: {rendering.safe(line)}" for line in summary.left)
     yield from (f"  accepted: {rendering.safe(line)}" for line in summary.accepted)
+
+
+def _damage(damage: ProblemDetails) -> Iterator[str]:
+    yield f"  DAMAGED: {rendering.safe(damage.detail)}"
+    for one in damage.errors:
+        where = f"{one.field}: " if one.field else ""
+        yield f"    {rendering.safe(where + one.message)}"
 
 
 def _next(summary: RollbackSummary) -> Iterator[str]:

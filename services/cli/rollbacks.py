@@ -94,7 +94,9 @@ def rollback(
     """Undo what an execution did; one that runs is brought to its end first."""
     with open_gateway(url, key_file) as gateway:
         if preview:
-            _preview(gateway, execution, strategy, to, as_json=as_json)
+            how = strategy.value if strategy else None
+            query = {"strategy": how, "to": to, "step": step or None}
+            _preview(gateway, execution, query, as_json=as_json)
             return
         accepted = _request(
             gateway, execution, strategy=strategy, to=to, steps=step or [], reason=reason
@@ -251,12 +253,9 @@ def _ask(
         typer.echo(f"Accepted: {said}.")
 
 
-def _preview(
-    gateway: Gateway, execution: str, strategy: HowBack | None, to: str | None, *, as_json: bool
-) -> None:
+def _preview(gateway: Gateway, execution: str, query: dict[str, Any], *, as_json: bool) -> None:
     from shared.contracts.api.rollbacks import PlanView
 
-    query = {"strategy": strategy.value if strategy else None, "to": to}
     path = f"{EXECUTIONS}/{_segment(execution)}/rollback/preview"
     plan = gateway.get(path, PlanView, query)
     if as_json:

@@ -36,6 +36,7 @@ _TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "idempotency-key-reused": (422, "The idempotency key was used for another request"),
     "misdirected": (421, "This gateway is not known by that name"),
     "too-many-requests": (429, "Too many requests"),
+    "damaged": (500, "What is stored cannot be read"),
     "internal": (500, "Something went wrong here"),
     "unavailable": (503, "A server that is needed does not answer"),
 }
@@ -106,6 +107,12 @@ def unsupported_media_type(headers: Mapping[str, str]) -> ProblemError:
 def conflict(detail: str) -> ProblemError:
     """409; `detail` says which state stands in the way, and what to do."""
     return problem("conflict", detail)
+
+
+def damaged(what: str, faults: Iterable[tuple[str, str]], fix: str) -> ProblemError:
+    """500 for something stored that cannot be read; `faults`: where in it, and what is wrong."""
+    errors = [FieldProblem(field=where, message=said, code="damaged") for where, said in faults]
+    return problem("damaged", f"{what} is damaged where it is stored. {fix}", errors=errors)
 
 
 def unavailable(server: str) -> ProblemError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.memory.faults import Action, Faults
+from shared.ports.rollbacks import plan_from
 from shared.rollback.items import Plan
 
 
@@ -18,9 +19,9 @@ class MemoryPlanStore:
         await self._faults.before(Action.WRITE, "")
         held = self._plans.setdefault((plan.execution_id, plan.number), plan.as_text())
         await self._faults.after(Action.WRITE, "")
-        return Plan.model_validate_json(held)
+        return plan_from(f"{plan.execution_id}.{plan.number}", held)
 
     async def get(self, execution_id: str, number: int) -> Plan | None:
-        """A plan."""
+        """A plan. Raises `DamagedPlanError`."""
         held = self._plans.get((execution_id, number))
-        return None if held is None else Plan.model_validate_json(held)
+        return None if held is None else plan_from(f"{execution_id}.{number}", held)

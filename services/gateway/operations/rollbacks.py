@@ -5,6 +5,8 @@ As with other requests the check is a courtesy to the caller; the law is in `sha
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.gateway import problems
 from services.gateway.operations.appending import append
 from services.gateway.operations.executions import ExecutionOperations, particular
@@ -28,6 +30,7 @@ from shared.contracts.api.rollbacks import (
 )
 from shared.contracts.publishing import masked
 from shared.contracts.rollbacks import PointsQuestion, PreviewQuestion
+from shared.ports.rollbacks import DamagedPlanError
 from shared.rollback.ahead import plan_ahead
 from shared.rollback.items import Plan
 from shared.rollback.law import why_not_requested, why_not_ticked
@@ -42,6 +45,11 @@ from shared.workflow.parameters import prepare_parameters
 from shared.workflow.program import Program
 from shared.workflow.state import ExecutionState
 from shared.workflow.way_back import Strategy
+
+_MEND: Final = (
+    "What is known of the rollback is at GET /api/v1/rollbacks/{id}; once it is over ask for "
+    "another one, which plans anew what remains, or restore the document from a backup."
+)
 
 
 class RollbackOperations:
@@ -155,12 +163,18 @@ class RollbackOperations:
         )
 
     async def get(self, identifier: str) -> RollbackView:
-        """The newest rollback of an execution, by its id or that of the execution."""
+        """The newest rollback of an execution, by its id or that of the execution; also where its
+        plan is damaged."""
         state = await self._state(identifier)
-        plan = await self._parts.rollbacks.plans.get(state.execution_id, state.number)
+        plan, damage = None, None
+        try:
+            plan = await self._plan(state)
+        except problems.ProblemError as error:
+            damage = error.details
         return RollbackView(
             summary=RollbackSummary.of(state),
             plan=_view(plan) if plan is not None else None,
+            plan_damage=damage,
             ticks=state.ticks,
             undone=state.undone,
             rounds=state.rounds,
@@ -170,7 +184,7 @@ class RollbackOperations:
     async def runbook(self, identifier: str) -> Runbook:
         """What people do, or would do, about what is not undone yet."""
         state = await self._state(identifier)
-        plan = await self._parts.rollbacks.plans.get(state.execution_id, state.number)
+        plan = await self._plan(state)
         if plan is None:
             raise problems.conflict(f"Rollback {state.id} has no plan yet: it is {state.status}.")
         only = None
@@ -257,6 +271,15 @@ class RollbackOperations:
             return await self._parts.rollbacks.desk.present()
         except OSError:
             return None
+
+    async def _plan(self, state: RollbackState) -> Plan | None:
+        """Its plan, once there is one. Raises a 500 that says what is damaged."""
+        try:
+            return await self._parts.rollbacks.plans.get(state.execution_id, state.number)
+        except DamagedPlanError as error:
+            raise problems.damaged(
+                f"The plan of rollback {state.number} of {state.execution_id}", error.faults, _MEND
+            ) from None
 
     async def _found(self, execution_id: str) -> RollbackState | None:
         stored = await self._parts.rollbacks.store.get(rollback_id(execution_id))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.gateway.access import Gate, Reader, Runner, note
 from services.gateway.routes.paging import Cursor, Limit, time_and_id
-from shared.contracts.api.executions import ReasonBody
+from shared.contracts.api.executions import ReasonBody, StepKey
 from shared.contracts.api.rollbacks import (
     AheadBody,
     PlanView,
@@ -47,9 +47,13 @@ async def preview_rollback(
         Strategy | None, Query(description="Default: that of its template.")
     ] = None,
     to: Checkpoint = "",
+    step: Annotated[
+        list[StepKey] | None,
+        Query(max_length=200, description="Only what this step did; repeatable."),
+    ] = None,
 ) -> PlanView:
     """What a rollback would undo now, in which order, and what would remain. Nothing is run."""
-    return await gate.rollbacks.preview(execution_id, strategy, to)
+    return await gate.rollbacks.preview(execution_id, strategy, to, tuple(step or ()))
 
 
 @router.post("/workflows/templates/{template_id}/rollback/preview")

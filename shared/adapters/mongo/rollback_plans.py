@@ -6,6 +6,7 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongo.connection import Mongo
+from shared.ports.rollbacks import plan_from
 from shared.rollback.items import Plan
 
 
@@ -37,6 +38,7 @@ class MongoPlanStore:
         return Plan.model_validate_json(text)
 
     async def get(self, execution_id: str, number: int) -> Plan | None:
-        """A plan."""
-        found = await self._plans.find_one({"_id": f"{execution_id}.{number}"})
-        return None if found is None else Plan.model_validate_json(found["plan"])
+        """A plan. Raises `DamagedPlanError`."""
+        name = f"{execution_id}.{number}"
+        found = await self._plans.find_one({"_id": name})
+        return None if found is None else plan_from(name, found.get("plan"))

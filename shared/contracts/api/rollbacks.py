@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.api.executions import StepKey
+from shared.contracts.api.problems import ProblemDetails
 from shared.contracts.rollbacks import PointView
 from shared.rollback.items import Item, Left, Plan, Spared
 from shared.rollback.messages import Verdict
@@ -157,6 +158,9 @@ class RollbackView(BaseModel):
 
     summary: RollbackSummary
     plan: PlanView | None = None
+    plan_damage: ProblemDetails | None = Field(
+        None, description="Where the plan that is stored cannot be read: what is wrong with it."
+    )
     ticks: dict[str, Tick] = Field(default_factory=dict)
     undone: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = ()

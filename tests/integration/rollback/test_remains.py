@@ -36,3 +36,36 @@ async def test_a_deleted_execution_leaves_nothing(world: RollbackWorld) -> None:
         await archiving.finish([one])
         assert await archiving.delete([one]) == 1
         assert await left() == remains
+
+
+async def test_a_damaged_plan_is_told_and_the_rest_is_shown(world: RollbackWorld) -> None:
+    """What is wrong with the plan stands beside all else that is known; the runbook, which needs
+    the plan, answers with the same; nothing of what stands in the plan is told."""
+    execution = await world.run(await world.template(shell("a", "true", undo="echo hunter2")))
+    await world.roll_back(execution["id"])
+    await world.rolled_back(execution["id"])
+    sound = await world.rollback(execution["id"])
+    assert sound["plan_damage"] is None
+    plans = world.world.mongo.database["rollback_plans"]
+    stored = {"_id": f"{execution['id']}.1"}
+    text = (await plans.find_one(stored))["plan"]
+    path = f"/api/v1/rollbacks/{execution['id']}"
+    damages = [
+        ({"$set": {"plan": text.replace('"number":1', '"number":"hunter2"')}}, "number"),
+        ({"$set": {"plan": text[:-20]}}, ""),
+        ({"$unset": {"plan": 1}}, ""),
+    ]
+    for damage, where in damages:
+        await plans.update_one(stored, damage)
+        found = await world.rollback(execution["id"])
+        assert {**found, "plan": None, "plan_damage": None} == {**sound, "plan": None}
+        assert found["plan"] is None
+        told = found["plan_damage"]
+        assert f"The plan of rollback 1 of {execution['id']} is damaged" in told["detail"]
+        assert where in {one["field"] for one in told["errors"]}
+        assert "hunter2" not in str(told)
+        runbook = await world.client.get(f"{path}/runbook")
+        assert (runbook.status_code, runbook.json()["type"]) == (500, "urn:hive:problem:damaged")
+        assert runbook.json()["errors"] == told["errors"]
+    await plans.delete_one(stored)
+    assert (await world.rollback(execution["id"]))["plan"] is None

@@ -9,6 +9,7 @@ import pytest
 from services.cli import rollbacks
 from services.cli.outcome import ExitCode
 from services.cli.rollback_view import over_lines, plan_lines, row, view_lines
+from shared.contracts.api.problems import FieldProblem, ProblemDetails
 from shared.contracts.api.rollbacks import PlanView, RollbackSummary, RollbackView
 from shared.rollback.items import Check, Item, Left, Plan, Spared
 from shared.rollback.state import Tick
@@ -51,6 +52,20 @@ def view() -> PlanView:
     plan = Plan(execution_id="ex_1", number=1, strategy="checkpoint", to="half", items=items,
                 left=left, spared=spared)  # fmt: skip
     return PlanView.of(plan)
+
+
+def test_a_damaged_plan_is_told() -> None:
+    """What is wrong with it, where, and how the rollback stands nevertheless."""
+    damage = ProblemDetails(
+        type="urn:hive:problem:damaged",
+        title="What is stored cannot be read",
+        status=500,
+        detail="The plan of rollback 1 of ex_1 is damaged where it is stored.",
+        errors=(FieldProblem(field="items/0/number", message="a number is missing"),),
+    )
+    lines = list(view_lines(RollbackView(summary=summary(), plan_damage=damage)))
+    assert lines[0].startswith("ex_1: rolled_back")
+    assert lines[1:] == [f"  DAMAGED: {damage.detail}", "    items/0/number: a number is missing"]
 
 
 def test_a_plan_is_told_round_by_round() -> None:
