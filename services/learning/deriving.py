@@ -26,6 +26,7 @@ from shared.learning.runs import (
     ROLLBACK_ENDS,
     Ending,
     ending_of,
+    is_refused,
     rollbacks_of,
     run_of,
 )
@@ -80,7 +81,9 @@ class Deriver:
 
     async def items(self, state: ExecutionState, ending: Ending | None) -> Sequence[AnyRecord]:
         """What an execution is in the record: its steps' commands, its run, its rollbacks; `ending`
-        where it is known. Nothing of one that has not ended."""
+        where it is known. Nothing of one that has not ended, or that validation refused."""
+        if is_refused(state):
+            return ()
         history: Sequence[HistoryEntry] = ()
         if state.rollback is not None:
             history = await self._runs.history(state.execution_id)
@@ -177,8 +180,9 @@ class RunFollower:
         status = event.type.removeprefix("execution.")
         state = await self._stored(event.execution_id, event.version)
         ending = Ending(status, event.at_ms) if status in ENDS else None
-        await self._deriver.add(await self._deriver.items(state, ending))
-        self._meter.runs.inc(ending is not None)
+        items = await self._deriver.items(state, ending)
+        await self._deriver.add(items)
+        self._meter.runs.inc(ending is not None and bool(items))
 
     async def _stored(self, execution_id: str, version: int) -> ExecutionState:
         """The state that has the event of this number. Raises `NotStoredYetError`."""

@@ -3,7 +3,8 @@
 What must not be learned stays out: parameters that the template calls secret (`format: password`)
 or that are named like one, whatever is sealed or has the form of a secret, values that are long or
 no scalars.
-What a re-run kept from an earlier run was counted there and is left out, too.
+What a re-run kept from an earlier run was counted there and is left out, too. What validation
+refused is no run: nothing of it has begun, and it tells nothing of how its workflow does.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from shared.workflow.message_base import AttemptRecord, Failure
 from shared.workflow.replay import HistoryEntry
 from shared.workflow.state import ExecutionState, StepState
 from shared.workflow.undo_events import ExecutionRollbackRequested, ExecutionRollingBack
+from shared.workflow.validating import REFUSED
 
 RunStatus = Literal["completed", "completed_with_errors", "failed", "cancelled"]
 RollbackStatus = Literal["rolled_back", "rollback_incomplete", "rollback_failed"]
@@ -82,6 +84,16 @@ def ending_of(state: ExecutionState, history: Iterable[HistoryEntry] = ()) -> En
         if status in ENDS:
             return Ending(status, at_ms)
     return None
+
+
+def is_refused(state: ExecutionState) -> bool:
+    """True for what was refused by validation before it began."""
+    failure = state.failure
+    return failure is not None and failure.code == REFUSED and not _has_begun(state)
+
+
+def _has_begun(state: ExecutionState) -> bool:
+    return any(step.attempts or step.started_at_ms for step in state.steps.values())
 
 
 def run_of(state: ExecutionState, template: Template | None, ending: Ending) -> RunRecord:

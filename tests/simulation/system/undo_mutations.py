@@ -29,17 +29,21 @@ def _undone_in_the_order_done() -> Patch:
     def reversed_order(groups: list[Any]) -> list[Any]:
         return original(groups)[::-1]
 
-    def comes_after(later: Any, earlier: Any, *, by_time: bool) -> bool:
-        return bool(original_after(earlier, later, by_time=by_time))
+    def one_by_one(groups: list[Any], *_graph: Any, **_by: Any) -> dict[str, tuple[str, ...]]:
+        names = [group.name for group in groups]
+        return {name: tuple(names[n + 1 : n + 2]) for n, name in enumerate(names)}
 
-    original_after = ordering._comes_after
-    return patch.multiple(ordering, _sorted=reversed_order, _comes_after=comes_after)
+    return patch.multiple(ordering, _sorted=reversed_order, _reduced=one_by_one)
 
 
 @_mutation
 def _all_undone_at_once() -> Patch:
     """Nothing waits for anything."""
-    return patch.object(ordering, "_comes_after", lambda *_given, **_by: False)
+
+    def none(groups: list[Any], *_graph: Any, **_by: Any) -> dict[str, tuple[str, ...]]:
+        return {group.name: () for group in groups}
+
+    return patch.object(ordering, "_reduced", none)
 
 
 @_mutation

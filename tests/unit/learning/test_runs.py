@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from services.learning.deriving import Deriver
 from shared.learning.records import ATTEMPTS_LIMIT, MESSAGE_LIMIT, RECORD
-from shared.learning.runs import MESSAGES_LIMIT, ending_of, masked, rollbacks_of, run_of
+from shared.learning.runs import MESSAGES_LIMIT, ending_of, is_refused, masked, rollbacks_of, run_of
 from shared.learning.step_commands import line_of, step_commands_of
 from shared.runtime.sealing import Sealer
 from shared.workflow.gate_state import GateState
@@ -103,6 +104,27 @@ def test_a_run_has_its_steps_attempts_and_how_it_ended() -> None:
         ("b", "", "skipped", 0),
     ]
     assert RECORD.validate_json(RECORD.dump_json(run)) == run
+
+
+def test_what_validation_refused_is_no_run() -> None:
+    """Nothing of it has begun; a failure of that name of what had begun is a failure."""
+    refused = Failure(code="refused_by_validation", message="no agent", retryable=False)
+    skipped = {"a": StepState(status=StepStatus.SKIPPED)}
+    failed = {"status": ExecutionStatus.FAILED, "failure": refused}
+    assert is_refused(state(**failed, steps=skipped))
+    assert not is_refused(state(**failed, steps={"a": step(attempt(1, "failed"))}))
+    other = Failure(code="exit_1", message="")
+    assert not is_refused(state(status=ExecutionStatus.FAILED, failure=other, steps=skipped))
+    assert not is_refused(state())
+
+
+async def test_what_validation_refused_is_not_in_the_record() -> None:
+    """Neither outcomes nor analytics count it: there is no item of it."""
+    refused = Failure(code="refused_by_validation", message="no agent", retryable=False)
+    found = state(status=ExecutionStatus.FAILED, failure=refused)
+    nobody = cast(Any, None)  # nothing is asked about it
+    deriver = Deriver(nobody, nobody, nobody, nobody, nobody)
+    assert await deriver.items(found, ending_of(found)) == ()
 
 
 def test_what_is_secret_is_not_in_a_run() -> None:

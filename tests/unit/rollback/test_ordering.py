@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rollback.ordering import depends, order_of
-from shared.rollback.past import Deed, deeds
+from shared.rollback.ordering import Dependencies, depends, order_of
+from shared.rollback.past import Deed, Ran, deeds
 from tests.unit.rollback.undoing import Undo, keys, plan_of, ran, undone_by
 from tests.unit.workflow.scenario import Run
 
@@ -90,6 +94,78 @@ def test_a_failure_holds_back_what_it_depended_on_only(run: Run, data: st.DataOb
     found = _by_key(run)
     held = {key for key in found if depends(found[broken], found[key])}
     assert done == set(found) - held - {broken}
+
+
+@st.composite
+def below_calls(draw: st.DrawFn) -> list[Deed]:
+    """Deeds of steps and of sub-workflows, one of which was called by two steps, the other one
+    twice by one, at any time, whatever depends on what."""
+
+    def chained(*names: str, call: str = "") -> Run:
+        steps: list[dict[str, Any]] = []
+        for name in names:
+            earlier = [str(one["id"]) for one in steps]
+            wanted = sorted(draw(st.sets(st.sampled_from(earlier)))) if earlier else []
+            called = {"id": name, "workflow": {"template": "t", "version": "1.0.0"}}
+            made = {**called, "depends_on": wanted} if name in call else undone_by(name, *wanted)
+            steps.append(made)
+        run = Run(*steps)
+        run.request()
+        while scheduled := [k for k, s in run.statuses.items() if s == "scheduled"]:
+            run.succeed(scheduled[0])
+        return run
+
+    first, second = ran(chained("x", "y", "z")), ran(chained("x", "y"))
+    outer = chained("a", "c", "d", "e", "b")
+    program = chained("a", "c", "d", "e", "b", call="cde").program
+    children = {"c": (first,), "d": (first,), "e": (second, second)}
+    found = list(deeds(Ran(program, outer.state, children)))
+    draw(st.randoms()).shuffle(found)
+    moments = st.integers(1, 30)
+    return [
+        replace(one, began_ms=(began := draw(moments)), ended_ms=began + draw(moments))
+        for one in found
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(below_calls())
+def test_what_depends_on_what_is_the_same_for_all_at_once(found: list[Deed]) -> None:
+    """The bits of many deeds say what `depends` says of each pair."""
+    graph = Dependencies(found)
+    for place, one in enumerate(found):
+        for other, earlier in enumerate(found):
+            assert bool(graph.earlier(place) >> other & 1) == depends(one, earlier)
+            assert bool(graph.later(other) >> place & 1) == depends(one, earlier)
+
+
+@settings(max_examples=100, deadline=None)
+@given(below_calls())
+def test_the_order_says_all_and_nothing_twice(found: list[Deed]) -> None:
+    """What follows from the order is what depends on what, and with times what clocks say, too;
+    none that comes right before another one comes before it by a third."""
+    named = {one.key: one for one in found}
+    order = order_of({key: [one] for key, one in named.items()})
+    for links in (order.needs, order.after):
+        behind = {key: _behind(links, key) for key in named}
+        for direct in links.values():
+            assert not any(one in behind[other] for one in direct for other in direct)
+        for key, earlier in named.items():
+            dependent = {name for name, one in named.items() if depends(one, earlier)}
+            if links is order.needs:
+                assert behind[key] == dependent
+            else:
+                assert dependent <= behind[key]
+    for key in named:
+        for name in _behind(order.after, key):
+            assert order.rounds[name] < order.rounds[key]
+
+
+def _behind(links: Mapping[str, tuple[str, ...]], name: str) -> set[str]:
+    found = set(links[name])
+    for one in links[name]:
+        found |= _behind(links, one)
+    return found
 
 
 def test_clocks_that_were_set_back_change_nothing() -> None:
