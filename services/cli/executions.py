@@ -192,8 +192,13 @@ def described(view: ExecutionView, limit: int | None) -> list[RenderableType]:
     ]
     parts += _mapping("Parameters", view.parameters, limit)
     parts.append(Text("\nSteps", style="bold"))
-    columns = ("STEP", "STATUS", "AGENT", "ATTEMPTS", "TOOK", "STARTED")
-    parts.append(rendering.table(columns, map(_row, view.steps)))
+    columns: tuple[str, ...] = ("STEP", "STATUS", "AGENT", "ATTEMPTS", "TOOK", "STARTED")
+    rows: list[tuple[object, ...]] = [_row(step) for step in view.steps]
+    kept = [kept_before(step) for step in view.steps]
+    if any(kept):
+        columns = (*columns, "KEPT BEFORE IT")
+        rows = [(*row, word) for row, word in zip(rows, kept, strict=True)]
+    parts.append(rendering.table(columns, rows))
     for step in view.steps:
         parts += _mapping(f"Output of {step.id}", step.output, limit)
         if step.failure is not None:
@@ -241,6 +246,31 @@ def _row(step: StepView) -> tuple[object, ...]:
         rendering.duration(step.duration_ms),
         rendering.clock(step.started_at_ms) if step.started_at_ms else "",
     )
+
+
+def kept_before(step: StepView) -> str:
+    """How much was kept before a step, and where; never what."""
+    kept = step.captured
+    if kept is None:
+        return ""
+    others = kept.items - kept.files
+    parts = [_counted(kept.files, "file")] if kept.files else []
+    if others > 0:
+        parts.append(_counted(others, "other thing" if kept.files else "thing"))
+    if kept.bytes:
+        parts.append(_size(kept.bytes))
+    where = f" on {kept.agent}" if kept.agent != step.agent else ""
+    return (", ".join(parts) or "nothing was there") + where
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _size(count: int) -> str:
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:,.0f} KiB" if count < 1024**2 else f"{count / 1024**2:,.1f} MiB"
 
 
 def _mapping(title: str, values: dict[str, object], limit: int | None) -> list[RenderableType]:

@@ -173,9 +173,22 @@ class Step(Flow):
 
 
 class Notification(Model):
-    """A message to people when an execution reaches one of these ends."""
+    """A message to people when an execution reaches one of these ends, or its rollback begins
+    (`rolling_back`: by strategy `manual` people are awaited then) or ends."""
 
-    on: tuple[Literal["completed", "completed_with_errors", "failed", "cancelled"], ...]
+    on: tuple[
+        Literal[
+            "completed",
+            "completed_with_errors",
+            "failed",
+            "cancelled",
+            "rolling_back",
+            "rolled_back",
+            "rollback_incomplete",
+            "rollback_failed",
+        ],
+        ...,
+    ]
     severity: Literal["info", "warning", "critical"] = "info"
     message: str = Field("", max_length=1_000)
 

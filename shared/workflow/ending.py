@@ -20,6 +20,7 @@ from shared.workflow.errors import ExpressionError
 from shared.workflow.machines.execution import ExecutionStatus
 from shared.workflow.machines.step import BUSY, StepStatus
 from shared.workflow.messages import Failure
+from shared.workflow.notifying import notify
 from shared.workflow.safety_net import ask_for_rollback, with_touched
 from shared.workflow.sections import next_section
 from shared.workflow.slots import release
@@ -65,7 +66,7 @@ def _end(turn: Turn, stop: Stop | None) -> None:
     else:
         failure = with_touched(turn, _failure(stop))
         turn.emit(ev.ExecutionFailed(failure=failure, step=stop.step))
-    _notify(turn)
+    notify(turn)
     ask_for_rollback(turn)
 
 
@@ -111,12 +112,3 @@ def _complete(turn: Turn) -> None:
         turn.emit(ev.ExecutionCompletedWithErrors(outputs=values, failed_steps=failed))
     else:
         turn.emit(ev.ExecutionCompleted(outputs=values))
-
-
-def _notify(turn: Turn) -> None:
-    state = turn.state
-    template = turn.program.template
-    for notification in template.policies.notifications:
-        if state.status.value in notification.on:
-            text = notification.message or f"{template.name}: {state.status.value}"
-            turn.emit(ev.NotificationRaised(severity=notification.severity, message=text))

@@ -5,6 +5,7 @@ The law:
 * What runs is brought to its end first: stopped, with proof, or drained, as the strategy says.
 * Once it has ended it is held (`rolling_back`): nothing moves it but the end of its rollback. All
   that happens once at the end of an execution has happened by then, and does not happen again.
+* People are told of its beginning and of its end where the template says so.
 * A sub-workflow is undone as a part of the execution above all others, never by itself.
 * Where the policy says so, an execution that failed or was cancelled asks for its rollback itself.
 """
@@ -18,6 +19,7 @@ from shared.workflow import events as ev
 from shared.workflow import messages as msg
 from shared.workflow.lifecycle import cancel, drain, hasten_end
 from shared.workflow.machines.execution import ExecutionStatus
+from shared.workflow.notifying import notify
 from shared.workflow.state import ExecutionState
 from shared.workflow.turn import Turn
 from shared.workflow.undo_folds import is_held
@@ -45,6 +47,7 @@ def rollback_wanted(turn: Turn, wish: msg.RollbackWanted) -> None:
                 reason=wish.reason,
             )
         )
+        notify(turn, " by hand, people are awaited" if wish.strategy == "manual" else "")
         return
     turn.emit(
         ev.ExecutionRollbackRequested(
@@ -84,3 +87,4 @@ def rollback_ended(turn: Turn, end: msg.RollbackEnded) -> None:
             reason=end.reason,
         )
     )
+    notify(turn, f", {len(end.left)} left" if end.left else "")

@@ -372,3 +372,22 @@ async def test_a_fleet_of_a_sub_workflow_undoes_what_it_touched(world: RollbackW
     assert before.exists()
     assert not touched.exists()
     await world.status(execution["id"], "rolled_back")
+
+
+async def test_its_end_is_told_to_people(world: RollbackWorld) -> None:
+    """What the template names becomes a broadcast, with the execution as its origin."""
+    policies = {"notifications": [{"on": ["rolled_back"], "severity": "warning"}]}
+    template = await world.template(shell("a", "true", undo="true"), policies=policies)
+    execution = await world.run(template)
+    await world.roll_back(execution["id"])
+    await world.status(execution["id"], "rolled_back")
+    found: list[Any] = []
+
+    async def told() -> bool:
+        answer = await world.client.get("/api/v1/broadcasts?limit=50")
+        found[:] = [one for one in answer.json()["items"] if "rolled_back" in str(one)]
+        return any(execution["id"] in str(one) for one in found)
+
+    await world.until(told, lambda: f"it is told: {found}")
+    [one] = [one for one in found if execution["id"] in str(one)]
+    assert f"{template}: rolled_back" in str(one)

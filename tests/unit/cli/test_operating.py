@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from services.cli import bulk, operating
-from services.cli.executions import operated
+from services.cli.executions import kept_before, operated
 from services.cli.faces import now_ms
 from services.cli.moments import moment_ms
 from services.cli.outcome import CliError
 from services.cli.workflows import breakpoints_of
 from shared.contracts.api.executions import ExecutionView, MarkView, RerunView, StepView
 from shared.contracts.api.operating import BulkAnswer, BulkItem, RerunAnswer
+from shared.workflow.captured import Captured
 from shared.workflow.messages import Actor
 from shared.workflow.state import Pause, Rollback
 
@@ -115,6 +116,22 @@ def test_show_tells_what_people_did() -> None:
         "a marked completed by olga: by hand",
         "k was run in ex_0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (None, ""),
+        (Captured(agent="web-1", items=2, files=2, bytes=12 * 1024), "2 files, 12 KiB"),
+        (Captured(agent="web-1", items=3, files=1, bytes=5), "1 file, 2 other things, 5 B"),
+        (Captured(agent="web-1", items=1), "1 thing"),
+        (Captured(agent="web-1"), "nothing was there"),
+        (Captured(agent="web-2", items=1, files=1, bytes=2_621_440), "1 file, 2.5 MiB on web-2"),
+    ],
+)
+def test_what_was_kept_before_a_step_is_told(kept: Captured | None, said: str) -> None:
+    """How much of which kind, and where, if not on the agent of its last attempt."""
+    assert kept_before(StepView(id="a", status="completed", agent="web-1", captured=kept)) == said
 
 
 def test_moments() -> None:

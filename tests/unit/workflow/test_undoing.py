@@ -381,3 +381,25 @@ class TestAgain:
         run.start("a")
         run.cancel()
         assert wanted(run) == ["execution.rollback_requested"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_people_are_told_as_the_template_says(end: str) -> None:
+    """Of each end of a rollback, and of its beginning; of nothing that is not named."""
+    named = [{"on": [end], "severity": "critical"}, {"on": ["rolling_back"], "message": "go"}]
+    run = completed(policies={"notifications": named})
+    assert wanted(run, strategy="manual").count("notification.raised") == 1
+    assert run.the(ev.NotificationRaised).message == "go"
+    over(run, end, left=("a: not done",))
+    told = run.the(ev.NotificationRaised)
+    assert (told.severity, told.message) == ("critical", f"T: {end}, 1 left")
+    wanted(run, number=2)
+    other = next(one for one in ENDS if one != end)
+    assert "notification.raised" not in over(run, other, number=2)
+
+
+def test_people_are_told_that_they_are_awaited() -> None:
+    """A rollback by hand says so as it begins, where the author wrote no message."""
+    run = completed(policies={"notifications": [{"on": ["rolling_back"]}]})
+    wanted(run, strategy="manual")
+    assert run.the(ev.NotificationRaised).message == "T: rolling_back by hand, people are awaited"
