@@ -50,6 +50,10 @@ def prometheus(gateway: httpx.Client, tmp_path: Path) -> Iterator[Prometheus]:
         yield running
 
 
+LATER = {"Age of snapshots"}
+"""Panels with nothing to show in the first minutes."""
+
+
 def work(gateway: httpx.Client) -> None:
     """Run a few workflows to their end, and one to where it waits for a person."""
     gateway.post("/api/v1/workflows/templates", json=TEMPLATE).raise_for_status()
@@ -88,8 +92,9 @@ def test_dashboard_and_alerts_fit_a_running_stack(
     prometheus.wait_for("sum(hive_coordinator_commit_seconds_count) > 0")
     asked = 'hive_http_requests_total{route="/api/v1/workflows/execute"}'
     prometheus.wait_for(f"{asked} == {RUNS + 1}")
-    for _title, expr in filled_in():
-        prometheus.wait_for(expr)
+    for title, expr in filled_in():
+        if title not in LATER:
+            prometheus.wait_for(expr)
     rules = httpx.get(f"{prometheus.url}/api/v1/rules", trust_env=False).json()["data"]["groups"]
     evaluated = [rule for group in rules for rule in group["rules"]]
     assert {rule["health"] for rule in evaluated} <= {"ok", "unknown"}

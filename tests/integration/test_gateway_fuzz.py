@@ -122,6 +122,8 @@ async def test_every_example_of_the_description_works(world: World) -> None:
         )
         named = [error["field"] for error in answer.json().get("errors", [])]
         good = answer.is_success or answer.status_code == 404 or named == ["url"]
+        # Some are answered by services that do not run here; then it says which.
+        good |= answer.status_code == 503 and "service running?" in answer.text
         assert good, (operation["operationId"], answer.text)
 
 

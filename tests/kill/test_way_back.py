@@ -47,8 +47,8 @@ pytestmark = [pytest.mark.kill, pytest.mark.slow, pytest.mark.timeout(400)]
 STRATEGIES: Final = ("immediate", "graceful", "checkpoint")
 SEEDS: Final = tuple(int(seed) for seed in os.environ.get("HIVE_TEST_KILL_SEEDS", "1").split(","))
 """Whom it strikes, and when; give others to look further."""
-KILLS: Final = 8
-KILLS_BEFORE_TICKS: Final = 4
+KILLS: Final = 6
+KILLS_BEFORE_TICKS: Final = 2
 BLOCK: Final = re.compile(r"^  ```sh\n(.*?)^  ```$", re.MULTILINE | re.DOTALL)
 ITEM: Final = re.compile(r"^- \[ \] \*\*(\d+)\.", re.MULTILINE)
 PATIENCE_S: Final = 240.0
@@ -174,7 +174,7 @@ async def test_a_person_who_follows_the_runbook_gets_there(seed: int, tmp_path: 
     with running_service() as service:
         async with running_world(tmp_path) as world:
             runs = await _begin(world.client, tmp_path, service, ("manual",))
-            await _strike(world.processes, chance)
+            await _strike(world.processes, chance, KILLS // 2)
             shell = _shell(tmp_path, world.gateway.url)
             runbooks = [await _pasted(world.client, run, shell) for run in runs]
             ticking = [

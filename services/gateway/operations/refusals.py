@@ -27,3 +27,13 @@ def refusals() -> Iterator[None]:
         raise problems.problem("invalid-request", f"{error}.") from None
     except HiveUnavailableError:
         raise problems.unavailable("The hive") from None
+
+
+@contextmanager
+def answered_by_a_service() -> Iterator[None]:
+    """The same where another service is asked: who does not answer is named."""
+    with refusals():
+        try:
+            yield
+        except HiveUnavailableError as error:
+            raise problems.problem("unavailable", f"{error}") from None

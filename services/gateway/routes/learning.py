@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.gateway.access import Gate, Reader, Teacher
-from services.gateway.operations.refusals import refusals
+from services.gateway.operations.refusals import answered_by_a_service
 from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
 
 router = APIRouter(prefix="/api/v1/learning", tags=["learning"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/v1/learning", tags=["learning"])
 @router.get("")
 async def get_learning(gate: Gate, _reader: Reader) -> LearningStatus:
     """How the learning service stands: what is kept, how far each model is, and its snapshot."""
-    with refusals():
+    with answered_by_a_service():
         return await gate.parts.learning.status()
 
 
@@ -22,7 +22,7 @@ async def get_learning(gate: Gate, _reader: Reader) -> LearningStatus:
 async def rebuild_models(gate: Gate, _teacher: Teacher, body: RebuildOrder) -> LearningStatus:
     """Build a model, or all, from what is kept. It begins at once and goes on by itself: the status
     tells how far it is. For admins."""
-    with refusals():
+    with answered_by_a_service():
         return await gate.parts.learning.rebuild(body)
 
 
@@ -30,5 +30,5 @@ async def rebuild_models(gate: Gate, _teacher: Teacher, body: RebuildOrder) -> L
 async def backfill_record(gate: Gate, _teacher: Teacher, body: BackfillOrder) -> LearningStatus:
     """Add the runs of executions that ended before the learning service listened, archived ones
     included. It may be done again: what is known counts once. For admins."""
-    with refusals():
+    with answered_by_a_service():
         return await gate.parts.learning.backfill(body)

@@ -15,7 +15,7 @@ from tests.simulation.system.mutations import MUTATIONS
 from tests.simulation.system.undo_mutations import UNDO_MUTATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
-SEEDS = int(os.environ.get("HIVE_SIM_SEEDS", "200"))
+SEEDS = int(os.environ.get("HIVE_SIM_SEEDS", "120"))
 QUICK = ("states-before-effects", "claims-ignored", "join-of-any", "no-dedup-of-entries")
 """Mutations that a few worlds show."""
 FEW, MANY = 60, 500
