@@ -65,7 +65,7 @@ from shared.commands.registry import CommandRegistry
 from shared.commands.signatures import signatures
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import close_all, run_service, until_stopped
+from shared.runtime.lifecycle import close_all, done_before, run_service, until_stopped
 from shared.runtime.logging import configure_logging
 from shared.runtime.meters import (
     BacklogMeter,
@@ -105,7 +105,7 @@ async def serve(settings: ExecutorSettings, stop: asyncio.Event) -> None:
     catalog = CommandCatalog.installed()
     registry = new_registry("executor", VERSION)
     errors = ErrorMeter(registry)
-    probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus)}
+    probes: dict[str, Probe] = {"nats": bus.probe}
     try:
         if settings.role in (Role.COORDINATOR, Role.BOTH):
             mongo = Mongo(settings.mongo_url, journaled=settings.durability is Durability.SAFE)
@@ -149,14 +149,7 @@ async def _streams_are_there(settings: ExecutorSettings, bus: Bus, stop: asyncio
         await ensure_streams(bus, replicas=settings.replicas)
         await set_room(bus, settings.capture_store_bytes)
         return True
-    waiting = asyncio.create_task(await_streams(bus))
-    stopping = asyncio.create_task(stop.wait())
-    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if waiting in done:
-        waiting.result()
-    return waiting in done
+    return await done_before(stop, await_streams(bus))
 
 
 async def _start_coordinator(
@@ -237,11 +230,6 @@ async def _start_housekeeping(
     await sole.start()
     await keeper.start()
     return [keeper.close, sole.close]
-
-
-async def _probe_nats(bus: Bus) -> None:
-    if not bus.connected:
-        raise ConnectionError("not connected")
 
 
 async def _start_runner(

@@ -54,7 +54,7 @@ from shared.ports.clock import Clock
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.learning_meter import LearningMeter
-from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
+from shared.runtime.lifecycle import Service, close_all, done_before, run_service, until_stopped
 from shared.runtime.logging import configure_logging
 from shared.runtime.meters import ErrorMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
@@ -86,7 +86,7 @@ async def serve(settings: LearningSettings, stop: asyncio.Event) -> None:
     bus = await connect(settings.nats_url, "learning")
     closers: list[Closer] = [bus.close]
     try:
-        if not await _streams_are_there(bus, stop):
+        if not await done_before(stop, await_learning_streams(bus)):
             return
         safe = settings.durability == "safe"
         mongo = Mongo(settings.mongo_url, journaled=safe)
@@ -100,7 +100,7 @@ async def serve(settings: LearningSettings, stop: asyncio.Event) -> None:
         await MongoOutcomeViews(mongo).ensure_indexes()
         registry = new_registry("learning", VERSION)
         meter = LearningMeter(registry, ErrorMeter(registry), [make().name for make in models])
-        probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+        probes: dict[str, Probe] = {"nats": bus.probe, "mongo": mongo.ping}
         server = MetricsServer(
             registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
         )
@@ -239,23 +239,6 @@ async def _endpoints(bus: Bus, desk: Desk) -> Closer:
     return service.close
 
 
-async def _streams_are_there(bus: Bus, stop: asyncio.Event) -> bool:
-    """Wait for the streams; false when told to stop meanwhile."""
-    waiting = asyncio.create_task(await_learning_streams(bus))
-    stopping = asyncio.create_task(stop.wait())
-    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if waiting in done:
-        waiting.result()
-    return waiting in done
-
-
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-async def _probe_nats(bus: Bus) -> None:
-    if not bus.connected:
-        raise ConnectionError("not connected")

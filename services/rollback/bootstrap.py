@@ -28,7 +28,7 @@ from shared.commands.signatures import signatures
 from shared.contracts import rpc, subjects
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
+from shared.runtime.lifecycle import Service, close_all, done_before, run_service, until_stopped
 from shared.runtime.logging import configure_logging
 from shared.runtime.meters import ErrorMeter, RollbackMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
@@ -57,7 +57,7 @@ async def serve(settings: RollbackSettings, stop: asyncio.Event) -> None:
     bus = await connect(settings.nats_url, "rollback")
     closers: list[Closer] = [bus.close]
     try:
-        if not await _streams_are_there(bus, stop):
+        if not await done_before(stop, await_streams(bus)):
             return
         mongo = Mongo(settings.mongo_url, journaled=settings.durability == "safe")
         publisher = Publisher(bus, grouped=settings.durability == "safe")
@@ -70,7 +70,7 @@ async def serve(settings: RollbackSettings, stop: asyncio.Event) -> None:
         )
         closers[:0] = [worker.close]
         closers[:0] = [await _endpoints(bus, desk)]
-        probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+        probes: dict[str, Probe] = {"nats": bus.probe, "mongo": mongo.ping}
         server = MetricsServer(
             registry, host=settings.metrics_host, port=settings.metrics_port, probes=probes
         )
@@ -80,18 +80,6 @@ async def serve(settings: RollbackSettings, stop: asyncio.Event) -> None:
         await until_stopped(stop, [worker.loop])
     finally:
         await close_all(*closers)
-
-
-async def _streams_are_there(bus: Bus, stop: asyncio.Event) -> bool:
-    """Wait for the streams; false when told to stop meanwhile."""
-    waiting = asyncio.create_task(await_streams(bus))
-    stopping = asyncio.create_task(stop.wait())
-    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if waiting in done:
-        waiting.result()
-    return waiting in done
 
 
 async def _desk(bus: Bus, mongo: Mongo) -> Desk:
@@ -131,8 +119,3 @@ async def _endpoints(bus: Bus, desk: Desk) -> Closer:
 
 async def _present(_question: rpc.Nothing) -> rpc.Done:
     return rpc.Done(done=True)
-
-
-async def _probe_nats(bus: Bus) -> None:
-    if not bus.connected:
-        raise ConnectionError("not connected")

@@ -30,7 +30,7 @@ from shared.contracts import rpc
 from shared.ports.embedder import Embedder
 from shared.runtime.clock import SystemClock, TimeSortedIds
 from shared.runtime.health import Probe
-from shared.runtime.lifecycle import Service, close_all, run_service, until_stopped
+from shared.runtime.lifecycle import Service, close_all, done_before, run_service, until_stopped
 from shared.runtime.logging import configure_logging
 from shared.runtime.meters import ErrorMeter, new_registry
 from shared.runtime.metrics_server import MetricsServer
@@ -66,9 +66,9 @@ async def serve(settings: SuggestionSettings, stop: asyncio.Event) -> None:
     closers: list[Closer] = [mongo.close, bus.close]
     registry = new_registry(SERVICE, VERSION)
     meter = SuggestionMeter(registry, ErrorMeter(registry))
-    probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+    probes: dict[str, Probe] = {"nats": bus.probe, "mongo": mongo.ping}
     try:
-        if not await _streams_are_there(bus, stop):
+        if not await done_before(stop, await_streams(bus)):
             return
         publisher = Publisher(bus, grouped=False)
         await publisher.start()
@@ -127,20 +127,3 @@ async def _endpoints(bus: Bus, made: SuggestionService, meter: SuggestionMeter) 
     await service.serve(going_on, meter.timed(going_on.name, made.autocomplete), at_once=AT_ONCE)
     await service.serve(rpc.NOTICE, meter.timed(rpc.NOTICE.name, made.notice), at_once=AT_ONCE)
     return service.close
-
-
-async def _streams_are_there(bus: Bus, stop: asyncio.Event) -> bool:
-    """Wait for the streams; false when told to stop meanwhile."""
-    waiting = asyncio.create_task(await_streams(bus))
-    stopping = asyncio.create_task(stop.wait())
-    done, pending = await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if waiting in done:
-        waiting.result()
-    return waiting in done
-
-
-async def _probe_nats(bus: Bus) -> None:
-    if not bus.connected:
-        raise ConnectionError("not connected")

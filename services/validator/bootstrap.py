@@ -62,7 +62,7 @@ async def serve(settings: ValidatorSettings, stop: asyncio.Event) -> None:
     closers: list[Closer] = [mongo.close, bus.close]
     metrics = new_registry(SERVICE, VERSION)
     meter = ValidatorMeter(metrics, ErrorMeter(metrics))
-    probes: dict[str, Probe] = {"nats": lambda: _probe_nats(bus), "mongo": mongo.ping}
+    probes: dict[str, Probe] = {"nats": bus.probe, "mongo": mongo.ping}
     try:
         commands = CommandRegistry.installed()
         sources = sources_over(bus, mongo)
@@ -99,8 +99,3 @@ def sources_over(bus: Bus, mongo: Mongo) -> Sources:
         outcomes=MongoOutcomeViews(mongo),
         clock=SystemClock(),
     )
-
-
-async def _probe_nats(bus: Bus) -> None:
-    if not bus.connected:
-        raise ConnectionError("not connected")

@@ -90,6 +90,18 @@ async def until_stopped(stop: asyncio.Event, loops: Sequence[asyncio.Task[None]]
         raise RuntimeError(f"{task.get_name()} ended by itself")
 
 
+async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work`, such as waiting for what others make; false when told to stop meanwhile. Raises
+    what the work raises."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if working in done:
+        working.result()
+    return working in done
+
+
 async def close_all(*closers: Callable[[], Awaitable[None]]) -> None:
     """Call each, in order, whatever the ones before raised; log what went wrong."""
     for close in closers:

@@ -155,8 +155,6 @@ def may_start(turn: Turn, key: str = "") -> bool:
     state = turn.state
     if stops(turn, key) or (state.slots and waits_to_begin(state)):
         return False
-    if state.validating and state.stop is None:
-        return False
     cancelling = state.stop is not None and state.stop.kind != "failure"
     return state.status is ExecutionStatus.CANCELLING if cancelling else state.status in _UNDER_WAY
 

@@ -51,6 +51,11 @@ class Bus:
         """How often the connection was made anew: what was under way before may be lost."""
         return int(self.client.stats["reconnects"])
 
+    async def probe(self) -> None:
+        """For health: raises `ConnectionError` while the server does not answer."""
+        if not self.connected:
+            raise ConnectionError("not connected")
+
     async def close(self) -> None:
         """Send what is buffered, then close."""
         if self.client.is_connected:

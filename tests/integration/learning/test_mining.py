@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.learning.world import PATIENCE_S, LearningWorld
+from tests.integration.learning.world import LearningWorld
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]
 
+PATIENCE_S = 100.0
+"""The service takes a quarter of a core, and has the rest of the machine's work to wait for."""
 SERVICES = ("nginx", "redis", "haproxy", "grafana")
 
 
