@@ -13,6 +13,7 @@ from tests.integration.learning.world import LearningWorld
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
+    pytest.mark.long,  # what other tests of the same servers recorded is mined, too
     pytest.mark.timeout(300),
 ]
 
