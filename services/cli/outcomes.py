@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli import rendering
@@ -74,11 +76,7 @@ def predict(
     query: dict[str, object] = {"parameter": parameter or None, "agent": agent or None}
     with open_gateway(url, key_file) as gateway:
         found = gateway.get(f"{API}/predictions/{quote(template, safe='')}", Prediction, query)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    for line in prediction_text(found):
-        rendering.console().print(line)
+    _print_one(found, prediction_text(found), as_json=as_json)
 
 
 @told
@@ -98,11 +96,7 @@ def show_failure(
 
     with open_gateway(url, key_file) as gateway:
         found = gateway.get(f"{API}/failures/{quote(failure, safe='')}", SignatureView)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    for line in failure_text(found):
-        rendering.console().print(line)
+    _print_one(found, failure_text(found), as_json=as_json)
 
 
 @told
@@ -119,11 +113,7 @@ def match(
     body: dict[str, object] = {"message": message, "code": code}
     with open_gateway(url, key_file) as gateway:
         found = gateway.post(f"{API}/failures/match", Matched, body)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    for line in matched_text(found):
-        rendering.console().print(line)
+    _print_one(found, matched_text(found), as_json=as_json)
 
 
 @told
@@ -196,13 +186,14 @@ def insights(
 
     with open_gateway(url, key_file) as gateway:
         page = gateway.get(f"{API}/insights", InsightPage, {"kind": kind, "limit": limit})
-    if as_json:
-        print_json(page.model_dump(mode="json"))
-    elif not page.items:
-        typer.echo("Nothing has been learned that is worth telling yet.")
-    else:
-        columns = ("SINCE", "KIND", "SURE", "INSIGHT")
-        rendering.console().print(rendering.table(columns, map(_insight_row, page.items)))
+    _print_page(
+        page,
+        page.items,
+        ("SINCE", "KIND", "SURE", "INSIGHT"),
+        [_insight_row(one) for one in page.items],
+        "Nothing has been learned that is worth telling yet.",
+        as_json=as_json,
+    )
 
 
 def _print_failures(url: str | None, key_file: KeyFile, *, as_json: bool, limit: int = 50) -> None:
@@ -237,6 +228,14 @@ def _print_proposals(
     )
 
 
+def _print_one(found: BaseModel, lines: Iterable[RenderableType], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for line in lines:
+        rendering.console().print(line)
+
+
 def _print_page(
     page: BaseModel,
     items: tuple[object, ...],
@@ -255,11 +254,7 @@ def _print_page(
 
 
 def _print_proposal(found: ProposalView, *, as_json: bool) -> None:
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    for line in proposal_text(found):
-        rendering.console().print(line)
+    _print_one(found, proposal_text(found), as_json=as_json)
 
 
 def _failure_row(one: SignatureView) -> tuple[object, ...]:

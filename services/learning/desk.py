@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 
+import structlog
+
 from services.learning.backfill import Backfill
 from services.learning.deriving import RunFollower
 from services.learning.housekeeping import Housekeeping
@@ -26,6 +28,8 @@ from shared.ports.collective import ConflictError, NotFoundError
 from shared.ports.record import RecordStore
 from shared.runtime.endings import end
 from shared.runtime.learning_meter import LearningMeter
+
+log = structlog.get_logger()
 
 MEASURE_S: Final = 5.0
 
@@ -143,8 +147,9 @@ class Desk:
                 for one in self._parts.keepers:
                     behind = await self._store.count(one.now.place)
                     self._meter.behind(one.name, behind, one.behind_s if behind else 0.0)
-            except Exception:
+            except Exception as error:
                 self._meter.errors.count("internal")
+                log.warning("not measured how far models are", error=str(error))
             spent = self._pace.spent_s
             self._meter.busy.inc(spent - counted)
             counted = spent
