@@ -3,20 +3,21 @@
 import os
 from collections.abc import Iterator
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in services; read when numpy is imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# As in services; numpy reads it when it is imported. Sums depend on how many threads add them.
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.servers import Servers, open_servers, unique_database
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-"""Before numpy: as services have it. Sums of floats depend on how many threads add them."""
+SUITE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+"""The same examples each time, so that whoever is told of a failure sees it, too; a busy machine is
+no defect. `hv test --search` looks at others."""
 
-settings.register_profile(
-    "hive", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # a busy machine is no defect
-settings.load_profile("hive")
+settings.register_profile("suite", SUITE)
+settings.register_profile("search", SUITE, derandomize=False, max_examples=1000)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

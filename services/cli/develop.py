@@ -99,16 +99,25 @@ LONG_TESTS: tuple[str, ...] = (
 )
 """Clusters and storms, each busy with the processor for minutes."""
 
+SEARCH_TESTS: tuple[str, ...] = (
+    *("-q", "-n", "2", "--durations=15"),
+    *("-m", "hypothesis", "--hypothesis-profile=search"),
+)
+"""Properties only, with more examples than the suite has, and others each time."""
+
 
 def run_tests(
     context: typer.Context,
     long: Annotated[bool, typer.Option("--long", help="Run those that take minutes.")] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Look for examples that break a property.")
+    ] = False,
 ) -> None:
     """Run the tests; arguments go to pytest (for example: hv test -m kill -x).
 
     Without arguments everything runs but what takes minutes, which `--long` runs.
     """
-    suite = LONG_TESTS if long else DEFAULT_TESTS
+    suite = SEARCH_TESTS if search else LONG_TESTS if long else DEFAULT_TESTS
     raise typer.Exit(_run_module("pytest", *(context.args or suite)))
 
 

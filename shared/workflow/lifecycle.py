@@ -116,7 +116,9 @@ def approval_answered(turn: Turn, answer: msg.ApprovalAnswered) -> None:
 
 
 def approval_delegated(turn: Turn, wish: msg.ApprovalDelegated) -> None:
-    """A person hands the vote to somebody else."""
+    """A person hands the vote to somebody else. As with answers, what has changed since it was
+    asked is asked anew first: a wish that comes twice is about one round."""
+    tend(turn)
     delegated(turn, wish)
 
 

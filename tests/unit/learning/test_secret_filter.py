@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.learning.secret_filter import MASK, text_without_secrets, without_secrets
@@ -68,6 +68,7 @@ def test_what_is_around_stays(line: str, filtered: str) -> None:
 
 
 @given(secret=secrets, form=st.sampled_from(WITH_SECRET))
+@example(secret="A0000:", form="psexec.py corp/bob:S3cr3t!@10.0.0.1")
 def test_any_secret_in_a_known_place(secret: str, form: str) -> None:
     """Whatever the secret is, nothing of it is left where one is known to stand."""
     line = form.replace(SECRET, secret)

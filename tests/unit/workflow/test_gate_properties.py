@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.workflow import events as ev
@@ -106,6 +106,10 @@ class Gated:
 
 @settings(max_examples=300, deadline=None)
 @given(rules, st.lists(answers | delegations | timers | changes, max_size=14))
+@example(
+    {"quorum": 2, "allow_self_approval": True, "expires_after_s": 60},
+    [("answer", "bob", True, "now", ""), ("change", 1), ("delegate", "bob", "ryan")],
+)
 def test_only_what_people_approved_runs(rule: dict[str, Any], actions: list[Any]) -> None:
     """Nothing runs but what enough people, none of them barred, approved by its hash; time never
     approves, and what is closed has no timers."""
