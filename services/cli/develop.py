@@ -145,7 +145,7 @@ def lock() -> None:
     for source, target in (*LOCKS, WITHOUT_DEPENDENCIES):
         command = [*_COMPILE, source, "--output-file", target]
         if (source, target) == WITHOUT_DEPENDENCIES:
-            command.append("--no-deps")
+            command += ["--no-deps", "--constraints", LOCKS[1][1]]
         elif target != LOCKS[0][1]:
             command += ["--constraints", LOCKS[0][1]]
         code = _run_module(*command)

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 
 K1: Final = 1.2
 B: Final = 0.5

@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 
+from shared.suggest.arrays import Array
 from shared.suggest.cue import Cue
 from shared.suggest.cues_of_events import OF_EVENTS
 from shared.suggest.cues_of_requests import OF_REQUESTS
-from shared.suggest.encoder import Array
 
 MOST_CHARACTERS: Final = 4_000
 """Of a longer text the beginning counts."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from shared.ports.embedder import Embedder
 from shared.suggest import cues, words
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 
 MOST_CHARACTERS: Final = 20_000
 """Of a longer text only the beginning is looked at."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.suggest import cues, words
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 from shared.suggest.evidence import Evidence, Reader
 from shared.suggest.reasons import MOST, CueReason, Reasons, Similar, WordReason, telling
 from shared.suggest.situations import Profile

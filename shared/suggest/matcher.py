@@ -25,8 +25,8 @@ import numpy as np
 
 from shared.ports.embedder import Embedder
 from shared.suggest import nothing, softmax
+from shared.suggest.arrays import Array
 from shared.suggest.bm25 import Bm25
-from shared.suggest.encoder import Array
 from shared.suggest.evidence import Evidence, Reader
 from shared.suggest.explaining import choice_of, explain
 from shared.suggest.neighbours import FEATURES, Neighbours

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 from shared.suggest.softmax import Classes
 
 KEPT: Final = 4

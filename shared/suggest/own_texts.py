@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 from shared.suggest.matcher import Answer, Match
 
 NEAR: Final = 0.55

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 
 Classes = NDArray[np.integer[Any]]
 """Whole numbers, each the place of a class."""

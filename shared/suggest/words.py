@@ -22,7 +22,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 
 PLACES: Final = 1_024
 """Length of a vector of words."""

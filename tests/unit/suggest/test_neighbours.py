@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.suggest.encoder import Array
+from shared.suggest.arrays import Array
 from shared.suggest.neighbours import Neighbours
 
 
