@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from shared.learning.secret_filter import MASK, without_secrets
@@ -129,9 +130,13 @@ def looks_secret(value: Any) -> bool:
     """Whether a value looks like a secret, or names one."""
     if isinstance(value, (list, tuple)):
         return any(looks_secret(one) for one in value)
-    if not isinstance(value, str):
-        return False
-    return bool(_SECRET_VALUE.search(value)) or MASK in value or without_secrets(value) != value
+    return isinstance(value, str) and _text_looks_secret(value)
+
+
+@lru_cache(maxsize=4_096)
+def _text_looks_secret(text: str) -> bool:
+    """Kept for the texts of late: the same few are suggested again and again."""
+    return bool(_SECRET_VALUE.search(text)) or MASK in text or without_secrets(text) != text
 
 
 def _candidates(

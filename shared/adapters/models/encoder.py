@@ -15,6 +15,7 @@ stay where they are, mapped from their file.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -58,11 +59,15 @@ class Encoder:
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """One thread for each text: others wait for the same cores."""
+    """One thread for each text: others wait for the same cores. Read from a file, since a session
+    keeps the bytes that it is given."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(model)
+        file.flush()
+        return onnxruntime.InferenceSession(file.name, options, providers=["CPUExecutionProvider"])
 
 
 class _Graph:

@@ -31,6 +31,9 @@ MOST_TOKENS: Final = 96
 CACHED_TEXTS: Final = 4_096
 """Vectors kept, 1.5 KiB each; the one used longest ago goes first."""
 
+_LET_GO_AFTER: Final = 200
+"""Texts after which the pages that they were read from are let go: around each some more come."""
+
 _MAX_HEADER: Final = 1 << 20
 _TYPES: Final = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
 
@@ -60,6 +63,8 @@ class MiniLM:
             self._encoder = Encoder(tensors, heads)
         except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
             raise ModelUnreadableError(f"the text model in {folder}: {error!r}") from error
+        self._tensors = tensors
+        self._read = 0
         _let_go(tensors)
         self.dimensions = self._encoder.dimensions
         self._cache: OrderedDict[str, Array] = OrderedDict()
@@ -75,6 +80,9 @@ class MiniLM:
         vector = self._encoder.encode(self._words.ids(text, MOST_TOKENS))
         vector.flags.writeable = False
         with self._lock:
+            self._read += 1
+            if self._read % _LET_GO_AFTER == 0:
+                _let_go(self._tensors)
             self._cache[text] = vector
             while len(self._cache) > CACHED_TEXTS:
                 self._cache.popitem(last=False)
