@@ -14,14 +14,15 @@ from shared.adapters.mongo.analytics import MongoAnalyticsStore
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.cursors import MongoCursors
 from shared.adapters.mongo.memories import MongoMemories
-from shared.adapters.mongo.record import MongoRecordStore
 from shared.analytics.fold import Analytics
 from shared.ports.clock import Clock
+from shared.ports.record import RecordStore
 
 
 def of_runs(
     settings: LearningSettings,
     mongo: Mongo,
+    store: RecordStore,
     keepers: Sequence[ModelKeeper],
     pace: Pace,
     clock: Clock,
@@ -38,7 +39,7 @@ def of_runs(
     }
     if settings.learning_memories:
         made["memories"] = RunRememberer(
-            MongoRecordStore(mongo),
+            store,
             MongoMemories(mongo),
             MongoCursors(mongo),
             clock,

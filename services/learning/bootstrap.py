@@ -25,6 +25,7 @@ from services.learning.pace import Pace
 from services.learning.reading import EndedRuns
 from services.learning.settings import LearningSettings
 from services.learning.standing import Standing
+from services.learning.tail import RecordTail
 from shared.adapters.mongo.archive import MongoArchive
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.ended import MongoEndedExecutions
@@ -51,6 +52,7 @@ from shared.commands.signatures import signatures
 from shared.contracts import rpc
 from shared.learning.fold import Fold
 from shared.ports.clock import Clock
+from shared.ports.record import RecordStore
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Probe
 from shared.runtime.learning_meter import LearningMeter
@@ -151,7 +153,7 @@ def _desk(
     models: Models,
 ) -> Desk:
     clock, arrivals = SystemClock(), Arrivals()
-    store, snapshots = MongoRecordStore(mongo), MongoSnapshots(mongo)
+    store, snapshots = RecordTail(MongoRecordStore(mongo)), MongoSnapshots(mongo)
     runs = EndedRuns(
         MongoExecutionQueries(mongo),
         MongoArchive(mongo),
@@ -183,7 +185,7 @@ def _desk(
         beside={
             "mining": _mining(settings, store, mongo, publisher, clock),
             "outcomes": _outcomes(keepers, mongo, publisher, pace, clock),
-            **analytics.of_runs(settings, mongo, keepers, pace, clock),
+            **analytics.of_runs(settings, mongo, store, keepers, pace, clock),
         },
     )
     return Desk(owner, parts, store, pace, clock, meter)
@@ -191,7 +193,7 @@ def _desk(
 
 def _mining(
     settings: LearningSettings,
-    store: MongoRecordStore,
+    store: RecordStore,
     mongo: Mongo,
     publisher: Publisher,
     clock: Clock,

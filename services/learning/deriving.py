@@ -12,7 +12,7 @@ The law:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -58,6 +58,9 @@ DEFECTS: Final = (ValueError, TypeError, AttributeError, LookupError, Arithmetic
 PATTERNS: Final = tuple(f"execution.{status}" for status in (*ENDS, *ROLLBACK_ENDS))
 
 
+_Known = tuple[ExecutionState, Meant, Ending, Sequence[HistoryEntry]]
+
+
 class NotStoredYetError(Exception):
     """The end of an execution is not stored yet."""
 
@@ -82,16 +85,19 @@ class Deriver:
     async def items(self, state: ExecutionState, ending: Ending | None) -> Sequence[AnyRecord]:
         """What an execution is in the record: its steps' commands, its run, its rollbacks; `ending`
         where it is known. Nothing of one that has not ended, or that validation refused."""
-        if is_refused(state):
+        return await self.items_of([(state, ending)])
+
+    async def items_of(
+        self, ended: Sequence[tuple[ExecutionState, Ending | None]]
+    ) -> Sequence[AnyRecord]:
+        """The same of several, one after another."""
+        looked = [await self._known(state, ending) for state, ending in ended]
+        known = [one for one in looked if one is not None]
+        if not known:
             return ()
-        history: Sequence[HistoryEntry] = ()
-        if state.rollback is not None:
-            history = await self._runs.history(state.execution_id)
-        ended = ending or ending_of(state, history)
-        if ended is None:
-            return ()
-        meant = await self._runs.meant(state.template_id, state.template_version)
-        found = await self._pace.run(lambda: _derived(state, meant, ended, history))
+        found = await self._pace.run(lambda: [item for one in known for item in _derived(*one)])
+        if not any(isinstance(one, RecordedCommand) for one in found):
+            return found
         orders = [one.item for one in await self._store.orders()]
         off = await self._choices.off()
         return [
@@ -100,6 +106,19 @@ class Deriver:
             if not (isinstance(one, RecordedCommand) and one.user in off)
             and not is_forgotten(one, orders)
         ]
+
+    async def _known(self, state: ExecutionState, ending: Ending | None) -> _Known | None:
+        """What an execution's items are made of; None where it has none."""
+        if is_refused(state):
+            return None
+        history: Sequence[HistoryEntry] = ()
+        if state.rollback is not None:
+            history = await self._runs.history(state.execution_id)
+        ended = ending or ending_of(state, history)
+        if ended is None:
+            return None
+        meant = await self._runs.meant(state.template_id, state.template_version)
+        return state, meant, ended, history
 
     async def add(self, items: Sequence[AnyRecord]) -> None:
         """Add items to the record; one that can never be in it is left out."""
@@ -147,7 +166,11 @@ class RunFollower:
             await self._feed.close()
 
     async def _deal_with(self, events: Sequence[FedEvent]) -> None:
-        """Several at once: one that is not stored yet keeps no other waiting."""
+        """Those that are stored together, the others beside each other: one that is not stored yet
+        keeps no other waiting."""
+        rest: list[FedEvent] = []
+        for begin in range(0, len(events), BESIDE):
+            rest += await self._together(events[begin : begin + BESIDE])
         room = asyncio.Semaphore(BESIDE)
 
         async def deal(fed: FedEvent) -> None:
@@ -155,10 +178,23 @@ class RunFollower:
                 if await self._dealt_with(fed):
                     await self._feed.acknowledge([fed])
 
-        results = await asyncio.gather(*(deal(fed) for fed in events), return_exceptions=True)
+        results = await asyncio.gather(*(deal(fed) for fed in rest), return_exceptions=True)
         for error in results:
             if isinstance(error, BaseException):
                 raise error
+
+    async def _together(self, events: Sequence[FedEvent]) -> Sequence[FedEvent]:
+        """Deal with those whose end is stored; gives the others, and all where one is a defect."""
+        try:
+            states = await self._runs.live([fed.event.execution_id or "" for fed in events])
+            ready = [fed for fed in events if _is_told(fed, states)]
+            found = [(states[fed.event.execution_id or ""], _ending(fed)) for fed in ready]
+            await self._deriver.add(await self._deriver.items_of(found))
+        except DEFECTS:
+            return events
+        self._meter.runs.inc(sum(ending is not None and not is_refused(s) for s, ending in found))
+        await self._feed.acknowledge(ready)
+        return [fed for fed in events if fed not in ready]
 
     async def _dealt_with(self, fed: FedEvent) -> bool:
         """False where it is to come again."""
@@ -177,9 +213,8 @@ class RunFollower:
         event = fed.event
         if event.execution_id is None or event.type not in PATTERNS:
             return
-        status = event.type.removeprefix("execution.")
         state = await self._stored(event.execution_id, event.version)
-        ending = Ending(status, event.at_ms) if status in ENDS else None
+        ending = _ending(fed)
         items = await self._deriver.items(state, ending)
         await self._deriver.add(items)
         self._meter.runs.inc(ending is not None and bool(items))
@@ -195,6 +230,18 @@ class RunFollower:
             if loop.time() > until:
                 raise NotStoredYetError(execution_id)
             await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _is_told(fed: FedEvent, states: Mapping[str, ExecutionState]) -> bool:
+    """True where an event is an end that is stored."""
+    state = states.get(fed.event.execution_id or "")
+    return state is not None and fed.event.type in PATTERNS and state.version >= fed.event.version
+
+
+def _ending(fed: FedEvent) -> Ending | None:
+    """The end that an event tells of; None where it is that of a rollback."""
+    status = fed.event.type.removeprefix("execution.")
+    return Ending(status, fed.event.at_ms) if status in ENDS else None
 
 
 def _derived(

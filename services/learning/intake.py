@@ -27,16 +27,25 @@ log = structlog.get_logger()
 AT_ONCE: Final = 500
 WAIT_S: Final = 1.0
 AGAIN_S: Final = 2.0
+GATHER_S: Final = 0.2
 
 
 class Arrivals:
-    """Tells those who wait that the store has more."""
+    """Tells those who wait that the store has more, soon: what comes in a moment is one piece of
+    news."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_s: float = GATHER_S) -> None:
+        self._gather_s = gather_s
         self._event = asyncio.Event()
+        self._soon: asyncio.TimerHandle | None = None
 
     def tell(self) -> None:
         """There is more."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(self._gather_s, self._wake)
+
+    def _wake(self) -> None:
+        self._soon = None
         self._event.set()
         self._event = asyncio.Event()
 

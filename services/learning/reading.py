@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,10 @@ class EndedRuns:
             return state
         archived = await self._archive.get(execution_id)
         return archived.stored.state if archived is not None else None
+
+    async def live(self, execution_ids: Collection[str]) -> Mapping[str, ExecutionState]:
+        """The newest states of those that are live, by id."""
+        return await self._live.get_many(execution_ids)
 
     async def history(self, execution_id: str) -> Sequence[HistoryEntry]:
         """All that is kept of what happened, in order, each entry once. The live part is read

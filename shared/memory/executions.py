@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shared.contracts.api.executions import ExecutionSummary
 from shared.ports.executions import ExecutionQuery
@@ -27,6 +27,10 @@ class MemoryExecutionQueries:
     async def get(self, execution_id: str) -> ExecutionState | None:
         """The state as last stored."""
         return self._states.get(execution_id)
+
+    async def get_many(self, execution_ids: Collection[str]) -> Mapping[str, ExecutionState]:
+        """The states as last stored, by id."""
+        return {one: self._states[one] for one in execution_ids if one in self._states}
 
     async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:
         """Those that fit, newest first."""

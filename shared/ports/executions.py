@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,10 @@ class ExecutionQueries(Protocol):
 
     async def get(self, execution_id: str) -> ExecutionState | None:
         """The state as last stored, or `None`."""
+        ...
+
+    async def get_many(self, execution_ids: Collection[str]) -> Mapping[str, ExecutionState]:
+        """The states as last stored, by id; those that are not there are left out."""
         ...
 
     async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:

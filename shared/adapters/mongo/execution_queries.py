@@ -5,7 +5,7 @@ The coordinator writes what is read here (`shared.adapters.mongo.executions`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
@@ -48,6 +48,11 @@ class MongoExecutionQueries:
         """The state as last stored."""
         document = await self._executions.find_one({"_id": execution_id}, {"state": 1})
         return None if document is None else ExecutionState.model_validate_json(document["state"])
+
+    async def get_many(self, execution_ids: Collection[str]) -> Mapping[str, ExecutionState]:
+        """The states as last stored, by id."""
+        found = self._executions.find({"_id": {"$in": list(execution_ids)}}, {"state": 1})
+        return {d["_id"]: ExecutionState.model_validate_json(d["state"]) async for d in found}
 
     async def find(self, query: ExecutionQuery) -> Sequence[ExecutionSummary]:
         """Those that fit, newest first; states are not read."""

@@ -137,6 +137,8 @@ class TestExecutions:
         await stores.write(odd, (), 1)
         assert await stores.executions.get("ex_1") == odd
         assert await stores.executions.get("ex_2") is None
+        assert await stores.executions.get_many(["ex_2", "ex_1"]) == {"ex_1": odd}
+        assert await stores.executions.get_many([]) == {}
 
     async def test_lists_filter_and_page(self, stores: Stores) -> None:
         """Filters hold together; a page goes on after creation time and id."""

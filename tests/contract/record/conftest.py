@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.learning.tail import RecordTail
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.nats.connection import connect
@@ -71,13 +72,15 @@ async def stream(request: pytest.FixtureRequest) -> AsyncIterator[Stream]:
         await bus.close()
 
 
-@pytest.fixture(params=["memory", "mongo"])
+@pytest.fixture(params=["memory", "mongo", "memory, its tail in hand", "mongo, its tail in hand"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[RecordStore]:
-    if request.param == "memory":
-        yield MemoryRecordStore()
+    """The whole record, or with its newest two items in hand."""
+    kind, _, in_hand = request.param.partition(", ")
+    if kind == "memory":
+        yield RecordTail(MemoryRecordStore(), most=2) if in_hand else MemoryRecordStore()
         return
     mongo = Mongo(request.getfixturevalue("mongo_url"), journaled=False)
     made = MongoRecordStore(mongo)
     await made.ensure_indexes()
-    yield made
+    yield RecordTail(made, most=2) if in_hand else made
     await mongo.close()
