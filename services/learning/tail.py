@@ -5,7 +5,6 @@ one process writes the record at a time, and begins anew with each turn. What is
 with all in front of it, and read from the store again.
 """
 
-
 from __future__ import annotations
 
 from bisect import bisect_right
