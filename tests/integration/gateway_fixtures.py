@@ -14,6 +14,8 @@ import pytest_asyncio
 
 from services.executor.bootstrap import serve
 from services.executor.settings import ExecutorSettings
+from shared.adapters.nats.connection import connect
+from shared.adapters.nats.streams import ensure_streams
 from tests.integration.gateway_world import World, open_world
 from tests.servers import Servers, unique_database
 
@@ -27,6 +29,15 @@ def own_database(servers: Servers) -> Iterator[str]:
     yield url
     with MongoClient[dict[str, object]](url) as client:
         client.drop_database(client.get_default_database().name)
+
+
+async def emptied(servers: Servers, *streams: str) -> None:
+    """Take what other modules left out of streams that all of them share."""
+    admin = await connect(servers.nats_url(), "test")
+    await ensure_streams(admin)
+    for stream in streams:
+        await admin.jetstream.purge_stream(stream)
+    await admin.close()
 
 
 @asynccontextmanager

@@ -5,25 +5,31 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from services.learning.mining import Miner, MiningPorts
 from shared.adapters.mongo.proposals import MongoProposals
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.record import NatsRecordFeed
+from shared.contracts import subjects
 from shared.runtime.clock import SystemClock
 from tests.integration.gateway_answers import problem
-from tests.integration.gateway_fixtures import busy_world  # noqa: F401 - a fixture
+from tests.integration.gateway_fixtures import busy_world, emptied  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
 from tests.integration.hv_of_world import terminal
+from tests.servers import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROPOSALS = "/api/v1/proposals"
 WORKFLOWS = "/api/v1/workflows"
+RUN = token_hex(4)
+"""Ids are this test's own: the bus drops one that another test sent lately."""
 NAMES = ("shop", "wiki", "mail", "blog")
 
 
@@ -38,7 +44,7 @@ async def recorded(world: World, user: str, folder: Path) -> None:
             f"chmod 600 {folder}/{name}/{name}.conf",
         ]
         body = [
-            {"id": f"{number}-{step}", "command": line, "session": str(number), "exit": 0,
+            {"id": f"{RUN}-{number}-{step}", "command": line, "session": str(number), "exit": 0,
              "cwd": str(folder), "at_ms": 1_767_600_000_000 + number * 10**7 + step * 9_000,
              "duration_ms": 20, "source": "shell"}
             for step, line in enumerate(lines)
@@ -66,6 +72,12 @@ async def the_open_one(world: World) -> dict[str, Any]:
     listed = (await world.client.get(PROPOSALS, params={"standing": "open"})).json()
     (found,) = [i for i in listed["items"] if "mkdir" in i["proposal"]["title"]]
     return dict(found)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def nothing_recorded(servers: Servers) -> None:
+    """What others record is found, too."""
+    await emptied(servers, subjects.RECORD)
 
 
 @pytest.fixture(scope="module")

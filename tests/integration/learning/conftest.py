@@ -8,12 +8,10 @@ import pytest
 import pytest_asyncio
 
 from shared.adapters.mongo.connection import Mongo
-from shared.adapters.nats.connection import connect
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.record import NatsRecordSink
-from shared.adapters.nats.streams import ensure_streams
 from shared.contracts import subjects
-from tests.integration.gateway_fixtures import executor, own_database
+from tests.integration.gateway_fixtures import emptied, executor, own_database
 from tests.integration.gateway_world import open_world
 from tests.integration.learning.world import LearningWorld
 from tests.servers import Servers
@@ -25,11 +23,7 @@ async def learning_world(
 ) -> AsyncIterator[LearningWorld]:
     """The record and the events of others are not in it."""
     home = tmp_path_factory.mktemp("learning")
-    admin = await connect(servers.nats_url(), "test")
-    await ensure_streams(admin)
-    for stream in (subjects.RECORD, subjects.EVENTS):
-        await admin.jetstream.purge_stream(stream)
-    await admin.close()
+    await emptied(servers, subjects.RECORD, subjects.EVENTS)
     with own_database(servers) as mongo_url:
         env = {
             "HIVE_NATS_URL": servers.nats_url("learning"),
