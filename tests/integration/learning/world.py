@@ -28,6 +28,7 @@ from shared.learning.records import AnyRecord, Forget, RecordedCommand
 from tests.integration.gateway_world import World
 
 PATIENCE_S = 40.0
+WORKS = "is the active one"
 LINES = ("git pull", "make test", "make deploy", "tail -n 20 app.log", "ssh root@10.0.0.7")
 NOW_MS = int(time.time() * 1000)
 """What is older than it is kept for goes."""
@@ -83,18 +84,16 @@ class LearningWorld:
         # Who was killed holds the lease until it expires: here, at once.
         lease = f"$KV.{subjects.LEASES_BUCKET}.learning"
         await self.bus.jetstream.purge_stream(f"KV_{subjects.LEASES_BUCKET}", subject=lease)
+        self.child, log = await self.another()
+        await said(self.child, log, WORKS)
+
+    async def another(self) -> tuple[Child, Path]:
+        """One more process of the service, which need not work; and its log."""
         self.starts += 1
         log = self.home / f"learning-{self.starts}.log"
         argv = [sys.executable, "-m", "services.learning"]
         env = {**os.environ, "PYTHONPATH": str(REPO_ROOT), **self.env}
-        self.child = await asyncio.to_thread(Child, argv, env, log)
-
-        def works() -> bool:
-            assert self.child is not None
-            assert self.child.running, tail(log)
-            return log.exists() and "is the active one" in log.read_text(encoding="utf-8")
-
-        await until(works, lambda: tail(log))
+        return await asyncio.to_thread(Child, argv, env, log), log
 
     async def kill(self) -> None:
         """kill -9."""
@@ -162,6 +161,16 @@ class LearningWorld:
     async def rebuilt(self) -> bytes:
         """The model that follows from what is kept, folded here."""
         return await folded(NextCommandFold(), self.store)
+
+
+async def said(child: Child, log: Path, what: str) -> None:
+    """Wait until a process says something, which it does as long as it lives."""
+
+    def says() -> bool:
+        assert child.running, tail(log)
+        return log.exists() and what in log.read_text(encoding="utf-8")
+
+    await until(says, lambda: tail(log))
 
 
 async def folded(fold: Fold, store: MongoRecordStore) -> bytes:
