@@ -19,7 +19,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -60,8 +60,7 @@ the descent, which it needs less, since what all templates share has more exampl
 _FEWEST_FIRST_STEPS: Final = 20
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A template that a text may ask for."""
 
     template: str
@@ -222,7 +221,8 @@ class Matcher:
 
     def match(self, text: str) -> Answer:
         """What a text asks for."""
-        return self._answer(self._scores(self._reader.read(text)))
+        read = self._reader.read(text)
+        return self._answer(self._scores(read, self._fit(read)))
 
     def knows(self, template: str | None) -> bool:
         """Whether it is one of the templates, or nothing."""
@@ -241,7 +241,7 @@ class Matcher:
         """
         cls = self._class_of(template)
         read = self._reader.read(text)
-        scores = self._scores(read)
+        scores = self._scores(read, self._fit(read))
         answer = self._answer(scores)
         self._sharpen(scores, cls, weight)
         if len(self._learned) >= self._most_learned * 5 // 4:
@@ -270,17 +270,22 @@ class Matcher:
         """What a text asks for, with the reasons of the likeliest `most` templates that are at
         least so likely; all from one reading."""
         read = self._reader.read(text)
-        answer = self._answer(self._scores(read))
+        fit = self._fit(read)
+        scores = self._scores(read, fit)
+        answer = self._answer(scores)
         told = [m.template for m in answer.matches[:most] if m.confidence >= least]
-        reasons = {name: self._explained(read, self._class[name]) for name in told}
+        reasons = {name: self._explained(read, fit, scores, self._class[name]) for name in told}
         return Look(answer, read.likeness, reasons)
 
     def explain(self, text: str) -> Reasons:
         """Why a text is answered as it is."""
-        return self._explained(self._reader.read(text))
+        read = self._reader.read(text)
+        fit = self._fit(read)
+        return self._explained(read, fit, self._scores(read, fit))
 
-    def _explained(self, read: Evidence, cls: int | None = None) -> Reasons:
-        scores = self._scores(read)
+    def _explained(
+        self, read: Evidence, fit: Array, scores: Array, cls: int | None = None
+    ) -> Reasons:
         chances = softmax.probabilities(scores * np.float32(self.sharpness))
         choice = choice_of(chances, cls)
         near = self._neighbours.nearest(read.likeness, choice.cls, MOST)
@@ -291,9 +296,7 @@ class Matcher:
             else Similar(None, like, self._learned[i - given].execution)
             for i, like in near
         ]
-        return explain(
-            read, self._fit(read), choice, self._weights, self._reader, self.profiles, similar
-        )
+        return explain(read, fit, choice, self._weights, self._reader, self.profiles, similar)
 
     def _class_of(self, template: str | None) -> int:
         return self._none if template is None else self._class[template]
@@ -311,18 +314,18 @@ class Matcher:
         near = self._neighbours.of(read.likeness)
         return np.concatenate([near, self._bm25_of(read, None)[:, None]], axis=1)
 
-    def _scores(self, read: Evidence) -> Array:
-        scores: Array = self._weights.scores(read.vector[None, :], self._fit(read)[None, ...])[0]
+    def _scores(self, read: Evidence, fit: Array) -> Array:
+        scores: Array = self._weights.scores(read.vector[None, :], fit[None, ...])[0]
         return scores
 
     def _answer(self, scores: Array) -> Answer:
         chances = softmax.probabilities(scores * np.float32(self.sharpness))
         order = np.argsort(-chances[: self._none], kind="stable")
-        found = [(self.profiles[i], float(chances[i])) for i in order]
-        return Answer(
-            tuple(Match(one.id, one.name, chance) for one, chance in found),
-            float(chances[self._none]),
+        likeliest = zip(order.tolist(), chances[order].tolist(), strict=True)
+        found = tuple(
+            Match(self.profiles[i].id, self.profiles[i].name, chance) for i, chance in likeliest
         )
+        return Answer(found, float(chances[self._none]))
 
     def _sharpen(self, scores: Array, cls: int, weight: float) -> None:
         """One step down the log loss of this text, along the sharpness alone."""
