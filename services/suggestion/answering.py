@@ -190,7 +190,9 @@ class Answering:
         likely = [
             one
             for one in model.predict(situation, seen.question.limit)
-            if one.confidence >= LEAST_OF_COMMAND and not looks_secret(one.text)
+            if one.confidence >= LEAST_OF_COMMAND
+            and not looks_secret(one.text)
+            and not self._models.hidden.hides(one.text)
         ]
         following = self._following(seen)
         texts = dict.fromkeys([*following, *(one.text for one in likely)])

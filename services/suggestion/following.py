@@ -8,8 +8,11 @@ The law:
 * An item comes once: what was seen lately by its type and id is left out.
 * Models are moved on the event loop, an item at a time; between items questions are answered.
 * A model that cannot forget exactly is made anew from a snapshot in which the order is obeyed, and
-  the record after it. Until one is there the model stays as it is, but texts of that user are gone
-  from the next-command model at once, and feedback and sessions of that user with it.
+  the record after it. Until one is there the model stays as it is, but what was to be forgotten is
+  gone from answers at once: texts of a user from the next-command model, a line by hiding it
+  (`hiding`), and all feedback and sessions.
+* One model that is made anew obeys all orders up to that of its snapshot; what later ones name is
+  gone from it at once, too.
 """
 
 from __future__ import annotations
@@ -56,15 +59,18 @@ class Following:
         record: ReadsRecord,
         snapshots: ReadsSnapshots,
         heard: Heard | None = None,
+        *,
+        look_s: float = REBUILD_LOOK_S,
     ) -> None:
         self.models = models
         self._feed = feed
         self._record = record
         self._snapshots = snapshots
         self._heard = heard
+        self._look_s = look_s
         self._places: dict[str, int] = dict.fromkeys(MAKERS, 0)
-        self._orders: dict[str, int] = {}
-        """Models that must be made anew, with the place of the latest order."""
+        self._orders: dict[str, dict[int, Forget]] = {}
+        """Models that must be made anew, with the orders that wait for it, by their places."""
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lately: deque[Placed] = deque(maxlen=LATELY)
         self._tasks: list[asyncio.Task[None]] = []
@@ -165,15 +171,17 @@ class Following:
             if not isinstance(placed.item, Forget):
                 fold.apply(placed.item, placed.place)
             elif not fold.forget(placed.item):
-                self._orders[name] = placed.place
-                self._hide(name, placed.item)
+                self._orders.setdefault(name, {})[placed.place] = placed.item
+                self._hide(name, placed.item, placed.place)
         except Exception:
             log.exception("item not learned", model=fold.name, place=placed.place)
         self._places[name] = placed.place
 
-    def _hide(self, name: str, order: Forget) -> None:
-        """What can be gone at once is gone at once."""
-        if name == "commands" and order.user and not order.command:
+    def _hide(self, name: str, order: Forget, place: int) -> None:
+        """What is to be forgotten is gone from answers at once."""
+        if name == "commands" and order.command:
+            self.models.hidden.hide(order, place)
+        elif name == "commands":
             self.models.commands.model.forget_user(order.user)
         elif name in ("sessions", "feedback"):
             setattr(self.models, name, MAKERS[name]())
@@ -181,10 +189,10 @@ class Following:
     async def _rebuild(self) -> None:
         """Make models anew for which an order waits."""
         while True:
-            await asyncio.sleep(REBUILD_LOOK_S)
-            for name, wanted in list(self._orders.items()):
+            await asyncio.sleep(self._look_s)
+            for name, orders in list(self._orders.items()):
                 try:
-                    await self._made_anew(name, wanted)
+                    await self._made_anew(name, max(orders))
                 except Exception as error:
                     log.warning("model not made anew now", model=name, error=str(error))
 
@@ -202,8 +210,17 @@ class Following:
                 place = self._taken(fold, placed)
         setattr(self.models, name, fold)
         self._places[name] = place
-        if self._orders.get(name) == wanted:
-            del self._orders[name]
+        self._obeyed(name, wanted)
+
+    def _obeyed(self, name: str, upto: int) -> None:
+        """The model was made anew and obeys orders up to a place; it is told of later ones."""
+        later = {place: one for place, one in self._orders.pop(name, {}).items() if place > upto}
+        if name == "commands":
+            self.models.hidden.obeyed(upto)
+        if later:
+            self._orders[name] = later
+        for place, order in later.items():
+            self._hide(name, order, place)
 
     def _taken(self, fold: Fold, placed: Placed) -> int:
         """Give an item to a model that is being made; gives its place."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from services.suggestion.hiding import Hidden
 from shared.learning.fold import Fold
 from shared.learning.next_command_fold import NextCommandFold
 from shared.outcomes.lasting import DurationModel
@@ -24,6 +25,8 @@ class Models:
     sessions: SessionsFold = field(default_factory=SessionsFold)
     success: SuccessModel = field(default_factory=SuccessModel)
     durations: DurationModel = field(default_factory=DurationModel)
+    hidden: Hidden = field(default_factory=Hidden)
+    """Lines that the model of commands still holds and that are to be forgotten."""
 
     @property
     def folds(self) -> dict[str, Fold]:

@@ -234,6 +234,29 @@ async def test_lines_of_one_user_are_never_shown_to_another(
     assert "make secret-thing-of-ann" in [one["command"] for one in shared["suggestions"]]
 
 
+async def test_a_line_is_forgotten_at_once(world: World, service: SuggestionService) -> None:
+    """No learning service works here, so no model is made anew: the line is gone all the same."""
+    lines = ("cd /srv/shop", "shopctl unlock --pin 4711") * 4
+    for user in ("kim", "lea"):
+        await ran(world, user, *lines, "cd /srv/shop", session="forgets")
+        await learned(service, user, "forgets", len(lines) + 1)
+    kim = await world.as_role("operator", "kim")
+
+    async def shown() -> set[str]:
+        found = await ask(kim, session="forgets", limit=20)
+        return {one["title"] for one in found["suggestions"] if one["kind"] == "command"}
+
+    assert lines[1] in await shown()
+    order = {"command": lines[1], "everybody": True}
+    answer = await world.client.post("/api/v1/commands/forget", json=order)
+    assert answer.status_code == 202, answer.text
+    await until(lambda: service.models.hidden.hides(lines[1]))
+    told = {"recent_commands": [lines[0]], "session": "forgets", "limit": 20}
+    found = await ask(kim, **told)
+    assert lines[1] not in {one["title"] for one in found["suggestions"]}
+    assert lines[1] not in await shown()
+
+
 async def test_values_of_one_user_are_never_shown_to_another(
     world: World, service: SuggestionService
 ) -> None:

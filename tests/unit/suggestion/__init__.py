@@ -1,0 +1,1 @@
+"""The suggestion service's parts, in memory."""
