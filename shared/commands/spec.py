@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -18,6 +19,25 @@ NAME_LIMIT = 64
 
 Word = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_LIMIT)]
 JsonSchema = dict[str, Any]
+
+
+def _is_regex(text: str) -> bool:
+    """Whether Python can read it: the quick check reads patterns as the thorough one does."""
+    return bool(Draft202012Validator.FORMAT_CHECKER.conforms(text, "regex"))
+
+
+_QUICK_CHECK: Final = jsonschema_rs.Draft202012Validator(
+    Draft202012Validator.META_SCHEMA, validate_formats=True, formats={"regex": _is_regex}
+)
+"""Finds a schema sound that is: a hundred times sooner than the thorough check, which every service
+would make of every command while it starts. What this refuses, the thorough check judges."""
+
+
+def _looks_sound(schema: JsonSchema) -> bool:
+    try:
+        return _QUICK_CHECK.is_valid(schema)
+    except ValueError:  # it holds what is no JSON
+        return False
 
 
 class Effects(StrEnum):
@@ -98,7 +118,8 @@ class CommandSpec(BaseModel):
     @classmethod
     def _is_object_schema(cls, schema: JsonSchema) -> JsonSchema:
         try:
-            Draft202012Validator.check_schema(schema)
+            if not _looks_sound(schema):
+                Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             raise ValueError(f"not a valid JSON Schema: {error.message}") from error
         if schema.get("type") != "object":

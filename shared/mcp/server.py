@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final
 
 from mcp import MCPError, types
@@ -37,7 +38,7 @@ def build_server(api_of: ApiOf) -> Server[Any]:
     async def list_tools(
         _context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[tool.described() for tool in TABLE])
+        return types.ListToolsResult(tools=list(_described()))
 
     async def call_tool(
         context: Context, params: types.CallToolRequestParams
@@ -73,6 +74,13 @@ def build_server(api_of: ApiOf) -> Server[Any]:
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
     )
+
+
+@cache
+def _described() -> tuple[types.Tool, ...]:
+    """All tools as clients list them. Made once: their schemas take a third of a second, and the
+    transport asks for them before each call, too, to see which arguments come in headers."""
+    return tuple(tool.described() for tool in TABLE)
 
 
 async def _called(

@@ -7,10 +7,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.gateway.app import ROUTERS
 from services.gateway.examples import BODIES
+from services.gateway.known_queries import query_names
 from tests.integration.gateway_fixtures import quiet_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
 
@@ -125,6 +128,22 @@ async def test_every_example_of_the_description_works(world: World) -> None:
         # Some are answered by services that do not run here; then it says which.
         good |= answer.status_code == 503 and "service running?" in answer.text
         assert good, (operation["operationId"], answer.text)
+
+
+async def test_each_route_knows_the_queries_of_its_description(world: World) -> None:
+    """What is refused as an unknown query parameter is not among those that are described."""
+    paths = world.app.openapi()["paths"]
+    routes = [route for router in ROUTERS for route in router.routes]
+    compared = 0
+    for route in routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            parameters = paths[route.path_format][method.lower()].get("parameters", ())
+            described = {one["name"] for one in parameters if one["in"] == "query"}
+            assert query_names(route) == described, route.path_format
+            compared += len(described)
+    assert compared > 100
 
 
 @given(data=st.data())

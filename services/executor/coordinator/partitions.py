@@ -59,8 +59,9 @@ class PartitionKeeper:
         self.held: set[int] = set()
 
     async def start(self) -> None:
-        """Begin; the first round is done when this returns."""
-        await self._round()
+        """Begin; a first round is done when this returns, however long the leases are away."""
+        while not await self._reached():  # noqa: ASYNC110 - the server is what is asked
+            await asyncio.sleep(SETTLE_S)
         if self._openings:
             await asyncio.wait(self._openings.values())
         self._task = asyncio.create_task(self._rounds())
@@ -86,11 +87,18 @@ class PartitionKeeper:
         while True:
             await self._pause()
             try:
-                await self._round()
-            except (TimeoutError, OSError) as error:
-                log.info("leases not reached", error=str(error) or type(error).__name__)
+                await self._reached()
             except Exception:
                 log.exception("leases: round failed")
+
+    async def _reached(self) -> bool:
+        """One round; whether the leases answered."""
+        try:
+            await self._round()
+        except (TimeoutError, OSError) as error:
+            log.info("leases not reached", error=str(error) or type(error).__name__)
+            return False
+        return True
 
     async def _pause(self) -> None:
         """Until the next round is due, or a partition must be opened again."""

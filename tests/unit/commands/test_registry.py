@@ -1,5 +1,6 @@
 """The registry: what exists, and whether parameters fit."""
 
+import re
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from shared.commands.reference import render
 from shared.commands.registry import BUILTIN, CommandRegistry, UnknownCommandError
@@ -42,6 +44,37 @@ def test_schemas_have_their_bounds() -> None:
     """Bounds of optional parameters reach the JSON Schema."""
     assert REGISTRY["wait"].parameters["properties"]["seconds"]["minimum"] == 0
     assert REGISTRY["shell"].parameters["properties"]["argv"]["minItems"] == 1
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?P<x>a)(?<=a)b"}}},
+        {"type": "object", "$schema": "https://json-schema.org/draft/2020-12/schema"},
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/of b"}}, "$defs": {"of b": {}}},
+    ],
+)
+def test_sound_schemas_are_taken(schema: dict[str, Any]) -> None:
+    """A schema is taken whether the quick check finds it sound or leaves it to the thorough one."""
+    Draft202012Validator.check_schema(schema)
+    made = REGISTRY["noop"].model_dump() | {"parameters": schema}
+    assert CommandSpec.model_validate(made).parameters == schema
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"a": {"pattern": "("}}, "'(' is not a 'regex'"),
+        ({"a": {"type": "sting"}}, "'sting' is not valid"),
+        ({"a": {"minLength": -1}}, "-1 is less than the minimum"),
+        ({"a": {"enum": {1, 2}}}, "not of type 'array'"),
+    ],
+)
+def test_a_broken_schema_is_refused(properties: dict[str, Any], said: str) -> None:
+    """What is no JSON Schema is refused, and the message says where it is wrong."""
+    broken = {"type": "object", "properties": properties}
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        CommandSpec.model_validate(REGISTRY["noop"].model_dump() | {"parameters": broken})
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,32 @@ async def test_leases_are_renewed_while_a_partition_opens() -> None:
     await keeper.close()
 
 
+class AwayAtFirst(MemoryLeases):
+    """Leases whose server does not answer one holder, once."""
+
+    refusals = 1
+
+    async def acquire(self, name: str, owner: str) -> bool:
+        if name.startswith(PARTITION) and self.refusals:
+            self.refusals -= 1
+            raise OSError("leases not reached: nats: timeout")
+        return await super().acquire(name, owner)
+
+
+async def test_a_server_that_is_slow_at_the_start_ends_nobody() -> None:
+    """Leases that do not answer while a coordinator starts are asked again, and all are held when
+    it has started."""
+    openings = Openings()
+    leases = AwayAtFirst(MemoryBus())
+    keeper = PartitionKeeper(
+        leases, "one", on_gained=openings.open, on_lost=openings.close, partitions=PARTITIONS
+    )
+    await keeper.start()
+    assert leases.refusals == 0
+    assert openings.opened == Counter(range(PARTITIONS))
+    await keeper.close()
+
+
 async def test_an_opening_that_failed_is_tried_again() -> None:
     """A server that did not answer is asked in a later round; the lease is held meanwhile."""
     bus, openings = MemoryBus(), Openings()
