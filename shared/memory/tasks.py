@@ -90,6 +90,7 @@ class MemoryTaskFeed:
             if taken:
                 self._news.set()
                 return taken
+        await asyncio.sleep(0)  # whoever takes in a loop can be cancelled
         return []
 
     async def done(self, count: int = 1) -> None:

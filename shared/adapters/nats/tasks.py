@@ -119,6 +119,8 @@ class NatsTaskFeed:
         messages: list[Delivery] = []
         while not messages and not self._closed:
             messages = await self._mailbox.take(limit)
+        if self._closed:
+            await asyncio.sleep(0)  # whoever takes in a loop can be cancelled
         return [NatsTaskDelivery(self._bus, message) for message in messages]
 
     async def done(self, count: int = 1) -> None:

@@ -134,6 +134,22 @@ class TestClosing:
         assert await _count(feed.take(1)) == 0
         await feed.close()
 
+    async def test_who_takes_from_a_closed_feed_can_be_cancelled(self, rig: BusRig) -> None:
+        """A loop that takes goes round after the feed is closed; it holds up nobody, not even whoever
+        ends it."""
+        feed = await rig.feed("alpha", [], slots=1)
+
+        async def take_all() -> None:
+            while True:
+                await feed.take(1)
+
+        await feed.close()
+        loop = asyncio.create_task(take_all())
+        await asyncio.sleep(0)
+        loop.cancel()
+        await asyncio.wait([loop])
+        assert loop.cancelled()
+
     async def test_a_closed_feed_leaves_the_tasks_to_others(self, rig: BusRig) -> None:
         """What comes after, and what had come and was not taken, goes to other runners at once."""
         closed = await rig.feed("closed", [], slots=4)
