@@ -135,8 +135,8 @@ class TestClosing:
         await feed.close()
 
     async def test_who_takes_from_a_closed_feed_can_be_cancelled(self, rig: BusRig) -> None:
-        """A loop that takes goes round after the feed is closed; it holds up nobody, not even whoever
-        ends it."""
+        """A loop that takes goes round once the feed is closed; it holds up nobody, not even its
+        end."""
         feed = await rig.feed("alpha", [], slots=1)
 
         async def take_all() -> None:
