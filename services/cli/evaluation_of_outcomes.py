@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -23,22 +23,61 @@ if TYPE_CHECKING:
 
     from shared.learning.records import RunRecord
     from shared.outcomes.success import SuccessModel
+    from shared.outcomes.views import Chance
 
 DAY_MS: Final = 86_400_000
 BEGIN_MS: Final = 1_700_000_000_000
 DAYS: Final = 180
 BINS: Final = 15
 CATEGORIES: Final = 6
+TAIL: Final = 0.025
 _BY_RUNS: Final = ((0, 0, "none"), (1, 5, "1 to 5"), (6, 20, "6 to 20"), (21, 10**9, "more"))
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What kind of histories are made: the share of templates that change in the middle, and of
+    those where a value of a parameter matters."""
+
+    runs: int
+    templates: int
+    changing: float = 0.1
+    mattering: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
-    """A run, the chance that it had, and how many runs of its template came before."""
+    """A run, the chance that it had, how many runs of its template came before, and whether the
+    template has changed, or a value of this run makes it differ."""
 
     run: RunRecord
     truth: float
     before: int
+    changed: bool = False
+    differs: bool = False
+
+
+@dataclass(slots=True)
+class Intervals:
+    """How many intervals hold the truth, how wide they are, and what both together cost: the width,
+    and 40 times how far the truth is outside (the interval score of Gneiting and Raftery, 2007)."""
+
+    within: list[bool] = field(default_factory=list)
+    wide: list[float] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
+
+    def add(self, chance: Chance, truth: float) -> None:
+        """One more."""
+        self.within.append(chance.low <= truth <= chance.high)
+        self.wide.append(chance.high - chance.low)
+        outside = max(chance.low - truth, truth - chance.high, 0.0)
+        self.cost.append(chance.high - chance.low + outside / TAIL)
+
+    def figures(self) -> dict[str, float]:
+        """Shares and means."""
+        n = max(len(self.wide), 1)
+        totals = {"covers": sum(self.within), "width": sum(self.wide), "score": sum(self.cost)}
+        return {"n": len(self.wide), **{k: round(some / n, 4) for k, some in totals.items()}}
 
 
 @dataclass(slots=True)
@@ -71,6 +110,12 @@ def outcomes(
     templates: Annotated[int, typer.Option(min=6, max=2_000, help="Its templates.")] = 120,
     histories: Annotated[int, typer.Option(min=1, max=50, help="How many are made.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Makes others.")] = 1,
+    changing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of templates that change midway.")
+    ] = 0.1,
+    mattering: Annotated[
+        float, typer.Option(min=0, max=1, help="Share with a value that matters.")
+    ] = 0.2,
     as_json: AsJson = False,
 ) -> None:
     """Predict made-up runs of which the truth is known, each from those before it.
@@ -78,44 +123,54 @@ def outcomes(
     The figures are explained in docs/how-to/predictions.md.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    figures = measured(runs, templates, histories, seed)
+    figures = measured(Kind(runs, templates, changing, mattering), histories, seed)
     typer.echo(json.dumps(figures) if as_json else _told(figures))
 
 
-def measured(runs: int, templates: int, histories: int, seed: int) -> dict[str, Any]:
+def measured(kind: Kind, histories: int, seed: int) -> dict[str, Any]:
     """The figures of several histories together."""
     ways = ("ours", "own runs alone", "the truth")
     scored = {way: Scored([], []) for way in ways}
     by_runs = {name: {way: Scored([], []) for way in ways} for _, _, name in _BY_RUNS}
-    covered, took = [], []
+    intervals: dict[str, Intervals] = {"all": Intervals()}
+    took = []
     for number in range(histories):
-        for one, found, inside, spent in _predicted(runs, templates, seed * 1_000 + number):
+        for one, chance, alone, spent in _predicted(kind, seed * 1_000 + number):
             took.append(spent)
-            covered.append(inside)
             name = next(n for low, high, n in _BY_RUNS if low <= one.before <= high)
+            for group in _groups(one, name):
+                intervals.setdefault(group, Intervals()).add(chance, one.truth)
+            found = (chance.probability, alone, one.truth)
             for way, value in zip(ways, found, strict=True):
                 for kept in (scored[way], by_runs[name][way]):
                     kept.predicted.append(value)
                     kept.came.append(one.run.status == "completed")
     return {
-        "runs": runs * histories,
+        "runs": kind.runs * histories,
         "all": {way: one.figures() for way, one in scored.items()},
         "by_runs": {n: {w: s.figures() for w, s in some.items()} for n, some in by_runs.items()},
-        "interval_covers": round(sum(covered) / len(covered), 4),
+        "intervals": {name: one.figures() for name, one in intervals.items()},
         "predict_us": round(sum(took) / len(took) * 1e6),
     }
 
 
-def _predicted(
-    runs: int, templates: int, seed: int
-) -> Iterator[tuple[Made, tuple[float, float, float], bool, float]]:
-    """Each run with our prediction, that of its template's own runs, and the truth; whether the
-    interval covers the truth; and the seconds that it took."""
+def _groups(one: Made, by_runs: str) -> Iterator[str]:
+    yield "all"
+    yield f"earlier runs: {by_runs}"
+    if one.changed:
+        yield "templates that have changed"
+    if one.differs:
+        yield "a value that matters"
+
+
+def _predicted(kind: Kind, seed: int) -> Iterator[tuple[Made, Chance, float, float]]:
+    """Each run with our prediction, that of its template's own runs, and the seconds that ours
+    took."""
     from shared.outcomes.predicting import predict
     from shared.outcomes.success import SuccessModel
 
     model = SuccessModel()
-    for place, one in enumerate(history(runs, templates, seed), 1):
+    for place, one in enumerate(history(kind, seed), 1):
         begun = time.perf_counter()
         known, category, agent = _views(model, one.run)
         found = predict(one.run.template_id, known, category, one.run.parameters, agent)
@@ -123,9 +178,7 @@ def _predicted(
         counts = model.templates.get(one.run.template_id)
         tally = counts.tally if counts is not None else None
         alone = (tally.succeeded + 1) / (tally.runs + 2) if tally is not None else 0.5
-        chance = found.chance
-        inside = chance.low <= one.truth <= chance.high
-        yield one, (chance.probability, alone, one.truth), inside, spent
+        yield one, found.chance, alone, spent
         model.apply(one.run, place)
 
 
@@ -144,45 +197,44 @@ def _views(model: SuccessModel, run: RunRecord) -> Any:
     )
 
 
-def history(runs: int, templates: int, seed: int) -> Iterator[Made]:
+def history(kind: Kind, seed: int) -> Iterator[Made]:
     """Runs in order of time."""
     import numpy as np
 
     draw = np.random.default_rng(seed)
-    world = _World(draw, templates)
-    seen = [0] * templates
-    for number in range(runs):
-        template = min(int(draw.zipf(1.3)) - 1, templates * 50) % templates
-        day = DAYS * number / runs
-        run, truth = world.run(draw, number, template, day)
-        yield Made(run, truth, seen[template])
+    world = _World(draw, kind)
+    seen = [0] * kind.templates
+    for number in range(kind.runs):
+        template = min(int(draw.zipf(1.3)) - 1, kind.templates * 50) % kind.templates
+        made = world.run(draw, number, template, DAYS * number / kind.runs)
+        yield replace(made, before=seen[template])
         seen[template] += 1
 
 
 class _World:
     """The rates of everything."""
 
-    def __init__(self, draw: np.random.Generator, templates: int) -> None:
+    def __init__(self, draw: np.random.Generator, kind: Kind) -> None:
+        templates = kind.templates
         means = draw.beta(0.87 * 12, 0.13 * 12, CATEGORIES)
         self.category = draw.integers(0, CATEGORIES, templates)
         own = _inside(means[self.category])
         self.rate = draw.beta(own * 8, (1 - own) * 8)
         self.later = _inside(draw.beta(own * 8, (1 - own) * 8))
-        self.changes = draw.random(templates) < 0.1
-        self.matters = draw.random(templates) < 0.2
+        self.changes = draw.random(templates) < kind.changing
+        self.matters = draw.random(templates) < kind.mattering
         self.factor = draw.choice([1.0, 1.0, 1.0, 1.0, 3.0], 10)
 
-    def run(
-        self, draw: np.random.Generator, number: int, template: int, day: float
-    ) -> tuple[RunRecord, float]:
+    def run(self, draw: np.random.Generator, number: int, template: int, day: float) -> Made:
         """One run, and the chance that it had to succeed."""
         from shared.learning.records import RunAttempt, RunRecord
         from shared.outcomes.believing import moved
 
-        changed = self.changes[template] and day > DAYS / 2
+        changed = bool(self.changes[template]) and day > DAYS / 2
         truth = float((self.later if changed else self.rate)[template])
         region = ["eu", "us", "ap"][int(draw.integers(0, 3))]
-        if self.matters[template] and region == "ap":
+        differs = bool(self.matters[template]) and region == "ap"
+        if differs:
             truth = moved(truth, 8.0)
         agent = int(draw.integers(0, len(self.factor)))
         truth = moved(min(max(truth, 0.001), 0.999), float(self.factor[agent]))
@@ -209,7 +261,7 @@ class _World:
             parameters={"region": region, "number": number},
             attempts=(attempt,),
         )
-        return run, truth
+        return Made(run, truth, 0, changed, differs)
 
 
 def _inside(values: Any) -> Any:
@@ -227,6 +279,10 @@ def _told(figures: dict[str, Any]) -> str:
         for way, one in some.items():
             said = f"earlier runs: {name}, {way}"
             lines.append(f"{said:<34}{one['n']:>8}{one['brier']:>9.4f}{one['ece']:>9.4f}")
-    lines.append(f"the interval covers the truth     {figures['interval_covers']:.1%}")
+    lines.append(f"{'':<34}{'runs':>8}{'covers':>9}{'width':>9}{'score':>9}")
+    for name, one in figures["intervals"].items():
+        lines.append(
+            f"{name:<34}{one['n']:>8}{one['covers']:>9.1%}{one['width']:>9.3f}{one['score']:>9.3f}"
+        )
     lines.append(f"microseconds a prediction         {figures['predict_us']}")
     return "\n".join(lines)

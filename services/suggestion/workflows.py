@@ -68,7 +68,7 @@ class Workflows:
 
     def _computed(self, beliefs: Beliefs, template_id: str) -> Outlook:
         counts = self._models.success.templates[template_id]
-        belief = beliefs.template(template_id).belief
+        belief = beliefs.lately(template_id)
         low, high = belief.interval
         lasted = self._models.durations.of("run", template_id)
         p50, p90 = lasted.quantile(0.5), lasted.quantile(0.9)

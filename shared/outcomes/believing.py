@@ -12,12 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import log
 from typing import Any, Final
 
+from shared.outcomes.agents import Factor, factor_of
 from shared.outcomes.beta import Belief, belief, log_beta
 from shared.outcomes.leaning import Above, Leaned, Pool, lean
-from shared.outcomes.success import AgentCounts, SuccessModel, TemplateCounts
+from shared.outcomes.mattering import Cases, Effect, as_all_say, changes, effects
+from shared.outcomes.success import SuccessModel, TemplateCounts
+from shared.outcomes.tally import faded
 
 ASSUMED_RUN: Final = Belief(3.2, 0.8)
 """Of runs where nothing is known at all: a judgement, worth four runs."""
@@ -32,24 +34,18 @@ OF_COMMAND: Final = 10.0
 OF_ALL_COMMANDS: Final = 10.0
 ON_AGENT: Final = 10.0
 """What a step does on one agent leans on what it does on all as on so many attempts."""
-FACTOR_WEIGHT: Final = 4.0
-"""An agent's factor is 1 as far as so many expected failures say."""
 MATTERS: Final = 3.0
 """Logarithm of the odds (20 to 1) from which on a parameter's value is taken to matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueEffect:
-    """Runs with one value of a parameter (JSON text), and how sure it is that the value matters:
-    the logarithm of the odds, less what comes of looking at many values."""
+    """A value of a parameter (JSON text) that may matter, and the plain counts of runs with it.
+    `shared`: several users have used it."""
 
-    parameter: str
-    value: str
-    good: float
-    bad: float
+    effect: Effect
     runs: int
     succeeded: int
-    odds: float
     shared: bool
 
 
@@ -98,40 +94,48 @@ class Beliefs:
         """Of an attempt at a step on one agent."""
         everywhere = self.step(template_id, step, command).belief
         around = belief(
-            moved(everywhere.mean, self.factor(agent)), min(ON_AGENT, everywhere.weight)
+            moved(everywhere.mean, self.factor(agent).odds), min(ON_AGENT, everywhere.weight)
         )
         tally = self._model.on_agents.get((template_id, step, agent))
         return around.after(*tally.at(self._now_ms)) if tally is not None else around
 
-    def factor(self, agent: str) -> float:
-        """How many times as many failures an agent has as would be expected: 1 where nothing
-        speaks against that."""
+    def factor(self, agent: str) -> Factor:
+        """How many times as high the odds of failure are on an agent."""
         return factor_of(self._model.agents.get(agent))
 
+    def lately(self, template_id: str, category: str = "") -> Belief:
+        """Of a run of a template that may have changed: what `template` says, as far as it has
+        not."""
+        whole = self.template(template_id, category).belief
+        counts = self._model.templates.get(template_id)
+        if counts is None:
+            return whole
+        own = self._cases(counts)
+        before = Belief(whole.alpha - own.good, whole.beta - own.bad)
+        latest = [self._case(at_s) for at_s in reversed(counts.latest)]
+        return as_all_say(whole, changes(before, own, latest))
+
     def values(self, template_id: str) -> tuple[ValueEffect, ...]:
-        """The values of parameters that matter, the surest first."""
+        """The values of parameters that may matter, those first that are likeliest to."""
         counts = self._model.templates.get(template_id)
         if counts is None:
             return ()
-        compared = sum(len(some) for some in counts.values.values())
-        found = [
-            effect
+        own = self._cases(counts)
+        whole = self.template(template_id).belief
+        before = Belief(whole.alpha - own.good, whole.beta - own.bad)
+        by_name = {
+            name: {text: Cases(*kept.tally.at(self._now_ms)) for text, kept in some.items()}
             for name, some in sorted(counts.values.items())
-            for text in sorted(some)
-            if (effect := self._effect(counts, name, text, compared)).odds >= MATTERS
-        ]
-        return tuple(sorted(found, key=lambda one: (-one.odds, one.parameter, one.value)))
+        }
+        return tuple(_effect(one, counts) for one in effects(before, own, by_name))
 
-    def _effect(self, counts: TemplateCounts, name: str, text: str, compared: int) -> ValueEffect:
-        kept = counts.values[name][text]
-        good, bad = kept.tally.at(self._now_ms)
-        all_good, all_bad = counts.tally.at(self._now_ms)
-        rest = max(all_good - good, 0.0), max(all_bad - bad, 0.0)
-        odds = apart((good, bad), rest) - log(max(compared, 1))
-        tally = kept.tally
-        return ValueEffect(
-            name, text, good, bad, tally.runs, tally.succeeded, round(odds, 3), kept.shared
-        )
+    def _cases(self, counts: TemplateCounts) -> Cases:
+        return Cases(*counts.tally.at(self._now_ms))
+
+    def _case(self, at_s: int) -> Cases:
+        """A single run; negative: it went badly."""
+        worth = faded(self._now_ms - abs(at_s) * 1_000)
+        return Cases(worth, 0.0) if at_s > 0 else Cases(0.0, worth)
 
     def _own(self, counts: TemplateCounts | None) -> Pool:
         if counts is None:
@@ -213,13 +217,6 @@ class Beliefs:
         return {n: _child(pool, OF_ALL_COMMANDS) for n, pool in self._commands.items()}
 
 
-def factor_of(counts: AgentCounts | None) -> float:
-    """An agent's factor of failures: Gamma-distributed around 1, by what was seen."""
-    if counts is None:
-        return 1.0
-    return (counts.observed + FACTOR_WEIGHT) / (counts.expected + FACTOR_WEIGHT)
-
-
 def moved(success: float, factor: float) -> float:
     """A rate of success where the odds of failure are so many times as high."""
     odds = factor * (1 - success) / max(success, 1e-9)
@@ -235,9 +232,9 @@ def apart(some: tuple[float, float], rest: tuple[float, float]) -> float:
     return of_own - (log_beta(0.5 + both[0], 0.5 + both[1]) - single)
 
 
-def with_value(whole: Belief, effect: ValueEffect) -> Belief:
-    """What is believed of a run with a value that matters: its own runs, leaning on all."""
-    return belief(whole.mean, min(IN_CATEGORY, whole.weight)).after(effect.good, effect.bad)
+def _effect(one: Effect, counts: TemplateCounts) -> ValueEffect:
+    kept = counts.values[one.parameter][one.value]
+    return ValueEffect(one, kept.tally.runs, kept.tally.succeeded, kept.shared)
 
 
 def text_of(value: Any) -> str:

@@ -91,9 +91,9 @@ def of_agent(one: AgentView, now_ms: int) -> InsightView | None:
     return InsightView(
         id=f"agent.{one.agent}.{now_ms // DAY_MS}",
         insight="failure_warning",
-        title=f"{one.agent} fails {one.factor:.1f} times as often as others",
-        text=f"{one.failed} of {one.attempts} attempts on {one.agent} failed: {one.factor:.1f} "
-        "times as many as on other agents at the same steps.",
+        title=f"{one.agent} has {one.factor:.1f} times the odds of failure of others",
+        text=f"{one.failed} of {one.attempts} attempts on {one.agent} failed: the odds of that are "
+        f"{one.factor:.1f} times those on other agents at the same steps.",
         agent=one.agent,
         about=one.agent,
         confidence=round(1 - 1 / one.factor, 3),
@@ -120,7 +120,7 @@ def of_template(one: TemplateView, now_ms: int) -> Iterator[InsightView]:
             cases=one.runs,
             at_ms=now_ms,
         )
-    for value in one.values:
+    for value in one.sure_values:
         if value.shared and value.chance.probability > one.chance.probability:
             said = f"{value.parameter} = {value.value}"
             yield InsightView(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from shared.outcomes.believing import FACTOR_WEIGHT, moved
-from shared.outcomes.beta import belief
+from shared.outcomes.believing import moved
+from shared.outcomes.beta import Belief, belief
+from shared.outcomes.mattering import as_all_say
 from shared.outcomes.viewing import chance
 from shared.outcomes.views import (
     LEVELS,
     AgentView,
     CategoryView,
     Chance,
+    Counted,
     Durations,
     Leaning,
     Part,
@@ -87,18 +89,22 @@ def predict(
 def chance_of(
     known: TemplateView, parameters: Mapping[str, Any]
 ) -> tuple[Chance, ValueView | None]:
-    """The chance of a run with these parameters, and the value of one that makes it differ."""
-    value = _value(known, parameters)
-    return (value.chance if value is not None else known.chance), value
+    """The chance of a run with these parameters, and the value among them that makes it differ
+    most likely."""
+    given = {name: json.dumps(value) for name, value in parameters.items()}
+    said = as_all_say(_belief(known.chance), _accounts(known.values, given))
+    mine = (one for one in known.sure_values if given.get(one.parameter) == one.value)
+    return chance(said), max(mine, key=lambda one: one.matters, default=None)
 
 
 def on_agent(of: Chance, agent: AgentView) -> Chance:
     """A chance on an agent: the odds of failure are its factor times as high. How little is known
-    of the factor (relative variance 1 / failures) adds to how unsure it is."""
+    of the factor adds to how unsure it is (by the delta method, on the log-odds)."""
     mean = moved(of.probability, agent.factor)
-    spread = max(mean * (1 - mean), 1e-9)
-    variance = spread / (of.alpha + of.beta + 1) + spread**2 / (agent.failed + FACTOR_WEIGHT)
-    return chance(belief(mean, max(spread / variance - 1, 0.5)))
+    before, after = of.probability * (1 - of.probability), mean * (1 - mean)
+    moves = after / max(before, 1e-9)
+    variance = before / (of.alpha + of.beta + 1) * moves**2 + (after * agent.deviation) ** 2
+    return chance(belief(mean, max(after / max(variance, 1e-12) - 1, 0.5)))
 
 
 def at_level(lasts: Durations, level: float) -> float | None:
@@ -106,12 +112,20 @@ def at_level(lasts: Durations, level: float) -> float | None:
     return lasts.at[LEVELS.index(level)] if lasts.at else None
 
 
-def _value(known: TemplateView, parameters: Mapping[str, Any]) -> ValueView | None:
-    for one in known.values:
-        given = parameters.get(one.parameter, known)
-        if given is not known and json.dumps(given) == one.value:
-            return one
-    return None
+def _accounts(
+    values: Iterable[ValueView], given: Mapping[str, str]
+) -> Iterator[tuple[float, Belief]]:
+    """What the values say of a run with those that are given, and how likely that holds."""
+    for one in values:
+        text = given.get(one.parameter)
+        if text == one.value:
+            yield one.matters, _belief(one.chance)
+        elif text is not None:
+            yield one.odd, _belief(one.others)
+
+
+def _belief(of: Chance | Counted) -> Belief:
+    return Belief(of.alpha, of.beta)
 
 
 def _because(
@@ -127,8 +141,8 @@ def _because(
         )
     if agent is not None:
         yield (
-            f"{agent.agent} has {agent.factor:.2g} times the failures of other agents at the same "
-            f"steps ({agent.failed} of {agent.attempts} attempts failed)"
+            f"{agent.agent} has {agent.factor:.2g} times the odds of failure of other agents at "
+            f"the same steps ({agent.failed} of {agent.attempts} attempts failed)"
         )
 
 

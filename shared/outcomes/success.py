@@ -5,7 +5,7 @@
 * An attempt at a step went well or badly by itself; lost ones, and those for which nobody was
   there, are counted apart.
 * An agent is held against what was expected of it: of each attempt, how often that step fails
-  on all agents. `expected` failures against those `observed` give its factor.
+  on all agents (`agents`).
 * Of each parameter a bounded number of values is told apart; the rest are one.
 
 What is believed is computed when it is asked for (`believing`): the state holds nothing but counts.
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.learning.records import AnyRecord, Forget, RunAttempt, RunRecord, Scalar
+from shared.outcomes.agents import AgentCounts
 from shared.outcomes.tally import Tally, faded, make_room
 
 MAX_TEMPLATES: Final = 5_000
@@ -30,6 +31,10 @@ MAX_PARAMETERS: Final = 24
 """Parameters of a template whose values are told apart."""
 MAX_VALUES: Final = 24
 """Values of a parameter that are told apart; the first that come."""
+LATEST: Final = 64
+"""Runs of a template that are kept one by one."""
+USUAL: Final = 3.0
+"""A step is expected to fail as often as all do, as far as so many attempts say."""
 _NOBODY: Final = "no_agent"
 TIMEOUT_CODES: Final = frozenset({"timeout", "timed_out"})
 
@@ -46,12 +51,14 @@ class ValueTally:
 
 @dataclass(slots=True)
 class TemplateCounts:
-    """The runs of one template, and those with each value (as JSON text) of each parameter."""
+    """The runs of one template, and those with each value (as JSON text) of each parameter.
+    `latest`: the times of its latest runs (epoch seconds), those that went badly negative."""
 
     category: str = ""
     version: str = ""
     tally: Tally = field(default_factory=Tally)
     values: dict[str, dict[str, ValueTally]] = field(default_factory=dict)
+    latest: list[int] = field(default_factory=list)
 
 
 COUNTED: Final = ("ended", "failed", "final", "lost", "absent", "again", "again_failed", "timeouts")
@@ -101,30 +108,6 @@ class AttemptCounts:
 
 
 @dataclass(slots=True)
-class AgentCounts:
-    """Failures on an agent: those that were seen, those expected of its attempts on any agent, and
-    as many attempts."""
-
-    observed: float = 0.0
-    expected: float = 0.0
-    attempts: int = 0
-    failed: int = 0
-    at_ms: int = 0
-
-    def add(self, failed: bool, expected: float, at_ms: int) -> None:
-        """Count one attempt."""
-        if at_ms > self.at_ms:
-            left = faded(at_ms - self.at_ms) if self.at_ms else 1.0
-            self.observed, self.expected = self.observed * left, self.expected * left
-            self.at_ms = at_ms
-        worth = faded(self.at_ms - at_ms)
-        self.observed += worth * failed
-        self.expected += worth * expected
-        self.attempts += 1
-        self.failed += failed
-
-
-@dataclass(slots=True)
 class Touched:
     """What runs were about since somebody looked; no part of what is saved."""
 
@@ -151,13 +134,15 @@ class SuccessModel:
     """Counts what became of runs; a fold."""
 
     name = "outcomes-success"
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         self.templates: dict[str, TemplateCounts] = {}
         self.steps: dict[StepKey, AttemptCounts] = {}
         self.on_agents: dict[AgentKey, Tally] = {}
         self.agents: dict[str, AgentCounts] = {}
+        self.attempted = Tally()
+        """All attempts, whatever their step."""
         self.at_ms = 0
         self.runs = 0
         self.touched = Touched()
@@ -184,10 +169,11 @@ class SuccessModel:
             "version": self.version,
             "at_ms": self.at_ms,
             "runs": self.runs,
+            "attempted": self.attempted.state(),
             "templates": {key: _template_state(one) for key, one in self.templates.items()},
             "steps": [[*key, *_attempts_state(one)] for key, one in self.steps.items()],
             "on_agents": [[*key, one.state()] for key, one in self.on_agents.items()],
-            "agents": {key: _agent_state(one) for key, one in self.agents.items()},
+            "agents": {key: one.state() for key, one in self.agents.items()},
         }
         return packed(state)
 
@@ -195,10 +181,11 @@ class SuccessModel:
         """Be as the model that saved `data`; raises ValueError for anything else."""
         state = unpacked(data, self.version)
         self.at_ms, self.runs = state["at_ms"], state["runs"]
+        self.attempted = Tally.restored(state["attempted"])
         self.templates = {key: _template(one) for key, one in state["templates"].items()}
         self.steps = {(one[0], one[1]): _attempts(one[2:]) for one in state["steps"]}
         self.on_agents = {(a, b, c): Tally.restored(one) for a, b, c, one in state["on_agents"]}
-        self.agents = {key: AgentCounts(*one) for key, one in state["agents"].items()}
+        self.agents = {key: AgentCounts.restored(one) for key, one in state["agents"].items()}
 
     def _add_run(self, run: RunRecord) -> None:
         self.runs += 1
@@ -206,6 +193,8 @@ class SuccessModel:
         counts.category, counts.version = run.category, run.template_version
         well = run.status == "completed"
         counts.tally.add(well, run.at_ms)
+        at_s = run.at_ms // 1_000
+        counts.latest = [*counts.latest[1 - LATEST :], at_s if well else -at_s]
         for name, value in run.parameters.items():
             self._add_value(counts, name, value, run, well)
 
@@ -228,12 +217,19 @@ class SuccessModel:
         counts.command = one.command
         tried = one.outcome != "lost" and one.code != _NOBODY
         if tried and one.agent:
-            expected = (counts.tally.bad + 0.5) / (counts.tally.good + counts.tally.bad + 2.0)
             agent = self.agents.setdefault(one.agent, AgentCounts())
-            agent.add(one.outcome == "failed", expected, at_ms)
+            agent.add(one.outcome == "failed", self._expected(counts), at_ms)
             key = (run.template_id, one.step, one.agent)
             self.on_agents.setdefault(key, Tally()).add(one.outcome == "completed", at_ms)
+            self.attempted.add(one.outcome == "completed", at_ms)
         counts.add(one, before, at_ms)
+
+    def _expected(self, counts: AttemptCounts) -> float:
+        """How likely an attempt at a step fails on any agent: as all attempts do, as far as the
+        step's own say nothing."""
+        own, all_of_it = counts.tally, self.attempted
+        usual = (all_of_it.bad + 0.4) / (all_of_it.good + all_of_it.bad + 8.0)
+        return (own.bad + USUAL * usual) / (own.good + own.bad + USUAL)
 
     def _make_room(self) -> None:
         make_room(self.templates, MAX_TEMPLATES, lambda one: one.tally.at_ms)
@@ -274,16 +270,16 @@ def _template_state(one: TemplateCounts) -> list[Any]:
         name: {text: [v.tally.state(), v.user, v.shared] for text, v in some.items()}
         for name, some in one.values.items()
     }
-    return [one.category, one.version, one.tally.state(), values]
+    return [one.category, one.version, one.tally.state(), values, one.latest]
 
 
 def _template(state: list[Any]) -> TemplateCounts:
-    category, version, tally, values = state
+    category, version, tally, values, latest = state
     restored = {
         name: {text: ValueTally(Tally.restored(t), u, s) for text, (t, u, s) in some.items()}
         for name, some in values.items()
     }
-    return TemplateCounts(category, version, Tally.restored(tally), restored)
+    return TemplateCounts(category, version, Tally.restored(tally), restored, latest)
 
 
 def _attempts_state(one: AttemptCounts) -> list[Any]:
@@ -295,7 +291,3 @@ def _attempts(state: list[Any]) -> AttemptCounts:
     command, at_ms, attempts, counts, tally = state
     named = dict(zip(COUNTED, counts, strict=True))
     return AttemptCounts(command, at_ms, attempts, named, Tally.restored(tally))
-
-
-def _agent_state(one: AgentCounts) -> list[Any]:
-    return [one.observed, one.expected, one.attempts, one.failed, one.at_ms]

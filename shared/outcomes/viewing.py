@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from shared.outcomes.believing import factor_of, with_value
+from shared.outcomes.agents import factor_of
 from shared.outcomes.beta import Belief
 from shared.outcomes.durations import DurationSketch
 from shared.outcomes.failures import FailureModel, Outcomes, Signature
@@ -21,6 +21,7 @@ from shared.outcomes.views import (
     CategoryView,
     Chance,
     CommandView,
+    Counted,
     Durations,
     GainView,
     Leaning,
@@ -38,6 +39,8 @@ from shared.outcomes.views import (
 MAX_AGENTS: Final = 50
 """Agents that are told of one step, those with the most attempts."""
 MAX_STEPS: Final = 300
+MAX_VALUES: Final = 40
+"""Values of parameters that are told of one template, those likeliest to matter."""
 
 
 def template_view(template_id: str, evidence: Evidence) -> TemplateView | None:
@@ -54,11 +57,11 @@ def template_view(template_id: str, evidence: Evidence) -> TemplateView | None:
         runs=counts.tally.runs,
         succeeded=counts.tally.succeeded,
         at_ms=counts.tally.at_ms,
-        chance=chance(leaned.belief),
+        chance=chance(evidence.beliefs.lately(template_id)),
         leaning=leaning(leaned),
         durations_s=durations(evidence.durations.of("run", template_id)),
         steps=tuple(_step(template_id, step, evidence) for step in steps[:MAX_STEPS]),
-        values=tuple(_values(template_id, leaned.belief, evidence)),
+        values=tuple(_values(template_id, evidence)),
     )
 
 
@@ -91,11 +94,13 @@ def agent_view(agent: str, evidence: Evidence) -> AgentView | None:
     counts = evidence.success.agents.get(agent)
     if counts is None:
         return None
+    factor = factor_of(counts)
     return AgentView(
         agent=agent,
         attempts=counts.attempts,
         failed=counts.failed,
-        factor=round(factor_of(counts), 4),
+        factor=round(factor.odds, 4),
+        deviation=round(factor.deviation, 4),
         at_ms=counts.at_ms,
     )
 
@@ -214,15 +219,18 @@ def _on_agents(template_id: str, step: str, evidence: Evidence) -> Iterator[OnAg
         )
 
 
-def _values(template_id: str, whole: Belief, evidence: Evidence) -> Iterator[ValueView]:
-    for one in evidence.beliefs.values(template_id):
+def _values(template_id: str, evidence: Evidence) -> Iterator[ValueView]:
+    for one in evidence.beliefs.values(template_id)[:MAX_VALUES]:
+        effect = one.effect
         yield ValueView(
-            parameter=one.parameter,
-            value=one.value,
+            parameter=effect.parameter,
+            value=effect.value,
             runs=one.runs,
             succeeded=one.succeeded,
-            chance=chance(with_value(whole, one)),
-            odds=one.odds,
+            chance=chance(effect.own),
+            others=Counted(alpha=effect.others.alpha, beta=effect.others.beta),
+            odd=round(effect.odd, 6),
+            each=round(effect.each, 6),
             shared=one.shared,
         )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.outcomes.experiments import Verdict
 from shared.outcomes.leaning import LevelKind
+from shared.outcomes.mattering import SURE
 from shared.outcomes.resolving import Kind
 from shared.outcomes.tuning import Measure, Setting
 
@@ -54,6 +55,13 @@ class Chance(Part):
     probability: Share
     low: Share
     high: Share
+    alpha: float = Field(gt=0)
+    beta: float = Field(gt=0)
+
+
+class Counted(Part):
+    """A Beta distribution alone."""
+
     alpha: float = Field(gt=0)
     beta: float = Field(gt=0)
 
@@ -114,16 +122,26 @@ class StepView(Part):
 
 
 class ValueView(Part):
-    """A value of a parameter (as JSON) that matters: runs with it end otherwise than the others.
-    `odds` is the logarithm of the odds for that. `shared`: several users have used it."""
+    """A value of a parameter (as JSON) that may matter, with the chance of runs with it where it
+    does. `shared`: several users have used it."""
 
     parameter: str
     value: str
     runs: int
     succeeded: int
     chance: Chance
-    odds: float
+    others: Counted
+    """Of runs with other values, where this one is odd."""
+    odd: Share
+    """How likely it is the one value that is unlike all others."""
+    each: Share
+    """How likely each value of the parameter has a rate of its own."""
     shared: bool
+
+    @property
+    def matters(self) -> float:
+        """How likely it is to matter."""
+        return self.odd + self.each
 
 
 class TemplateView(View):
@@ -143,6 +161,14 @@ class TemplateView(View):
     durations_s: Durations
     steps: tuple[StepView, ...] = ()
     values: tuple[ValueView, ...] = ()
+
+    @property
+    def sure_values(self) -> tuple[ValueView, ...]:
+        """Those of parameters of which it is sure that their values make runs differ."""
+        matters: dict[str, float] = {}
+        for one in self.values:
+            matters[one.parameter] = matters.get(one.parameter, one.each) + one.odd
+        return tuple(one for one in self.values if matters[one.parameter] >= SURE)
 
     @property
     def key(self) -> str:
@@ -189,7 +215,8 @@ class CommandView(View):
 
 
 class AgentView(View):
-    """An agent: how many times as many failures it has as other agents have at the same steps."""
+    """An agent: how many times as high the odds of failure are on it as on other agents at the same
+    steps (`factor`), and the standard deviation of the logarithm of that."""
 
     kind: ClassVar[str] = "agent"
 
@@ -197,6 +224,7 @@ class AgentView(View):
     attempts: int
     failed: int
     factor: float
+    deviation: float = 0.0
     at_ms: int
 
     @property

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.learning.fold import Fold
 from shared.learning.records import RunAttempt, RunRecord
-from shared.outcomes.believing import Beliefs, apart, moved, with_value
+from shared.outcomes.believing import Beliefs, apart, moved
 from shared.outcomes.success import SuccessModel
 from tests.unit.learning.fold_laws import FoldLaws
 from tests.unit.outcomes.made_runs import DAY_MS, NOW_MS, a_run
@@ -109,9 +109,9 @@ def test_an_agent_that_fails_more_often_is_told_from_a_step_that_does() -> None:
     runs = [a_run(n, n % 20 != 0, agent="good") for n in range(200)]
     runs += [a_run(300 + n, n % 2 == 0, agent="bad") for n in range(40)]
     known = beliefs(sorted(runs, key=lambda run: run.id[::-1]))
-    assert known.factor("bad") > 1.8
-    assert known.factor("good") < 1.1
-    assert known.factor("never seen") == 1.0
+    assert known.factor("bad").odds > 1.8
+    assert known.factor("good").odds < 1.1
+    assert known.factor("never seen").odds == 1.0
     elsewhere = [known.on_agent("other", "deploy", name, "shell").mean for name in ("good", "bad")]
     assert elsewhere[0] > elsewhere[1]
 
@@ -122,13 +122,34 @@ def test_a_value_that_matters_is_found() -> None:
         a_run(n, n % 4 != 0, parameters={"region": "eu" if n % 4 else "us", "size": n % 3})
         for n in range(60)
     ]
-    known = beliefs(runs)
-    found = known.values("rollout")
-    assert {(one.parameter, one.value) for one in found} == {("region", '"eu"'), ("region", '"us"')}
-    whole = known.template("rollout").belief
-    by_value = {one.value: with_value(whole, one).mean for one in found}
-    assert by_value['"us"'] < 0.35
-    assert by_value['"eu"'] > 0.9
+    found = {one.effect.value: one.effect for one in beliefs(runs).values("rollout")}
+    assert set(found) == {'"eu"', '"us"'}
+    assert sum(one.odd for one in found.values()) + found['"us"'].each > 0.99
+    assert found['"us"'].own.mean < 0.35
+    assert found['"eu"'].own.mean > 0.9
+
+
+def test_a_value_counts_as_far_as_it_is_believed_to_matter() -> None:
+    """The more runs with it fail, the likelier it matters; with one failure it hardly does."""
+    runs = [a_run(n, parameters={"region": "eu"}) for n in range(20)]
+    believed = []
+    for failed in (1, 3, 6):
+        some = [a_run(100 + n, False, parameters={"region": "us"}) for n in range(failed)]
+        (value,) = [
+            v.effect for v in beliefs([*runs, *some]).values("rollout") if v.effect.value == '"us"'
+        ]
+        believed.append(value.matters)
+    assert believed[0] < 0.6 < believed[1] < believed[2]
+
+
+def test_what_changed_is_believed_to_have_changed() -> None:
+    """After many good runs the latest ten failed; and the other way round. What ended so here and
+    there is not taken for a change."""
+    fell = [a_run(n, n < 90, at_ms=NOW_MS + n) for n in range(100)]
+    rose = [a_run(n, n >= 90, at_ms=NOW_MS + n) for n in range(100)]
+    even = [a_run(n, n % 10 != 0, at_ms=NOW_MS + n) for n in range(100)]
+    for runs, at_most, at_least in ((fell, 0.25, 0.0), (rose, 1.0, 0.75), (even, 0.95, 0.85)):
+        assert at_least <= beliefs(runs).lately("rollout").mean <= at_most
 
 
 def test_a_value_that_one_user_gave_is_not_shared() -> None:
@@ -136,7 +157,7 @@ def test_a_value_that_one_user_gave_is_not_shared() -> None:
     runs = [a_run(n, n % 2 == 0, parameters={"to": "a" if n % 2 else "b"}) for n in range(60)]
     assert not any(one.shared for one in beliefs(runs).values("rollout"))
     runs.append(a_run(100, True, parameters={"to": "b"}, by="bob"))
-    assert {one.value: one.shared for one in beliefs(runs).values("rollout")} == {
+    assert {one.effect.value: one.shared for one in beliefs(runs).values("rollout")} == {
         '"a"': False,
         '"b"': True,
     }
