@@ -12,11 +12,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli import rendering
-from services.cli.advice import hv
 from services.cli.faces import now_ms
 from services.cli.groups import listing_group
 from services.cli.options import AsJson, KeyFile, Url, open_gateway
-from services.cli.outcome import CliError, print_json, told
+from services.cli.outcome import print_json, told
 from services.cli.outcome_view import failure_text, matched_text, prediction_text, proposal_text
 
 if TYPE_CHECKING:
@@ -48,12 +47,13 @@ def register(app: typer.Typer) -> None:
     failures.command("match")(match)
     app.add_typer(failures, name="failures")
     tuning = listing_group(
-        "Changes that runs suggest: list, apply, dismiss.", partial(_print_proposals, {})
+        "Changes that runs suggest: list, apply, revert, dismiss.", partial(_print_proposals, {})
     )
     tuning.command("list")(list_proposals)
     tuning.command("show")(show_proposal)
     tuning.command("apply")(apply)
     tuning.command("dismiss")(dismiss)
+    tuning.command("revert")(revert)
     app.add_typer(tuning, name="tuning")
     app.command()(insights)
 
@@ -134,13 +134,10 @@ def show_proposal(
     proposal: ProposalId, url: Url = None, key_file: KeyFile = None, as_json: AsJson = False
 ) -> None:
     """Show one: the expected gain, what it rests on, how its trial stands."""
-    from shared.contracts.api.outcomes import ProposalPage
+    from shared.outcomes.views import ProposalView
 
     with open_gateway(url, key_file) as gateway:
-        page = gateway.get(f"{API}/tuning", ProposalPage, {"limit": 200})
-    found = next((one for one in page.items if one.id == proposal), None)
-    if found is None:
-        raise CliError(f"there is no proposal {proposal!r}; {hv('tuning')} lists them")
+        found = gateway.get(f"{API}/tuning/{quote(proposal, safe='')}", ProposalView)
     _print_proposal(found, as_json=as_json)
 
 
@@ -153,6 +150,23 @@ def apply(
 
     with open_gateway(url, key_file) as gateway:
         done = gateway.post(f"{API}/tuning/{quote(proposal, safe='')}/apply", ProposalView, {})
+    _print_proposal(done, as_json=as_json)
+
+
+@told
+def revert(
+    proposal: ProposalId,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why it is taken back.")] = "",
+    url: Url = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back what was applied, and pin the setting as it was."""
+    from shared.outcomes.views import ProposalView
+
+    path = f"{API}/tuning/{quote(proposal, safe='')}/revert"
+    with open_gateway(url, key_file) as gateway:
+        done = gateway.post(path, ProposalView, {"reason": reason})
     _print_proposal(done, as_json=as_json)
 
 

@@ -169,6 +169,7 @@ BODIES: Final[dict[str, Any]] = {
     "match_failure": {"message": "connection to 10.0.0.7:5432 refused", "code": "failed"},
     "accept_found_workflow": {"id": "restore_config"},
     "reject_found_workflow": {"reason": "we do this by the package manager now"},
+    "revert_proposal": {"reason": "the night shift needs the longer timeout"},
     "dismiss_proposal": {"reason": "the provider asks for no more than three tries"},
     "discard_quarantined": {"reason": "of a template that was removed"},
     "release_slot": {"execution_id": "ex_01j8", "reason": "its state is damaged"},

@@ -150,8 +150,9 @@ class OutcomeWriter:
         for proposal in wanted.values():
             if await self._views.change(proposal, None):
                 changed.append(proposal)
-        if template.policies.tuning == "apply":
-            await self._apply(template_id, now_ms)
+        policy = template.policies.tuning
+        if policy in ("apply", "apply_with_agents"):
+            await self._apply(template_id, policy == "apply_with_agents", now_ms)
         told = [insights.of_proposal(one, now_ms) for one in changed]
         return [one for one in told if one is not None]
 
@@ -180,9 +181,10 @@ class OutcomeWriter:
                 return [new]
         return []
 
-    async def _apply(self, template_id: str, now_ms: int) -> None:
+    async def _apply(self, template_id: str, with_agents: bool, now_ms: int) -> None:
+        """The best that may be applied; `with_agents`: another agent, too."""
         for one in (await self._proposals()).get(template_id, []):
-            if one.status == "open" and one.safe:
+            if one.status == "open" and (one.safe or with_agents):
                 try:
                     await self._tuning.apply(one.id, TUNING, now_ms)
                 except NotNowError as error:
@@ -205,7 +207,8 @@ def _proposed(folds: OutcomeFolds, template: Template, now_ms: int) -> list[Prop
 
 def _may_follow(known: ProposalView, new: ProposalView, now_ms: int) -> bool:
     """Whether a proposal takes the place of what became of the one before."""
-    refused = known.status in ("dismissed", "reverted") and known.proposed == new.proposed
+    refused = known.status in ("dismissed", "reverted")
+    refused = refused and (known.pinned or known.proposed == new.proposed)
     return not refused or now_ms - known.at_ms > AGAIN_MS
 
 

@@ -61,11 +61,12 @@ class FailuresFound(BaseModel):
 
 
 class Tune(Arguments):
-    """What to do with proposals. `list` lists them, `apply` makes one the next version of its
-    template, `dismiss` says that it is not wanted."""
+    """What to do with proposals. `list` lists them, `show` tells one, `apply` makes one the next
+    version of its template, `dismiss` says that it is not wanted, `revert` takes back what was
+    applied and pins the setting."""
 
-    action: Literal["list", "apply", "dismiss"] = "list"
-    id: str = Field("", max_length=300, description="With `apply` and `dismiss`: which.")
+    action: Literal["list", "show", "apply", "dismiss", "revert"] = "list"
+    id: str = Field("", max_length=300, description="Of all but `list`: which.")
     reason: str = Field("", max_length=1_000)
     status: Status | None = Field(None, description="With `list`: only those.")
     cursor: Cursor = None
@@ -116,9 +117,11 @@ async def _tune(api: GatewayApi, given: Tune, _report: Report) -> Tuned:
     if given.action == "list":
         query = {"status": given.status, "cursor": given.cursor, "limit": given.limit}
         return Tuned(proposals=await api.get(f"{API}/tuning", ProposalPage, query))
-    path = f"{API}/tuning/{segment(given.id)}/{given.action}"
-    body = {"reason": given.reason} if given.action == "dismiss" else {}
-    return Tuned(proposal=await api.post(path, ProposalView, body))
+    path = f"{API}/tuning/{segment(given.id)}"
+    if given.action == "show":
+        return Tuned(proposal=await api.get(path, ProposalView))
+    body = {} if given.action == "apply" else {"reason": given.reason}
+    return Tuned(proposal=await api.post(f"{path}/{given.action}", ProposalView, body))
 
 
 async def _insights(api: GatewayApi, given: ListInsights, _report: Report) -> InsightPage:
@@ -150,7 +153,7 @@ TOOLS: Final[tuple[Tool[Any, Any], ...]] = (
         "workflow_tuning",
         "Tune workflows",
         "Lists changes of timeouts, tries, batches and agents that runs suggest, with the expected "
-        "gain and what became of those that were tried; applies or dismisses one.",
+        "gain and what became of those that were tried; applies, dismisses or takes back one.",
         Tune,
         Tuned,
         _tune,

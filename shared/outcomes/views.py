@@ -360,6 +360,8 @@ class ProposalView(View):
     at_ms: int = 0
     by: str = ""
     reason: str = ""
+    pinned: bool = False
+    """A person took it back: the setting stays as it is, whatever runs suggest."""
     experiment: ExperimentView | None = None
 
     @property

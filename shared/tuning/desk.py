@@ -9,6 +9,8 @@ The law:
 3. One change of a template is tried at a time: what comes of two could not be told apart.
 4. A change that is worse is taken back by a further version with the old value. If somebody has
    made a newer version meanwhile, nothing is taken back: the trial is over.
+5. A person may take a change back at any time, in its trial or after it, as long as the setting is
+   what the change made of it. The setting is then pinned: no proposal changes it.
 """
 
 from __future__ import annotations
@@ -89,6 +91,32 @@ class TuningDesk:
             await self._open(proposal_id), "dismissed", now_ms, by=by, reason=reason
         )
 
+    async def revert(self, proposal_id: str, by: str, reason: str, now_ms: int) -> ProposalView:
+        """Take back a change that is tried or kept, by a version with the old value. Raises
+        `UnknownProposalError`, `NotNowError`."""
+        proposal = await self._found(proposal_id)
+        if proposal.status not in ("applied", "kept") or proposal.experiment is None:
+            raise NotNowError(
+                f"proposal {proposal_id!r} is {proposal.status}: only what was applied can be "
+                "taken back"
+            )
+        stored = await self._templates.find(proposal.template_id)
+        if stored is None:
+            raise NotNowError(f"template {proposal.template_id!r} does not exist any more")
+        made = stored.template
+        setting = setting_of(made, proposal.step, proposal.setting)
+        if setting == proposal.proposed:
+            made = await self._store(made, proposal, proposal.current, by, now_ms)
+        elif setting != proposal.current:
+            raise NotNowError(
+                f"{proposal.setting} of step {proposal.step!r} is {setting!r} in version "
+                f"{made.version}, not {proposal.proposed!r} any more: edit the template instead"
+            )
+        ended = {"ended_ms": now_ms, "reverted_by": made.version}
+        experiment = proposal.experiment.model_copy(update=ended)
+        fields = {"by": by, "reason": reason, "pinned": True, "experiment": experiment}
+        return await self._to(proposal, "reverted", now_ms, **fields)
+
     async def look(
         self, proposal: ProposalView, counts: VersionCounts, now_ms: int
     ) -> ProposalView:
@@ -151,10 +179,14 @@ class TuningDesk:
                 return made
         raise NotNowError(f"template {newest.id!r} changes all the time; try again")
 
-    async def _open(self, proposal_id: str) -> ProposalView:
+    async def _found(self, proposal_id: str) -> ProposalView:
         found = await self._views.get(ProposalView, proposal_id)
         if found is None:
             raise UnknownProposalError(proposal_id)
+        return found
+
+    async def _open(self, proposal_id: str) -> ProposalView:
+        found = await self._found(proposal_id)
         if found.status != "open":
             raise NotNowError(f"proposal {proposal_id!r} is {found.status}, not open")
         return found

@@ -231,10 +231,11 @@ class Policies(Model):
     timeout_s: float | None = Field(None, gt=0, le=30 * 86_400)
     notifications: tuple[Notification, ...] = ()
     retention: Retention | None = Field(None, description="How long executions are kept.")
-    tuning: Literal["off", "propose", "apply"] = Field(
+    tuning: Literal["off", "propose", "apply", "apply_with_agents"] = Field(
         "propose",
         description="What becomes of changes that runs suggest (timeouts, retries, batches): they "
-        "are not looked for, proposed, or applied as a new version that is taken back if worse.",
+        "are not looked for, proposed, or applied as a new version that is taken back if worse; "
+        "another agent is chosen only with `apply_with_agents`.",
     )
 
     @property

@@ -137,6 +137,14 @@ async def test_a_proposal_is_applied_by_whom_may_write_templates(world: World) -
     assert template["summary"]["version"] == applied["experiment"]["version"]
     assert template["definition"]["steps"][0]["timeout_s"] == 6.0
     assert problem(await world.client.post(f"{path}/apply"), 409)
+    assert await got(world, f"/tuning/{proposal['id']}") == applied
+    assert problem(await world.client.get(f"{API}/tuning/none"), 404)
+    assert (await viewer.post(f"{path}/revert")).status_code == 403
+    reverted = (await world.client.post(f"{path}/revert", json={"reason": "no"})).json()
+    assert (reverted["status"], reverted["pinned"]) == ("reverted", True)
+    template = await got(world, "/workflows/templates/tuned")
+    assert template["definition"]["steps"][0]["timeout_s"] == 300.0
+    assert problem(await world.client.post(f"{path}/revert"), 409)
     assert problem(await world.client.post(f"{API}/tuning/none/dismiss"), 404)
     assert (await got(world, "/tuning", status="dismissed"))["items"] == []
 

@@ -109,6 +109,23 @@ class OutcomeOperations:
         found = await self._views.page(ProposalView, group=status, after=after, limit=limit)
         return ProposalPage(items=tuple(found), next_cursor=_cursor(found, limit))
 
+    async def proposal(self, proposal_id: str) -> ProposalView:
+        """One of them."""
+        found = await self._views.get(ProposalView, proposal_id)
+        if found is None:
+            raise _no_proposal(proposal_id)
+        return found
+
+    async def revert(self, proposal_id: str, reason: str, principal: Principal) -> ProposalView:
+        """Take back a change that is tried or kept."""
+        try:
+            now_ms = self._parts.clock.now_ms()
+            return await self._desk.revert(proposal_id, principal.name, reason, now_ms)
+        except UnknownProposalError:
+            raise _no_proposal(proposal_id) from None
+        except NotNowError as error:
+            raise problems.conflict(str(error)) from None
+
     async def apply(self, proposal_id: str, principal: Principal) -> ProposalView:
         """Make it the next version of its template, and try it."""
         try:

@@ -18,6 +18,7 @@ from shared.contracts.api.outcomes import (
     MatchBody,
     Matched,
     ProposalPage,
+    RevertBody,
 )
 from shared.outcomes.predicting import Prediction
 from shared.outcomes.views import AgentView, InsightKind, ProposalView, SignatureView, Status
@@ -79,6 +80,27 @@ async def list_proposals(
     """Changes of timeouts, tries, batches and agents that runs suggest, with the expected gain, and
     what became of those that were applied."""
     return await gate.outcomes.proposals(status, _after(cursor), limit)
+
+
+@router.get("/tuning/{proposal_id}")
+async def get_proposal(gate: Gate, _reader: Reader, proposal_id: str) -> ProposalView:
+    """One of them: the expected gain, what it rests on, how its trial stands."""
+    return await gate.outcomes.proposal(proposal_id)
+
+
+@router.post("/tuning/{proposal_id}/revert")
+async def revert_proposal(
+    gate: Gate,
+    author: Author,
+    request: Request,
+    proposal_id: str,
+    body: RevertBody | None = None,
+) -> ProposalView:
+    """Take back a change that is tried or kept, by a further version with the old value. The
+    setting is pinned then: it is not changed again, whatever runs suggest, for 90 days."""
+    reason = (body or RevertBody()).reason
+    note(request, proposal=proposal_id, reason=reason)
+    return await gate.outcomes.revert(proposal_id, reason, author)
 
 
 @router.post("/tuning/{proposal_id}/apply")

@@ -55,6 +55,14 @@ class DismissBody(BaseModel):
     reason: str = Field("", max_length=1_000)
 
 
+class RevertBody(BaseModel):
+    """Why a change is taken back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str = Field("", max_length=1_000)
+
+
 class AgentPage(BaseModel):
     """How agents compare, the worst first."""
 

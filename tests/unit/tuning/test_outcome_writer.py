@@ -218,6 +218,41 @@ async def test_nothing_is_taken_back_behind_a_newer_version(world: World) -> Non
     assert "has taken its place" in (await world.proposal()).reason
 
 
+async def test_a_person_takes_a_change_back(world: World) -> None:
+    """In its trial or after it; the setting is then pinned, though runs suggest another value."""
+    await world.store({"tuning": "apply"})
+    await world.learn(quick(60))
+    done = await world.tuning.revert(SLOW, "bob", "too short at night", NOW_MS)
+    newest = await world.newest()
+    assert (newest.template.version, newest.template.steps[0].timeout_s) == ("1.0.2", 300.0)
+    assert (done.status, done.by, done.pinned) == ("reverted", "bob", True)
+    await world.learn([a_run(100 + n, lasted_ms=9_000) for n in range(60)])
+    assert (await world.newest()).template.version == "1.0.2"
+    with pytest.raises(NotNowError, match="is reverted: only what was applied"):
+        await world.tuning.revert(SLOW, "bob", "", NOW_MS)
+    with pytest.raises(UnknownProposalError):
+        await world.tuning.revert("none", "bob", "", NOW_MS)
+
+
+@pytest.mark.parametrize("policy", ["apply", "apply_with_agents"])
+async def test_another_agent_is_chosen_where_the_policy_names_it(world: World, policy: str) -> None:
+    """A step pinned to an agent that fails moves to one that does not, by itself only so; worse
+    there, it moves back."""
+    await world.store({"tuning": policy}, target={"host": "bad"}, timeout_s=6)
+    runs = [a_run(n, n % 2 == 0, agent="bad", lasted_ms=2_000) for n in range(60)]
+    await world.learn([*runs, *quick(60, 100, agent="good")])
+    allowed = policy == "apply_with_agents"
+    found = await world.proposal()
+    assert (found.setting, found.proposed) == ("target.host", "good")
+    assert found.status == ("applied" if allowed else "open")
+    host = (await world.newest()).template.steps[0].target.host
+    assert host == ("good" if allowed else "bad")
+    if allowed:
+        failed = [a_run(300 + n, False, template_version="1.0.1", agent="good") for n in range(30)]
+        await world.learn(failed)
+        assert (await world.newest()).template.steps[0].target.host == "bad"
+
+
 async def test_a_template_may_let_it_be_applied(world: World) -> None:
     """With `policies.tuning: apply` nobody is asked."""
     await world.store({"tuning": "apply"})
