@@ -88,13 +88,14 @@ def register(app: typer.Typer) -> None:
 
 
 DEFAULT_TESTS: tuple[str, ...] = (
-    *("-q", "-n", "4", "--dist", "loadfile", "--durations=15"),
+    *("-q", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=15"),
     *("-m", "not long"),
 )
-"""By files in parallel: most tests wait for servers, not for the processor."""
+"""By files in parallel, in the order of tests/conftest.py: most tests wait for servers, not for the
+processor. (xdist's own order has the files with most tests first, and so the longest ones last.)"""
 
 LONG_TESTS: tuple[str, ...] = (
-    *("-q", "-n", "2", "--dist", "loadfile", "--durations=15"),
+    *("-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=15"),
     *("-m", "long"),
 )
 """Clusters and storms, each busy with the processor for minutes."""

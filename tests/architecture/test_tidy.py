@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 REPO_ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("services", "shared", "ops", "tests")
 MAX_FILE_LINES = 500
@@ -110,6 +112,11 @@ def test_entry_points_are_thin() -> None:
 def test_proto_is_not_a_package() -> None:
     """`proto/` holds no `__init__.py`: another distribution owns that import name."""
     assert not (REPO_ROOT / "proto" / "__init__.py").exists()
+
+
+def test_the_longest_files_are_there() -> None:
+    """What the suite begins with exists: a file that was renamed would come last unseen."""
+    assert [name for name in LONGEST if not (REPO_ROOT / "tests" / name).exists()] == []
 
 
 def test_nothing_belongs_to_one_machine() -> None:

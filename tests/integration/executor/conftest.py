@@ -11,9 +11,9 @@ from ops.stack.servers import EmbeddedServers, embedded_servers
 from tests.integration.executor.world import World, new_world
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
-    """NATS and MongoDB for these tests alone."""
+    """NATS and MongoDB for these tests alone; once for all of them, whatever runs between them."""
     with embedded_servers(tmp_path_factory.mktemp("own-servers"), durability="relaxed") as servers:
         yield servers
 

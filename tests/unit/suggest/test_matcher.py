@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,13 @@ from hypothesis import strategies as st
 from shared.suggest.matcher import Labelled, Matcher
 from shared.templates.loader import builtin
 from shared.workflow.definition import Step, Template
+
+
+@cache
+def of_built_ins() -> Matcher:
+    """One for all tests of the file: half a second of work, for which collecting need not
+    wait."""
+    return Matcher(builtin())
 
 
 def template(id_: str, name: str, description: str, *situations: str) -> Template:
@@ -37,7 +45,6 @@ ROOMS = (
         "Is any meeting room free at noon?",
     ),
 )
-MATCHER = Matcher(builtin())
 
 
 @pytest.mark.parametrize(
@@ -54,14 +61,14 @@ MATCHER = Matcher(builtin())
 )
 def test_plain_texts_are_understood(text: str, expected: str | None) -> None:
     """Each built-in template is found by a text of its kind, and small talk by none."""
-    best = MATCHER.match(text).best
+    best = of_built_ins().match(text).best
     assert (best.template if best is not None else None) == expected
 
 
 def test_the_same_text_has_the_same_answer() -> None:
     """Made twice from the same templates, it answers alike to the last digit."""
     text = "replace the switch on Sunday night"
-    assert Matcher(builtin()).match(text) == MATCHER.match(text)
+    assert Matcher(builtin()).match(text) == of_built_ins().match(text)
 
 
 def test_templates_of_ones_own_are_matched() -> None:
@@ -167,7 +174,7 @@ def test_an_unknown_template_cannot_be_learned() -> None:
 @given(st.text(max_size=500))
 def test_answers_are_probabilities(text: str) -> None:
     """Whatever is asked, all templates and nothing share one, and the likeliest comes first."""
-    answer = MATCHER.match(text)
+    answer = of_built_ins().match(text)
     chances = [one.confidence for one in answer.matches]
     assert len(chances) == 6
     assert math.isclose(sum(chances) + answer.nothing, 1, abs_tol=1e-3)
@@ -179,6 +186,6 @@ def test_answers_are_probabilities(text: str) -> None:
 def test_surrounding_space_says_nothing(change: Callable[[str], str]) -> None:
     """A text is the same with space around it, but for rounding."""
     text = "Disk full on db-2"
-    assert MATCHER.match(change(text)).confidence == pytest.approx(
-        MATCHER.match(text).confidence, abs=1e-5
+    assert of_built_ins().match(change(text)).confidence == pytest.approx(
+        of_built_ins().match(text).confidence, abs=1e-5
     )

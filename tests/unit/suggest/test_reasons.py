@@ -1,5 +1,7 @@
 """Why a text was matched as it was."""
 
+from functools import cache
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,13 +10,19 @@ from shared.suggest.matcher import Matcher
 from shared.suggest.reasons import telling
 from shared.templates.loader import builtin
 
-MATCHER = Matcher(builtin())
 ADVISORY = "Good morning. CVE-2031-7 lets remote attackers bypass the login of foo before 2.4. Bye."
+
+
+@cache
+def of_built_ins() -> Matcher:
+    """One for all tests of the file: half a second of work, for which collecting need not
+    wait."""
+    return Matcher(builtin())
 
 
 def test_reasons_agree_with_the_answer() -> None:
     """Template and confidence are those of the match."""
-    reasons, answer = MATCHER.explain(ADVISORY), MATCHER.match(ADVISORY)
+    reasons, answer = of_built_ins().explain(ADVISORY), of_built_ins().match(ADVISORY)
     assert answer.best is not None
     assert reasons.template == answer.best.template == "security_alert"
     assert reasons.confidence == pytest.approx(answer.confidence)
@@ -22,7 +30,7 @@ def test_reasons_agree_with_the_answer() -> None:
 
 def test_signs_are_quoted_from_the_text() -> None:
     """What is said to be seen stands there, as whole words."""
-    reasons = MATCHER.explain(ADVISORY)
+    reasons = of_built_ins().explain(ADVISORY)
     signs = [sign for cue in reasons.cues for sign in cue.signs]
     assert "CVE-2031-7" in signs
     assert "attackers" in signs
@@ -31,31 +39,31 @@ def test_signs_are_quoted_from_the_text() -> None:
 
 def test_the_telling_sentence_is_found() -> None:
     """Of three sentences the one with the signs is told, whole."""
-    assert MATCHER.explain(ADVISORY).telling == (
+    assert of_built_ins().explain(ADVISORY).telling == (
         "CVE-2031-7 lets remote attackers bypass the login of foo before 2.4."
     )
 
 
 def test_only_what_speaks_for_the_answer_is_told() -> None:
     """Cues move the odds up, the strongest first."""
-    odds = [cue.odds for cue in MATCHER.explain(ADVISORY).cues]
+    odds = [cue.odds for cue in of_built_ins().explain(ADVISORY).cues]
     assert odds == sorted(odds, reverse=True)
     assert min(odds) > 0
 
 
 def test_keywords_of_the_template_are_named() -> None:
     """A keyword that its author wrote is told as such."""
-    reasons = MATCHER.explain("a vulnerability was found in our web server")
+    reasons = of_built_ins().explain("a vulnerability was found in our web server")
     assert "Keywords of the template: vulnerability." in reasons.sentences
 
 
 def test_the_likest_situation_is_quoted() -> None:
     """Situations are public, as their template is."""
     text = "Planned maintenance of the web hosts on Saturday"
-    (first, *_) = MATCHER.explain(text).similar
+    (first, *_) = of_built_ins().explain(text).similar
     assert first.text == "Planned maintenance of the web hosts on Saturday night."
     assert "Planned maintenance of the web hosts on Saturday night." in str(
-        MATCHER.explain(text).sentences
+        of_built_ins().explain(text).sentences
     )
 
 
@@ -72,7 +80,7 @@ def test_what_people_wrote_is_not_quoted() -> None:
 
 def test_nothing_has_reasons_too() -> None:
     """Where nothing fits it says so, and what would have come next."""
-    reasons = MATCHER.explain("My cat sleeps in the garden all day")
+    reasons = of_built_ins().explain("My cat sleeps in the garden all day")
     assert reasons.template is None
     assert reasons.sentences[0].startswith("No template is likelier")
 
@@ -81,7 +89,7 @@ def test_nothing_has_reasons_too() -> None:
 @given(st.text(max_size=300))
 def test_every_answer_can_be_explained(text: str) -> None:
     """Whatever is asked, there are reasons, and their parts are those there are."""
-    reasons = MATCHER.explain(text)
+    reasons = of_built_ins().explain(text)
     assert set(reasons.parts) == {"meaning", "cues", "words", "similar"}
     assert 0 <= reasons.confidence <= 1
 
