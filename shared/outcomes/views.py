@@ -29,24 +29,28 @@ class Part(BaseModel):
 
 
 class View(Part):
-    """A document of its own."""
+    """A document of its own. Which of its fields it is kept, ordered and narrowed by is declared by
+    their names; an empty name: by none."""
 
     kind: ClassVar[str]
+    key_field: ClassVar[str]
+    rank_field: ClassVar[str] = ""
+    group_field: ClassVar[str] = ""
 
     @property
     def key(self) -> str:
         """Unique among those of its kind."""
-        raise NotImplementedError
+        return str(getattr(self, self.key_field))
 
     @property
     def rank(self) -> float:
         """Orders lists, highest first."""
-        return 0.0
+        return float(getattr(self, self.rank_field)) if self.rank_field else 0.0
 
     @property
     def group(self) -> str:
         """What lists can be narrowed to."""
-        return ""
+        return str(getattr(self, self.group_field)) if self.group_field else ""
 
 
 class Chance(Part):
@@ -148,6 +152,8 @@ class TemplateView(View):
     """What is believed of the runs of a template."""
 
     kind: ClassVar[str] = "template"
+    key_field: ClassVar[str] = "template_id"
+    rank_field: ClassVar[str] = "at_ms"
 
     template_id: str
     category: str
@@ -170,22 +176,13 @@ class TemplateView(View):
             matters[one.parameter] = matters.get(one.parameter, one.each) + one.odd
         return tuple(one for one in self.values if matters[one.parameter] >= SURE)
 
-    @property
-    def key(self) -> str:
-        """The template."""
-        return self.template_id
-
-    @property
-    def rank(self) -> float:
-        """When it ran last."""
-        return float(self.at_ms)
-
 
 class CategoryView(View):
     """What is believed of a template of a category that was never run; an empty name stands for
     every category that was never run itself."""
 
     kind: ClassVar[str] = "category"
+    key_field: ClassVar[str] = "category"
 
     category: str
     chance: Chance
@@ -201,6 +198,7 @@ class CommandView(View):
     """What is believed of a step with a command that was never run in its template."""
 
     kind: ClassVar[str] = "command"
+    key_field: ClassVar[str] = "command"
 
     command: str
     chance: Chance
@@ -208,17 +206,14 @@ class CommandView(View):
     tried: Tried
     durations_s: Durations
 
-    @property
-    def key(self) -> str:
-        """The command."""
-        return self.command
-
 
 class AgentView(View):
     """An agent: how many times as high the odds of failure are on it as on other agents at the same
     steps (`factor`), and the standard deviation of the logarithm of that."""
 
     kind: ClassVar[str] = "agent"
+    key_field: ClassVar[str] = "agent"
+    rank_field: ClassVar[str] = "factor"
 
     agent: str
     attempts: int
@@ -226,16 +221,6 @@ class AgentView(View):
     factor: float
     deviation: float = 0.0
     at_ms: int
-
-    @property
-    def key(self) -> str:
-        """The agent."""
-        return self.agent
-
-    @property
-    def rank(self) -> float:
-        """The worst first."""
-        return self.factor
 
 
 class ResolutionView(Part):
@@ -264,6 +249,8 @@ class SignatureView(View):
     """A failure as it is known: its pattern, where and when it occurs, what resolved it."""
 
     kind: ClassVar[str] = "signature"
+    key_field: ClassVar[str] = "id"
+    rank_field: ClassVar[str] = "last_ms"
 
     id: str
     code: str
@@ -285,16 +272,6 @@ class SignatureView(View):
     users: int = 0
     """How many users saw it; more than two are told as two."""
     resolutions: tuple[ResolutionView, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def rank(self) -> float:
-        """When it occurred last."""
-        return float(self.last_ms)
 
     @property
     def group(self) -> str:
@@ -340,6 +317,9 @@ class ProposalView(View):
     """A change of one setting that runs suggest, and what became of it."""
 
     kind: ClassVar[str] = "proposal"
+    key_field: ClassVar[str] = "id"
+    rank_field: ClassVar[str] = "at_ms"
+    group_field: ClassVar[str] = "status"
 
     id: str
     template_id: str
@@ -364,21 +344,6 @@ class ProposalView(View):
     """A person took it back: the setting stays as it is, whatever runs suggest."""
     experiment: ExperimentView | None = None
 
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def rank(self) -> float:
-        """When it changed last."""
-        return float(self.at_ms)
-
-    @property
-    def group(self) -> str:
-        """How it stands."""
-        return self.status
-
 
 InsightKind = Literal["success_pattern", "failure_warning", "tuning", "new_workflow"]
 
@@ -387,6 +352,9 @@ class InsightView(View):
     """Something learned that is worth telling."""
 
     kind: ClassVar[str] = "insight"
+    key_field: ClassVar[str] = "id"
+    rank_field: ClassVar[str] = "at_ms"
+    group_field: ClassVar[str] = "insight"
 
     id: str
     insight: InsightKind
@@ -401,21 +369,6 @@ class InsightView(View):
     cases: int
     at_ms: int
     memory_id: str = ""
-
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def rank(self) -> float:
-        """When it was learned."""
-        return float(self.at_ms)
-
-    @property
-    def group(self) -> str:
-        """What kind of insight it is."""
-        return self.insight
 
 
 VIEWS: Final[tuple[type[View], ...]] = (
