@@ -159,8 +159,10 @@ def resume_requested(turn: Turn, request: msg.ResumeRequested) -> None:
 
 
 def slot_revoked(turn: Turn, message: msg.SlotRevoked) -> None:
-    """Another one takes its place: an execution is cancelled, a step of one is stopped."""
-    if message.slot not in turn.state.slots or turn.state.stop is not None:
+    """Another one takes its place: an execution is cancelled, a step of one is stopped. What runs
+    at an early end goes on with the slot that it has; who waits for one then has lost its place."""
+    slot = turn.state.slots.get(message.slot)
+    if slot is None or (turn.state.stop is not None and (slot.granted or message.slot == WHOLE)):
         return
     if message.slot == WHOLE:
         cancel(turn, msg.ENGINE, message.reason)

@@ -24,7 +24,7 @@ FAILED_ONCE = (767, 8_391, 14_880)
 name; where a world was looked at before its end."""
 
 
-UNDO_FAILED_ONCE = (1, 132, 192, 700, 3_058, 6_388)
+UNDO_FAILED_ONCE = (1, 132, 192, 700, 3_058, 6_388, 13_476)
 """Where a plan that was read again had another template; where what had begun to wait was not
 undone; where a step that was drained began to wait; where a sub-workflow was not stored yet;
 where a clock that was set back turned the order round."""

@@ -118,6 +118,28 @@ class TestExecutions:
         assert refuse(run) == ["slot.denied"]
         assert refuse(run) == []
 
+    def test_what_cleans_up_loses_its_place_but_not_its_slot(self) -> None:
+        """At an early end a step that waits for a slot is cancelled when it is replaced: the key
+        knows it no more, and it would wait for ever. One that has its slot goes on."""
+        clean = step("clean", concurrency={"key": "deploy"})
+        waiting = Run(step("a"), **{"finally": [clean]})
+        waiting.request()
+        waiting.start("a")
+        waiting.cancel()
+        waiting.finish("a", "cancelled")
+        assert waiting.statuses == {"a": "cancelled", "clean": "pending"}
+        assert revoke(waiting, "clean") == [
+            "step.cancelled",
+            "slot.released",
+            "execution.cancelled",
+        ]
+        running = Run(step("a"), **{"finally": [clean]})
+        running.request()
+        running.cancel()
+        grant(running, "clean")
+        assert revoke(running, "clean") == []
+        assert running.statuses == {"a": "cancelled", "clean": "scheduled"}
+
     def test_its_key_may_depend_on_parameters(self) -> None:
         """A key that is no short text fails the execution."""
         parameters = {"parameters": {"where": {"type": "string"}}}
