@@ -17,6 +17,9 @@ from shared.learning.lexicon import Lexicon
 KEPT = 8
 """Past commands that are kept in order."""
 
+TEXTS = 4
+"""Past lines whose text is kept."""
+
 PLACES = 10
 """Values of a kind that a template can refer to."""
 
@@ -90,13 +93,15 @@ class Uses:
 
     def __init__(self, bound: int):
         self.bound = bound
-        self.of: dict[int, tuple[int, int, int, int]] = {}
-        """By id: uses, step of the latest, its session, uses in that session."""
+        self.of: dict[int, tuple[int, int, int, int, int]] = {}
+        """By id: uses, step of the latest, its session, uses in that session, where and how the
+        latest ended (`place_key` plus the ending)."""
 
-    def add(self, used: int, step: int, session: int) -> bool:
+    def add(self, used: int, step: int, session: int, where: int) -> bool:
         """Count a use; returns whether it was the first."""
-        count, _, in_session, times = self.of.pop(used, (0, 0, session, 0))
-        self.of[used] = (count + 1, step, session, times + 1 if in_session == session else 1)
+        count, _, in_session, times, _ = self.of.pop(used, (0, 0, session, 0, 0))
+        again = times + 1 if in_session == session else 1
+        self.of[used] = (count + 1, step, session, again, where)
         self.trim(self.bound)
         return count == 0
 
@@ -121,6 +126,8 @@ class History:
     step: int = 0
     repeats: int = 0
     novel_line: int = 1
+    texts: list[str] = field(default_factory=list)
+    """The last lines, the latest first."""
 
     def seen_from(self, session: str) -> View:
         """The view from the next command of `session`."""
@@ -157,18 +164,20 @@ class History:
         values = [(kind, value) for kind, value in values_of(line) if kind in REFERENCED]
         name = lexicon.id_of(name_of(line), "n")
         line_id = lexicon.id_of(line, "l")
-        self.names.add(name, self.step, self.session_number)
-        novel = self.lines.add(line_id, self.step, self.session_number)
+        ending = _ending(recorded.exit)
+        where = place_key(recorded.situation.cwd, recorded.situation.host) | ending
+        self.names.add(name, self.step, self.session_number, where)
+        novel = self.lines.add(line_id, self.step, self.session_number, where)
         self.repeats = self.repeats + 1 if self.past[-1].name == name else 0
         self.novel_line = line_id if novel else self.novel_line
         argument = hash_text(values[-1][1]) if values else 0
         shape = lexicon.id_of(abstract(line, _left_out), "s")
-        ending = _ending(recorded.exit)
         self.past.append(
             Past(name, line_id, shape, argument, ending, int(recorded.more_lines), int(novel))
         )
         for kind, value in [("word", name_of(line)), *values]:
             self._remember(kind, value)
+        self.texts = [line, *self.texts[: TEXTS - 1]]
         self.step += 1
         self.session_step += 1
 
@@ -191,6 +200,7 @@ class History:
         """The user has been away for long: keep less."""
         self.names.trim(32)
         self.lines.trim(32)
+        del self.texts[1:]
 
     def state(self) -> dict[str, Any]:
         """What `restored` needs."""
@@ -206,9 +216,14 @@ class History:
         history = cls(**{**state, "past": deque((Past(*p) for p in state["past"]), maxlen=KEPT)})
         for name, bound in (("names", 128), ("lines", 256)):
             uses = Uses(bound)
-            uses.of = {row[0]: (row[1], row[2], row[3], row[4]) for row in state[name]}
+            uses.of = {row[0]: (row[1], row[2], row[3], row[4], row[5]) for row in state[name]}
             setattr(history, name, uses)
         return history
+
+
+def place_key(cwd: str, host: str) -> int:
+    """Where something was typed, in 50 bits: the lowest two are left for how it ended."""
+    return ((hash_text(host) & 0xFFFFFF) << 24 | hash_text(cwd) & 0xFFFFFF) << 2
 
 
 def _left_out(kind: str, _: str) -> int | None:

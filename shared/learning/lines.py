@@ -6,12 +6,13 @@ from math import log
 import numpy as np
 
 from shared.learning.command_text import abstract, fill, name_of
-from shared.learning.context_table import Rows
-from shared.learning.contexts import paired_keys
+from shared.learning.context_table import Floats, Rows
+from shared.learning.contexts import PAIRED, paired_keys
 from shared.learning.evidence import FEATURES, ROWS, Evidence, Memory
 from shared.learning.hashing import UInt64s
 from shared.learning.history import History, View
 from shared.learning.lexicon import Lexicon
+from shared.learning.likeness import LIKENESS_FEATURES, Likeness, Readings
 from shared.learning.lines_of_names import WIDTH, LinesOfNames
 from shared.learning.names import SORT as NAME
 from shared.learning.names import NameMoment, best_shares, visible
@@ -28,12 +29,19 @@ from shared.learning.ranking import (
 
 LINE, TEMPLATE = "l", "t"
 
-_NAME_FEATURES = 3
 _NAMES = 8
 """The likeliest names, of which lines become candidates."""
 
 _UNLIKELY = 1e-3
-_NAMES_REMEMBERED = 20_000
+_USES = slice(2 * FEATURES, 2 * FEATURES + USE_FEATURES)
+_NAME = slice(_USES.stop, _USES.stop + 3)
+_OF_NAME = slice(_NAME.stop, _NAME.stop + WIDTH)
+_PRODUCTS = slice(_OF_NAME.stop, _OF_NAME.stop + 4)
+_LIKENESS = slice(_PRODUCTS.stop, _PRODUCTS.stop + LIKENESS_FEATURES)
+_WIDTH = _LIKENESS.stop
+"""Columns of a candidate's features: after the evidence for it and for its template, how it was
+used, how likely its name is, what part of the name's lines it is, products of both, and how it
+looks beside the last lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,22 @@ class LineModel:
         self._options, self._memory, self._lexicon = options, memory, lexicon
         of_name = np.concatenate([[0.0, 1.0, 0.0], np.full(WIDTH, 0.3)])
         first = [FIRST_OF_EVIDENCE * 0.7, FIRST_OF_EVIDENCE * 0.4, np.zeros(USE_FEATURES), of_name]
+        first.append(np.zeros(_WIDTH - _PRODUCTS.start))
         self.ranking = Ranking(options, np.concatenate(first), MOMENT + 2 * ROWS + 3, missing=0.7)
-        self._names: dict[int, int] = {}
+        self._readings = Readings(lexicon)
 
-    def moment(self, history: History, view: View, keys: UInt64s, names: NameMoment) -> LineMoment:
-        """Rank what may come next, where the names are ranked already."""
+    def moment(
+        self,
+        history: History,
+        view: View,
+        keys: UInt64s,
+        names: NameMoment,
+        place: tuple[str, str] = ("", ""),
+    ) -> LineMoment:
+        """Rank what may come next, where the names are ranked already.
+
+        `place`: the directory and the host.
+        """
         lines = Evidence(self._memory, keys, history.user, LINE)
         templates = Evidence(self._memory, keys, history.user, TEMPLATE)
         limit = self._options.candidates
@@ -66,22 +85,21 @@ class LineModel:
         likely = [names.ranked.ids[index] for index in names.ranked.order(_NAMES)]
         of_names = LinesOfNames(self._memory, history.user, likely)
         self._add(of_names, history.user, ids, texts)
-        features = np.zeros(
-            (len(ids), 2 * FEATURES + USE_FEATURES + _NAME_FEATURES + WIDTH), np.float32
-        )
+        features = np.zeros((len(ids), _WIDTH), np.float32)
         lines.write(features, of_line, 0)
         templates.write(features, of_template, FEATURES)
         recent = view.last[0].line, view.last[1].line
-        rest = features[:, 2 * FEATURES :]
-        write_uses(rest[:, :USE_FEATURES], ids, history.lines, view, recent)
-        for row, text_id, text in zip(rest, ids, texts, strict=True):
-            row[USE_FEATURES:-WIDTH] = self._name_features(text_id, text, names.ranked)
-            row[-WIDTH:] = of_names.features.get(text_id, 0)
+        write_uses(features[:, _USES], ids, history.lines, view, recent)
+        self._write_names(features, ids, texts, of_names, names.ranked)
+        likeness = Likeness(self._readings, history, view, place)
+        likeness.write(features[:, _LIKENESS], ids, texts)
         moment = self.ranking.moment(view, lines.totals)
         shares = best_shares(features, 0), best_shares(features, FEATURES)
         said = [len(ids) / limit, names.ranked.probabilities[-1], names.ranked.first()]
         none = np.concatenate([moment, *shares, said]).astype(np.float32)
         question = Question.of(features, moment, none, ids, paired_keys(keys, history.user))
+        values = [self._readings.of(text).last_value for text in texts]
+        question = question.also_paired(values, keys[list(PAIRED)])
         ranked = Ranked(ids, texts, question, self.ranking.ranker.rank(question))
         return LineMoment(lines, templates, of_names, ranked)
 
@@ -116,15 +134,25 @@ class LineModel:
                 ids.append(text_id)
                 texts.append(text)
 
-    def _name_features(self, text_id: int, text: str, names: Ranked) -> tuple[float, float, float]:
-        name = self._names.get(text_id)
-        if name is None:
-            if len(self._names) >= _NAMES_REMEMBERED:
-                self._names.clear()
-            name = self._names[text_id] = self._lexicon.id_of(name_of(text), NAME)
-        place = names.place_of(name)
-        said = float(names.probabilities[place]) if place < len(names.ids) else _UNLIKELY
-        return said, log(said + _UNLIKELY) * 0.3, len(text) * 0.01
+    def _write_names(
+        self,
+        features: Floats,
+        ids: list[int],
+        texts: list[str],
+        of_names: LinesOfNames,
+        names: Ranked,
+    ) -> None:
+        """How likely each line's name is, and the line, given its name."""
+        for row, text_id, text in zip(features, ids, texts, strict=True):
+            place = names.place_of(self._readings.of(text).name_id)
+            said = float(names.probabilities[place]) if place < len(names.ids) else _UNLIKELY
+            row[_NAME] = said, log(said + _UNLIKELY) * 0.3, len(text) * 0.01
+            row[_OF_NAME] = of_names.features.get(text_id, 0)
+        shares = features[:, _OF_NAME]
+        best = shares.max(1)
+        likely = features[:, _NAME.start]
+        products = [likely * shares[:, 0], likely * shares[:, 2], likely * best, best]
+        features[:, _PRODUCTS] = np.log(np.stack(products, 1) + _UNLIKELY) * 0.3
 
     def learn(self, moment: LineMoment, history: History, line: str) -> None:
         """`line` came."""

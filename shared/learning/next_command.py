@@ -158,7 +158,8 @@ class NextCommandModel:
         names = self.names.moment(history, view, keys)
         lines = None
         if self.granularity == "line":
-            lines = self.lines.moment(history, view, keys, names)
+            place = situation.cwd, situation.host
+            lines = self.lines.moment(history, view, keys, names, place)
         self._latest = _Moment(situation, self.learned, names, lines)
         return self._latest
 

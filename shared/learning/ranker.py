@@ -12,7 +12,7 @@ The law:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,14 @@ class Question:
         """A question about candidates `ids`, paired with the contexts `keys`."""
         places = pair_places(np.array(ids, np.uint64), keys, PAIR_BITS)
         return cls(features, moment, none, places)
+
+    def also_paired(self, parts: list[int], keys: UInt64s) -> "Question":
+        """The same, where a part that candidates share has weights with the contexts `keys`, too.
+
+        `parts`: one for each candidate.
+        """
+        more = pair_places(np.array(parts, np.uint64), keys, PAIR_BITS)
+        return replace(self, pairs=np.concatenate([self.pairs, more], 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class Ranking:
         answer = ranked.place_of(came)
         scale = 1 / (1 + steps / self.options.ranker_damping)
         shared = 1 / (1 + visits[list(PAIRED)] / self.options.pair_damping)
-        pair_scale = np.concatenate([shared, np.ones(len(PAIRED))])
+        others = ranked.question.pairs.shape[1] // len(PAIRED) - 2
+        pair_scale = np.concatenate([shared, np.ones(len(PAIRED)), np.tile(shared, others)])
         if ranked.ids:
             right = ranked.order(1)[0] == answer
             self.calibrator.learn(ranked.first(), right, scale)
@@ -110,7 +111,7 @@ def write_uses(
         if known is None:
             row[0] = 1
             continue
-        count, step, session, in_session = known
+        count, step, session, in_session, _ = known
         ago = view.step - step
         row[1], row[2], row[3] = log1p(count) * 0.3, 1 / ago, log(ago) * 0.2
         if session == view.session:

@@ -14,7 +14,7 @@ from shared.learning.history import History
 from shared.learning.next_command import NextCommandModel
 from shared.learning.options import LearningOptions
 
-VERSION = 1
+VERSION = 2
 
 
 def save(model: NextCommandModel) -> bytes:
