@@ -133,6 +133,12 @@ def _tell(now: LearningStatus, *, as_json: bool) -> None:
         for one in now.models
     )
     rendering.console().print(rendering.table(columns, rows))
+    for one in now.models:
+        if one.missing:
+            typer.echo(
+                f"{one.name} {one.version} lacks {one.missing:,} items that went by age: "
+                "no snapshot was left from which it could begin."
+            )
     done = now.backfill
     if done.looked_at or done.error:
         typer.echo(

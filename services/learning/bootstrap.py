@@ -178,6 +178,7 @@ def _desk(
                 "run": settings.learning_keep_runs_days,
                 "rollback": settings.learning_keep_runs_days,
             },
+            {one.name: one.fold.version for one in keepers},
             clock,
             meter,
         ),

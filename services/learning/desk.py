@@ -135,6 +135,7 @@ class Desk:
             items=now.items,
             behind=behind,
             skipped=now.skipped,
+            missing=now.missing,
             rebuilding=keeper.rebuilding,
             snapshot_at_ms=saved.at_ms if saved is not None else 0,
             snapshot_bytes=saved.size if saved is not None else 0,

@@ -1,7 +1,9 @@
 """What is too old goes: items of the record, and what is left over of snapshots.
 
-A model keeps what it learned from an item that has gone, as far as it does not fade; one that is
-rebuilt later has it no more.
+The law: an item goes by age once every model has a *base* (a snapshot that is kept) in which it is.
+So a rebuild from the base and what is kept gives the model that learned all the time, to the byte.
+The base that is used is the newest one in front of all that is young enough to be kept by every
+type; older ones go. As long as one model has no such base, nothing goes.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import structlog
 
 from shared.ports.clock import Clock
 from shared.ports.record import Expiring, RecordStore
-from shared.ports.snapshots import SnapshotStore
+from shared.ports.snapshots import Snapshot, SnapshotStore
 from shared.runtime.learning_meter import LearningMeter
 
 log = structlog.get_logger()
@@ -33,12 +35,15 @@ class Housekeeping:
         store: RecordStore,
         snapshots: SnapshotStore,
         days: Mapping[Expiring, int],
+        models: Mapping[str, int],
         clock: Clock,
         meter: LearningMeter,
     ) -> None:
         self._store = store
         self._snapshots = snapshots
         self._days = days
+        self._models = models
+        """Versions by name."""
         self._clock = clock
         self._meter = meter
 
@@ -58,9 +63,32 @@ class Housekeeping:
 
     async def clean_up(self) -> None:
         """Remove what is too old."""
-        for kind in self._days:
-            gone = await self._store.expire(kind, self.kept_since_ms(kind))
+        bases = await self._bases()
+        upto = min((one.place for one in bases.values()), default=0)
+        for kind in self._days if bases else ():
+            gone = await self._store.expire(kind, self.kept_since_ms(kind), upto)
             self._meter.expired.inc(gone)
             if gone:
                 log.info("old items of the record are gone", type=kind, items=gone)
+        await self._snapshots.delete(
+            [one for base in bases.values() for one in await self._older(base)]
+        )
         await self._snapshots.sweep(self._clock.now_ms() - LEFT_OVER_MS)
+
+    async def _bases(self) -> Mapping[str, Snapshot]:
+        """The base of each model that covers what may go; none where one model has none."""
+        young = await self._store.first_since(max(map(self.kept_since_ms, self._days)))
+        chosen: dict[str, Snapshot] = {}
+        for model, version in self._models.items():
+            for one in await self._snapshots.find(model):
+                if one.base and one.version == version and one.place < young:
+                    chosen[model] = one
+                    break
+            else:
+                return {}
+        return chosen
+
+    async def _older(self, base: Snapshot) -> list[str]:
+        """Bases in front of one that is used."""
+        found = await self._snapshots.find(base.model)
+        return [one.id for one in found if one.base and one.place < base.place]

@@ -4,12 +4,16 @@ The law:
 
 1. A model has a *place*. It follows from what the record keeps up to there, and from nothing else;
    so it is the same whether it was folded as things came, or is rebuilt.
-2. It begins with its newest snapshot that can be used: of its version, whole, and not ahead of the
-   record. Without one it begins with nothing, at place 0.
-3. An order to forget that it cannot obey exactly makes it begin with nothing again: what it was to
-   forget is gone from the record by then. Orders up to the place where the record ended at that
-   moment need not be obeyed once more. Snapshots from before an order are deleted.
-4. An item that it fails at is skipped, and logged without what stands in it.
+2. It begins with its newest snapshot that can be used: of its version, whole, not ahead of the
+   record, and not in front of what went by age. Without one it begins with nothing, at place 0;
+   how many items had gone by age before is its `missing`, and stays with it.
+3. An order to forget that it cannot obey exactly makes it begin again, with the newest snapshot in
+   front of the first thing that the order named (its *reach*), which is gone from the record by
+   then. So do orders that came while it was being rebuilt: all that are there are obeyed in one.
+   Snapshots that reach as far as what an order named are deleted, those in front of it stay.
+4. Now and then a snapshot is a *base*, which stays until retention has gone beyond it. What went by
+   age is in every model's base (`housekeeping`); a rebuild that is ordered begins with the oldest.
+5. An item that it fails at is skipped, and logged without what stands in it.
 """
 
 from __future__ import annotations
@@ -51,6 +55,8 @@ class Saving:
 
     every_s: float = 300.0
     keep: int = 3
+    base_every_ms: int = 30 * 24 * 3_600_000
+    """How often one is a base."""
 
 
 @dataclass(slots=True)
@@ -61,6 +67,7 @@ class Standing:
     forgotten: int = 0
     items: int = 0
     skipped: int = 0
+    missing: int = 0
     rebuilding: Reason | None = None
     since: float = field(default_factory=monotonic)
     """When it last held all that was kept."""
@@ -136,10 +143,9 @@ class ModelKeeper:
     async def begin(self) -> None:
         """Take the newest snapshot that can be used, or begin with nothing."""
         last = await self._store.last()
-        for snapshot in await self._snapshots.find(self.name):
-            if snapshot.version == self.fold.version and await self._adopt(snapshot, last):
-                return
-        self._empty(last)
+        if await self._adopt_newest(last):
+            return
+        await self._empty(last)
         self.now.rebuilding = "start" if last else None
         if last:
             self._meter.rebuilt("start")
@@ -175,6 +181,8 @@ class ModelKeeper:
             at_ms=at_ms,
             size=len(data),
             digest=sha256(data).hexdigest(),
+            base=await self._is_base_due(at_ms),
+            missing=now.missing,
         )
         await self._snapshots.put(snapshot, data)
         now.saved, now.saved_at = snapshot, monotonic()
@@ -182,6 +190,11 @@ class ModelKeeper:
         await self._snapshots.delete(
             superfluous(await self._snapshots.find(self.name), snapshot, self._saving.keep)
         )
+
+    async def _is_base_due(self, at_ms: int) -> bool:
+        bases = [one for one in await self._snapshots.find(self.name) if one.base]
+        mine = [one.at_ms for one in bases if one.version == self.fold.version]
+        return not mine or at_ms - max(mine) >= self._saving.base_every_ms
 
     def _is_time(self) -> bool:
         return self._has_new() and monotonic() - self.now.saved_at >= self._saving.every_s
@@ -193,6 +206,18 @@ class ModelKeeper:
 
     def _has_new(self) -> bool:
         return self.now.place > (self.now.saved.place if self.now.saved is not None else 0)
+
+    async def _adopt_newest(self, last: int) -> bool:
+        """Be what the newest snapshot holds that can be used; false where there is none."""
+        gone = await self._store.expired()
+        for snapshot in await self._snapshots.find(self.name):
+            if snapshot.version != self.fold.version:
+                continue
+            if snapshot.place < gone.place and not snapshot.missing:
+                log.warning("snapshot is in front of what went by age", snapshot=snapshot.id)
+            elif await self._adopt(snapshot, last):
+                return True
+        return False
 
     async def _adopt(self, snapshot: Snapshot, last: int) -> bool:
         """Be what a snapshot holds; false where it cannot be used."""
@@ -211,24 +236,69 @@ class ModelKeeper:
             return False
         self.fold = fold
         self.now = Standing(snapshot.place, snapshot.forgotten, snapshot.items, saved=snapshot)
+        self.now.missing = snapshot.missing
         self._meter.saved(self.name, snapshot.at_ms, snapshot.size)
         log.info("model begins with a snapshot", model=self.name, place=snapshot.place)
         return True
 
-    def _empty(self, last: int) -> None:
+    async def _empty(self, last: int) -> None:
+        missing = (await self._store.expired()).items
         self.fold = self._make()
-        self.now = Standing(forgotten=last)
+        self.now = Standing(forgotten=last, missing=missing)
+        if missing:
+            log.warning(
+                "model begins without what went by age: no snapshot that holds it can be used",
+                model=self.name,
+                version=self.fold.version,
+                items=missing,
+            )
 
     async def _start_over(self, reason: Reason) -> None:
-        """Begin with nothing. Orders up to where the record ends now have been obeyed there."""
+        """Begin anew. Orders up to where the record ends now have been obeyed there."""
         last = await self._store.last()
-        await self._snapshots.delete([one.id for one in await self._snapshots.find(self.name)])
-        self._empty(last)
+        since = await (self._reach(last) if reason == "forget" else self._oldest_base())
+        if reason == "forget" and since > self.now.place:
+            self.now.forgotten = last  # it never saw what they name
+            return
+        await self._drop_since(since)
+        if await self._adopt_newest(last):
+            self.now.forgotten = last
+        else:
+            await self._empty(last)
+            self._meter.saved(self.name, 0, 0)
         self.now.rebuilding = reason
         self._ordered = False
         self._meter.rebuilt(reason)
-        self._meter.saved(self.name, 0, 0)
-        log.info("model is rebuilt from the record", model=self.name, reason=reason)
+        log.info(
+            "model is rebuilt from the record",
+            model=self.name,
+            reason=reason,
+            place=self.now.place,
+        )
+
+    async def _reach(self, last: int) -> int:
+        """The first place that orders concern which are not obeyed yet; behind `last` where none
+        concerns anything."""
+        return await self._store.reach(max(self.now.place, self.now.forgotten), last)
+
+    async def _has_more_to_forget(self) -> bool:
+        last = await self._store.last()
+        return self.fold.personal and await self._reach(last) <= last
+
+    async def _oldest_base(self) -> int:
+        """The place behind the oldest base, where it holds what is not kept any more; else 0."""
+        gone = await self._store.expired()
+        bases = [
+            one.place
+            for one in await self._snapshots.find(self.name)
+            if one.base and one.version == self.fold.version and one.place >= gone.place
+        ]
+        return min(bases) + 1 if bases and gone.items else 0
+
+    async def _drop_since(self, place: int) -> None:
+        """Delete the snapshots that reach as far as a place."""
+        found = await self._snapshots.find(self.name)
+        await self._snapshots.delete([one.id for one in found if one.place >= place])
 
     async def _fold_upto(self, last: int) -> None:
         """Give it what is kept behind its place; ends early when it must start over."""
@@ -236,6 +306,8 @@ class ModelKeeper:
             async for chunk in found:
                 if self._ordered:
                     return await self._start_over("order")
+                if self.now.rebuilding and await self._has_more_to_forget():
+                    return await self._start_over("forget")
                 if not await self._give(chunk):
                     return await self._start_over("forget")
                 if self._is_time():
@@ -249,7 +321,9 @@ class ModelKeeper:
         while at < len(items):
             order = items[at].item
             if isinstance(order, Forget):
-                if items[at].place > self.now.forgotten and not await self._obey(order):
+                if items[at].place > self.now.forgotten and not await self._obey(
+                    order, items[at].place
+                ):
                     return False
                 at += 1
             else:
@@ -257,10 +331,12 @@ class ModelKeeper:
             self.now.place = items[at - 1].place
         return True
 
-    async def _obey(self, order: Forget) -> bool:
+    async def _obey(self, order: Forget, place: int) -> bool:
         if not await self._pace.run(lambda: self._forgets(order)):
             return False
-        await self._snapshots.delete([one.id for one in await self._snapshots.find(self.name)])
+        if not self.fold.personal:
+            return True  # nothing that an order can name was ever in it
+        await self._drop_since(await self._store.reach(self.now.place, place))
         self.now.saved, self.now.saved_at = None, monotonic() - self._saving.every_s
         return True
 
@@ -303,7 +379,7 @@ class ModelKeeper:
 def superfluous(found: Sequence[Snapshot], newest: Snapshot, keep: int) -> Sequence[str]:
     """Ids of the snapshots that may go: of this version beyond the highest `keep`, of others once
     they are old."""
-    mine = [one for one in found if one.version == newest.version]
+    mine = [one for one in found if one.version == newest.version and not one.base]
     others = [one for one in found if one.version != newest.version]
     gone = [*mine[keep:], *(o for o in others if o.at_ms < newest.at_ms - OTHER_VERSIONS_MS)]
     return [one.id for one in gone if one.id != newest.id]

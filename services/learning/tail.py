@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 from shared.learning.records import Forget
-from shared.ports.record import Expiring, Placed, RecordStore
+from shared.ports.record import Expired, Expiring, Placed, RecordStore
 
 IN_HAND: Final = 1_000
 """Items; models that are further behind read from the store."""
@@ -58,9 +58,21 @@ class RecordTail:
         self._let_go(self._upto)
         return await self._store.remove(order, before)
 
-    async def expire(self, kind: Expiring, before_ms: int) -> int:
-        """Remove the items of this type that are older."""
-        expired = await self._store.expire(kind, before_ms)
+    async def reach(self, after: int, upto: int) -> int:
+        """The first place that these orders concerned."""
+        return await self._store.reach(after, upto)
+
+    async def first_since(self, at_ms: int) -> int:
+        """The first place of an item that is not older."""
+        return await self._store.first_since(at_ms)
+
+    async def expired(self) -> Expired:
+        """What went by age so far."""
+        return await self._store.expired()
+
+    async def expire(self, kind: Expiring, before_ms: int, upto: int) -> int:
+        """Remove the items of this type that are older and not behind a place."""
+        expired = await self._store.expire(kind, before_ms, upto)
         if expired:
             self._let_go(self._upto)
         return expired

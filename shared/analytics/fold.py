@@ -88,6 +88,7 @@ class Analytics:
 
     name = NAME
     version = VERSION
+    personal = True
 
     def __init__(self, keep: Keep | None = None):
         self.keep = keep or Keep()

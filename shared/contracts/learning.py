@@ -18,6 +18,9 @@ class ModelStatus(Contract):
     items: int = Field(description="Items that it has been given.")
     behind: int = Field(description="Items that are kept and that it has not been given yet.")
     skipped: int = Field(description="Items that it failed at.")
+    missing: int = Field(
+        0, description="Items that had gone by age before it could learn from them."
+    )
     rebuilding: Literal["", "start", "forget", "order"] = Field(
         description="Why it is being rebuilt; empty where it is not."
     )

@@ -36,6 +36,11 @@ class Fold(Protocol):
         """Rises when the same record gives another state, or `save` other bytes."""
         ...
 
+    @property
+    def personal(self) -> bool:
+        """Whether it learns from what an order to forget can name: commands and feedback."""
+        ...
+
     def apply(self, item: AnyRecord, place: int) -> None:
         """Learn from the item at `place`; places rise and leave gaps."""
         ...

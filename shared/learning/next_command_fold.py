@@ -18,6 +18,7 @@ class NextCommandFold:
 
     name = NAME
     version = snapshot.VERSION
+    personal = True
 
     def __init__(self, options: LearningOptions | None = None):
         self.options = options or LearningOptions()

@@ -208,6 +208,17 @@ class Forget(RecordItem):
         return its and self.user in {"", item.user}
 
 
+def named_by(item: AnyRecord) -> tuple[str, tuple[str, ...]]:
+    """What an order to forget finds an item by: its user, and its lines' digests; runs have nothing
+    of it."""
+    if isinstance(item, RecordedCommand):
+        return item.user, (line_digest(item.command),)
+    if isinstance(item, Feedback):
+        lines = sorted({line for line in (item.suggested, item.chosen) if line})
+        return item.user, tuple(map(line_digest, lines))
+    return "", ()
+
+
 def line_digest(line: str) -> str:
     """What an order to forget a line keeps of it."""
     return f"sha256:{sha256(line.encode('utf-8', 'surrogatepass')).hexdigest()}"

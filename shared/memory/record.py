@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 
-from shared.learning.records import AnyRecord, Forget
-from shared.ports.record import Expiring, Placed
+from shared.learning.records import AnyRecord, Forget, named_by
+from shared.ports.record import Expired, Expiring, Placed
 
 FIRST_PLACE = 1_000
 """Places do not begin at 1 in the real stream either."""
@@ -83,6 +83,9 @@ class MemoryRecordStore:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], Placed] = {}
         self._last = 0
+        self._reaches: dict[int, int] = {}
+        self._expired = Expired()
+        self._gone: set[str] = set()
 
     async def put(self, items: Sequence[Placed]) -> Sequence[Placed]:
         """Keep items that are behind `last`; gives those that are new, in order."""
@@ -122,12 +125,37 @@ class MemoryRecordStore:
     async def remove(self, order: Forget, before: int) -> int:
         """Remove what is meant in front of a place."""
         kept = self._kept.values()
-        return self._drop([p for p in kept if p.place < before and order.means(p.item)])
+        meant = [p for p in kept if p.place < before and order.means(p.item)]
+        went = (order.command or f"user:{order.user}") in self._gone
+        first = 0 if went else min([before, *(p.place for p in meant)])
+        self._reaches[before] = min(first, self._reaches.get(before, first))
+        return self._drop(meant)
 
-    async def expire(self, kind: Expiring, before_ms: int) -> int:
-        """Remove the items of this type that are older."""
-        kept = self._kept.values()
-        return self._drop([p for p in kept if p.item.type == kind and p.item.at_ms < before_ms])
+    async def reach(self, after: int, upto: int) -> int:
+        """The first place that these orders concerned."""
+        places = [one.place for one in await self.orders() if after < one.place <= upto]
+        return min([upto + 1, *(self._reaches.get(place, 0) for place in places)])
+
+    async def first_since(self, at_ms: int) -> int:
+        """The first place of an item that is not older."""
+        young = [p for p in self._kept.values() if p.item.type != "forget"]
+        return min([self._last + 1, *(p.place for p in young if p.item.at_ms >= at_ms)])
+
+    async def expired(self) -> Expired:
+        """What went by age so far."""
+        return self._expired
+
+    async def expire(self, kind: Expiring, before_ms: int, upto: int) -> int:
+        """Remove the items of this type that are older and not behind a place."""
+        kept = [p for p in self._kept.values() if p.place <= upto and p.item.type == kind]
+        old = [p for p in kept if p.item.at_ms < before_ms]
+        for one in old:
+            user, lines = named_by(one.item)
+            self._gone |= {*lines, *({f"user:{user}"} if user else ())}
+        if old:
+            was = self._expired
+            self._expired = Expired(max(was.place, upto), was.items + len(old))
+        return self._drop(old)
 
     def _drop(self, gone: Sequence[Placed]) -> int:
         for one in gone:

@@ -103,6 +103,7 @@ class FailureModel:
 
     name = "outcomes-failures"
     version = 2
+    personal = False
 
     def __init__(self) -> None:
         self.drain = Drain()

@@ -56,6 +56,7 @@ class DurationModel:
 
     name = "outcomes-durations"
     version = 1
+    personal = False
 
     def __init__(self) -> None:
         self.kept: dict[Key, Lasting] = {}

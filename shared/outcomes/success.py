@@ -135,6 +135,7 @@ class SuccessModel:
 
     name = "outcomes-success"
     version = 2
+    personal = False
 
     def __init__(self) -> None:
         self.templates: dict[str, TemplateCounts] = {}

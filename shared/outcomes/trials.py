@@ -45,6 +45,7 @@ class TrialModel:
 
     name = "outcomes-trials"
     version = 1
+    personal = False
 
     def __init__(self) -> None:
         self.versions: dict[tuple[str, str], VersionCounts] = {}

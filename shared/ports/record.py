@@ -24,6 +24,14 @@ class Placed:
     item: AnyRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What went by age: how many items, and the place behind which nothing has gone."""
+
+    place: int = 0
+    items: int = 0
+
+
 class ItemRefusedError(Exception):
     """An item can never be in the record: it is too large for one message."""
 
@@ -102,9 +110,26 @@ class RecordStore(Protocol):
         ...
 
     async def remove(self, order: Forget, before: int) -> int:
-        """Remove what an order means and is in front of the place `before`; gives how many."""
+        """Remove what an order means and is in front of the place `before`, which is the order's;
+        gives how many. Where the first of it was is known afterwards (`reach`)."""
         ...
 
-    async def expire(self, kind: Expiring, before_ms: int) -> int:
-        """Remove the items of this type that are older; gives how many."""
+    async def reach(self, after: int, upto: int) -> int:
+        """The first place that the orders behind `after` and not behind `upto` concerned: they
+        meant nothing in front of it. Behind `upto` where they meant nothing at all; 0 where it is
+        not known, or what they mean may have gone by age before."""
+        ...
+
+    async def first_since(self, at_ms: int) -> int:
+        """The first place of an item that can expire and is not older; behind `last` where there
+        is none."""
+        ...
+
+    async def expire(self, kind: Expiring, before_ms: int, upto: int) -> int:
+        """Remove the items of this type that are older and not behind a place; gives how many.
+        Which users and lines went is known afterwards, as digests of lines."""
+        ...
+
+    async def expired(self) -> Expired:
+        """What went by age so far."""
         ...

@@ -29,6 +29,10 @@ class Snapshot:
     """Bytes."""
     digest: str
     """SHA-256 of the bytes, in hexadecimal."""
+    base: bool = False
+    """Kept for long: what went by age is in it, and a rebuild begins with it."""
+    missing: int = 0
+    """Items that had gone by age before the model could learn from them."""
 
 
 class SnapshotStore(Protocol):

@@ -65,6 +65,7 @@ class ExperienceFold:
 
     name = NAME
     version = 1
+    personal = False
 
     def __init__(self) -> None:
         self.templates: dict[str, OfTemplate] = {}

@@ -62,6 +62,7 @@ class FeedbackFold:
 
     name = NAME
     version = 1
+    personal = True
 
     def __init__(self) -> None:
         self._labels: dict[tuple[str, str], Label] = {}

@@ -22,6 +22,7 @@ class SessionsFold:
 
     name = NAME
     version = 1
+    personal = True
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str], list[str]] = {}

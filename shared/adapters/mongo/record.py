@@ -1,7 +1,8 @@
 """The collection `record`: every item under its type and id, as JSON text, with what finds it.
 
 How far the record has been put is kept beside it, in `record_places`, so that it is known also when
-everything was removed.
+everything was removed; and what went by age. `record_reach` says where the first thing was that an
+order to forget removed, `record_gone` which users and lines (as digests) went by age.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.mongo.connection import Document, Mongo
-from shared.learning.records import RECORD, AnyRecord, Forget, line_digest
-from shared.ports.record import Expiring, Placed
+from shared.learning.records import RECORD, AnyRecord, Forget, named_by
+from shared.ports.record import Expired, Expiring, Placed
 
 log = structlog.get_logger()
 
 _PLACE: Final = "last"
+_EXPIRED: Final = "expired"
 _DUPLICATE_KEY: Final = 11_000
 READ_AT_ONCE: Final = 1_000
 
@@ -31,6 +33,8 @@ class MongoRecordStore:
     def __init__(self, mongo: Mongo) -> None:
         self._record = mongo.database["record"]
         self._places = mongo.database["record_places"]
+        self._reach = mongo.database["record_reach"]
+        self._gone = mongo.database["record_gone"]
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that reading and removing need. Idempotent."""
@@ -88,13 +92,65 @@ class MongoRecordStore:
             wanted["lines"] = order.command
         if not wanted:
             return 0
-        removed = await self._record.delete_many({**wanted, "place": {"$lt": before}})
-        return int(removed.deleted_count)
+        meant = {**wanted, "place": {"$lt": before}}
+        await self._note_reach(order, meant, before)
+        return int((await self._record.delete_many(meant)).deleted_count)
 
-    async def expire(self, kind: Expiring, before_ms: int) -> int:
-        """Remove the items of this type that are older."""
-        old = {"type": kind, "at_ms": {"$lt": before_ms}}
+    async def _note_reach(self, order: Forget, meant: Document, before: int) -> None:
+        """Note where the first is before it goes: done again after a crash, the note stays."""
+        went = await self._gone.find_one({"_id": order.command or f"user:{order.user}"})
+        found = await self._record.find_one(meant, {"place": 1}, sort=[("place", ASCENDING)])
+        first = 0 if went else int(found["place"]) if found else before
+        await self._reach.update_one({"_id": before}, {"$min": {"first": first}}, upsert=True)
+
+    async def reach(self, after: int, upto: int) -> int:
+        """The first place that these orders concerned."""
+        behind = {"$gt": after, "$lte": upto}
+        orders = await self._record.count_documents({"type": "forget", "place": behind})
+        firsts = [int(one["first"]) async for one in self._reach.find({"_id": behind})]
+        return min([upto + 1, *firsts]) if len(firsts) >= orders else 0
+
+    async def first_since(self, at_ms: int) -> int:
+        """The first place of an item that is not older."""
+        young = {"type": {"$ne": "forget"}, "at_ms": {"$gte": at_ms}}
+        found = await self._record.find_one(young, {"place": 1}, sort=[("place", ASCENDING)])
+        return int(found["place"]) if found else await self.last() + 1
+
+    async def expire(self, kind: Expiring, before_ms: int, upto: int) -> int:
+        """Remove the items of this type that are older and not behind a place."""
+        old = {"type": kind, "at_ms": {"$lt": before_ms}, "place": {"$lte": upto}}
+        found = await self._record.count_documents(old)
+        if not found:
+            return 0
+        await self._note_gone(old)
+        await self._places.update_one(
+            {"_id": _EXPIRED}, {"$max": {"place": upto}, "$inc": {"items": found}}, upsert=True
+        )
         return int((await self._record.delete_many(old)).deleted_count)
+
+    async def expired(self) -> Expired:
+        """What went by age so far."""
+        found = await self._places.find_one({"_id": _EXPIRED})
+        return Expired() if found is None else Expired(int(found["place"]), int(found["items"]))
+
+    async def _note_gone(self, old: Document) -> None:
+        """Note which users and lines go, before they do."""
+        names: set[str] = set()
+        async for one in self._record.find(old, {"user": 1, "lines": 1}).batch_size(READ_AT_ONCE):
+            if one.get("user"):
+                names |= {f"user:{one['user']}", *one.get("lines", ())}
+            if len(names) >= READ_AT_ONCE:
+                await self._put_gone(names)
+                names = set()
+        await self._put_gone(names)
+
+    async def _put_gone(self, names: Collection[str]) -> None:
+        new = {"$setOnInsert": {"gone": True}}
+        if names:
+            await self._gone.bulk_write(
+                [UpdateOne({"_id": name}, new, upsert=True) for name in sorted(names)],
+                ordered=False,
+            )
 
     async def _insert(self, documents: list[Document]) -> frozenset[int]:
         """Insert those that are not there; gives the positions of those that are."""
@@ -136,10 +192,6 @@ def _document(placed: Placed) -> Document:
 
 
 def _found_by(item: AnyRecord) -> Document:
-    """What an order to forget finds an item by; orders themselves and runs have nothing of it."""
-    if item.type == "command":
-        return {"user": item.user, "lines": [line_digest(item.command)]}
-    if item.type == "feedback":
-        lines = sorted({line for line in (item.suggested, item.chosen) if line})
-        return {"user": item.user, "lines": [line_digest(line) for line in lines]}
-    return {}
+    """What an order to forget finds an item by."""
+    user, lines = named_by(item)
+    return {"user": user, "lines": list(lines)} if user else {}

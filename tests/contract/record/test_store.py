@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.record import MongoRecordStore
-from shared.learning.records import AnyRecord
-from shared.ports.record import Placed, RecordStore
+from shared.learning.records import AnyRecord, Forget
+from shared.ports.record import Expired, Placed, RecordStore
 from tests.contract.record.samples import command, feedback, forget, rollback, run
 
 FAR = 1_790_000_000_000_000
@@ -108,13 +108,51 @@ async def test_expires(store: RecordStore) -> None:
         }
     )
     await store.put(items)
-    assert await store.expire("command", 20) == 1
-    assert await store.expire("command", 20) == 0
+    assert await store.first_since(11) == FAR + 3
+    assert await store.first_since(21) == FAR + 5
+    assert await store.expired() == Expired()
+    assert await store.expire("command", 20, FAR) == 0
+    assert await store.expire("command", 20, FAR + 2) == 1
+    assert await store.expire("command", 20, FAR + 3) == 0
+    assert await store.expired() == Expired(FAR + 2, 1)
     assert await everything(store) == items[1:]
-    assert await store.expire("run", 1_000) == 1
-    assert await store.expire("command", 1_000) == 1
+    assert await store.expire("run", 1_000, FAR + 9) == 1
+    assert await store.expire("command", 1_000, FAR + 9) == 1
+    assert await store.expired() == Expired(FAR + 9, 3)
     assert await everything(store) == items[3:]
     assert await store.last() == FAR + 4
+
+
+async def test_knows_how_far_orders_reach(store: RecordStore) -> None:
+    """The first place of what an order named, also when it was carried out twice; its own where
+    that was nothing, and 0 where what it names went by age."""
+    items = placed(
+        {
+            1: command("1", "old", user="eve", at_ms=1),
+            2: command("2", "ls", user="ada", at_ms=9),
+            3: command("3", "ls", user="bob", at_ms=9),
+            5: forget("5", command="ls"),
+            6: forget("6", user="ada"),
+            7: forget("7", user="eve"),
+            8: forget("8", command="old"),
+            9: forget("9", user="dan"),
+        }
+    )
+    await store.put(items[:3])
+    assert await store.reach(0, FAR + 4) == FAR + 5
+    await store.expire("command", 5, FAR + 1)
+    for order in items[3:]:
+        assert isinstance(order.item, Forget)
+        if order.place != FAR + 9:
+            await store.remove(order.item, order.place)
+            await store.remove(order.item, order.place)
+        await store.put([order])
+    assert await store.reach(0, FAR + 5) == FAR + 2
+    assert await store.reach(FAR + 5, FAR + 6) == FAR + 6
+    assert await store.reach(FAR + 6, FAR + 7) == 0
+    assert await store.reach(FAR + 7, FAR + 8) == 0
+    assert await store.reach(FAR + 8, FAR + 9) == 0
+    assert await store.reach(FAR + 9, FAR + 10) == FAR + 11
 
 
 async def test_many(store: RecordStore) -> None:

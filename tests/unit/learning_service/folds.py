@@ -24,6 +24,7 @@ class Lines:
     """Remembers every line with its user, in order; `exact`: forgets by itself."""
 
     name = "lines"
+    personal = True
 
     def __init__(self, *, exact: bool = False, version: int = 1) -> None:
         self.version = version

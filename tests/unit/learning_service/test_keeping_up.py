@@ -81,7 +81,9 @@ async def test_orders_that_were_obeyed_do_not_rebuild_again() -> None:
     await world.kept(*(command(n) for n in range(5)), forget(1, "ann"), forget(2, "bob"))
     keeper = await world.model()
     assert world.counted("hive_learning_rebuilds_total", reason="forget") == 0
-    await world.kept(command(7, "bob"), forget(3, "bob"), forget(4, "eve"), command(8))
+    await world.kept(command(7, "bob"))
+    await keeper.catch_up()
+    await world.kept(forget(3, "bob"), forget(4, "eve"), command(8))
     await keeper.catch_up()
     assert world.counted("hive_learning_rebuilds_total", reason="forget") == 1
     await world.model()
@@ -201,4 +203,5 @@ async def test_it_saves_when_it_is_time() -> None:
         await world.kept(command(number))
         await keeper.catch_up()
         await keeper.catch_up()
-    assert [one.items for one in await world.snapshots.find()] == [5, 4]
+    assert [one.items for one in await world.snapshots.find()] == [5, 4, 1]
+    assert [one.base for one in await world.snapshots.find()] == [False, False, True]
