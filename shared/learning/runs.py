@@ -27,6 +27,7 @@ from shared.learning.records import (
     Scalar,
 )
 from shared.learning.secret_filter import MASK, without_secrets
+from shared.validation.secret_shapes import may_name_secret
 from shared.workflow.binding import base
 from shared.workflow.definition import Template
 from shared.workflow.events import AnyEvent
@@ -55,10 +56,6 @@ MESSAGES: Final = 50
 """Different messages of a run that are kept; of others the code says enough."""
 
 _SEALED: Final = re.compile(r"sealed:v\d+:[A-Za-z0-9_=-]+")
-_NAMED_SECRET: Final = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|(api|private|access|auth)[_-]?key|^auth$",
-    re.IGNORECASE,
-)
 _COUNTED: Final = ("completed", "failed", "lost")
 
 
@@ -179,12 +176,7 @@ def plain_parameters(state: ExecutionState, template: Template | None) -> dict[s
 def is_secret(name: str, template: Template) -> bool:
     """True for a parameter that the template calls secret, or that has the name of one."""
     parameter = template.parameters.get(name)
-    return parameter is None or parameter.format == "password" or named_secret(name)
-
-
-def named_secret(name: str) -> bool:
-    """True for names such as `password` or `api_key`."""
-    return bool(_NAMED_SECRET.search(name))
+    return parameter is None or parameter.format == "password" or may_name_secret(name)
 
 
 def masked(text: str) -> str:

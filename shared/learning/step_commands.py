@@ -15,7 +15,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.learning.records import LINE_LIMIT, RecordedCommand
-from shared.learning.runs import is_secret, masked, named_secret
+from shared.learning.runs import is_secret, masked
+from shared.validation.secret_shapes import may_name_secret
 from shared.workflow.binding import base, bind, instance_values
 from shared.workflow.errors import ExpressionError
 from shared.workflow.machines.step import StepStatus
@@ -108,7 +109,7 @@ def line_of(command: str, parameters: Mapping[str, Any]) -> tuple[str, bool]:
 
 def _plain(parameters: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, value in parameters.items():
-        if isinstance(value, bool | int | float | str) and not named_secret(name):
+        if isinstance(value, bool | int | float | str) and not may_name_secret(name):
             text = str(value)
             if text and "\n" not in text:
                 yield name, text

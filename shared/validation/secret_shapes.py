@@ -73,6 +73,18 @@ def names_secret(name: str) -> bool:
     return last not in _NOT_ITSELF and any(part in _INSIDE for part in before)
 
 
+_LIKE_SECRET: Final = re.compile(
+    r"passw(or)?d|passphrase|secret|token|credential|(api|private|access|auth)[_-]?key|^auth$",
+    re.IGNORECASE,
+)
+
+
+def may_name_secret(name: str) -> bool:
+    """Whether `name` (of a parameter) has anything of a secret's: all that `names_secret` says, and
+    also `token_ttl`. For what is better left out where it is in doubt."""
+    return bool(_LIKE_SECRET.search(name)) or names_secret(name)
+
+
 def entropy(text: str) -> float:
     """Bits for each character, by how often each occurs (Shannon, 1948)."""
     counts = Counter(text).values()
