@@ -87,5 +87,35 @@ LEARNING: Final = Row(
             "Cores that folding, saving and deriving take.",
             (Query(f"sum(rate(hive_learning_busy_seconds_total{RATE}))", "cores"),),
         ),
+        Panel(
+            "Mining",
+            "How often the record was mined for workflows, or that failed.",
+            (Query("sum by (outcome) (increase(hive_mining_total[1h]))", "{{outcome}}"),),
+        ),
+        Panel(
+            "Mined",
+            "Commands that were mined last.",
+            (Query("max(hive_mining_commands)", "commands"),),
+        ),
+        Panel(
+            "Time of mining",
+            "How long it took last, since when that was, and for how long it has failed.",
+            (
+                Query("max(hive_mining_duration_seconds)", "took"),
+                Query("time() - max(hive_mining_timestamp_seconds > 0)", "since"),
+                Query("max(hive_mining_failing_seconds)", "fails for"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Proposals",
+            "Workflows that were proposed, by what was decided about them.",
+            (Query("max by (standing) (hive_proposals)", "{{standing}}"),),
+        ),
+        Panel(
+            "Proposals that change",
+            "Found, withdrawn, and gone with a user who was forgotten.",
+            (Query("sum by (change) (increase(hive_mining_proposals_total[1h]))", "{{change}}"),),
+        ),
     ),
 )

@@ -184,7 +184,7 @@ def _desk(
         ),
         backfill=Backfill(MongoEndedExecutions(mongo), runs, deriver, store, meter),
         beside={
-            "mining": _mining(settings, store, mongo, publisher, clock),
+            "mining": _mining(settings, store, mongo, publisher, clock, meter),
             "outcomes": _outcomes(keepers, mongo, publisher, pace, clock),
             **analytics.of_runs(settings, mongo, store, keepers, pace, clock),
         },
@@ -198,10 +198,11 @@ def _mining(
     mongo: Mongo,
     publisher: Publisher,
     clock: Clock,
+    meter: LearningMeter,
 ) -> Miner:
     proposals, templates = MongoProposals(mongo), MongoTemplateStore(mongo)
     ports = MiningPorts(store, proposals, templates, clock, _telling(mongo, publisher, clock))
-    return Miner(ports, CommandRegistry.installed(), settings.learning_mine_s)
+    return Miner(ports, CommandRegistry.installed(), settings.learning_mine_s, meter.mining)
 
 
 def _outcomes(

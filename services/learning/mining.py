@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar, cast
@@ -34,6 +35,7 @@ from shared.ports.clock import Clock
 from shared.ports.proposals import ProposalStore, StoredProposal
 from shared.ports.record import RecordStore
 from shared.ports.templates import TemplateStore
+from shared.runtime.mining_meter import MiningMeter
 from shared.workflow.definition import Template
 
 log = structlog.get_logger()
@@ -42,6 +44,10 @@ T = TypeVar("T")
 
 CHECK_S: Final = 3.0
 """How often it is looked whether it is time."""
+AGAIN_S: Final = 30.0
+"""How long after a failure it is tried again."""
+COUNT_MS: Final = 60_000
+"""How often it is counted what people decided."""
 ENOUGH: Final = 20
 """Items of the record that are new, from which mining again can tell something new."""
 MOST_TEMPLATES: Final = 5_000
@@ -75,11 +81,13 @@ class Miner:
         ports: MiningPorts,
         registry: CommandRegistry,
         every_s: float,
+        meter: MiningMeter,
         options: MiningOptions | None = None,
     ) -> None:
         self._ports = ports
         self._registry = registry
         self._every_s = every_s
+        self._meter = meter
         self._options = options or MiningOptions()
         self._first = 0
         """The place of the oldest command that was looked at last."""
@@ -89,17 +97,33 @@ class Miner:
         """The place of the last order to forget that took effect; -1: they are still to be looked
         at after the start."""
         self._mined_ms: int | None = None
+        self._counted_ms = 0
+        self._failing_ms: int | None = None
+        """Since when it fails."""
 
     async def run(self) -> None:
         """Mine, for ever."""
         while True:
-            try:
-                if self._every_s and await self.is_due():
-                    await self.mine()
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}"[:300]
-                log.warning("mining failed; it is tried again", error=what)
-            await asyncio.sleep(CHECK_S)
+            went_well = await self.tend()
+            await asyncio.sleep(CHECK_S if went_well else AGAIN_S)
+
+    async def tend(self) -> bool:
+        """Mine if it is time; False where that failed, which is told."""
+        try:
+            if self._every_s and await self.is_due():
+                await self.mine()
+            await self._count()
+        except Exception as error:
+            now_ms = self._ports.clock.now_ms()
+            self._failing_ms = self._failing_ms if self._failing_ms is not None else now_ms
+            self._meter.failed()
+            self._meter.failing((now_ms - self._failing_ms) / 1_000)
+            what = f"{type(error).__name__}: {error}"[:300]
+            log.warning("mining failed; it is tried again", error=what)
+            return False
+        self._failing_ms = None
+        self._meter.failing(0)
+        return True
 
     async def is_due(self) -> bool:
         """Whether it is time, and there is something new; obeys orders to forget."""
@@ -113,12 +137,20 @@ class Miner:
     async def mine(self) -> Sequence[str]:
         """Mine what is recorded; gives the ids of the proposals that are new."""
         commands = await self._commands()
-        known = await self._known()
+        every = await self._ports.proposals.every()
+        known = await self._known(every)
         options = self._options
+        begun = time.perf_counter()
         found = await _in_thread(lambda: mine(commands, self._registry, options, known))
+        took_s = time.perf_counter() - begun
         now_ms = self._ports.clock.now_ms()
         new = await self._ports.proposals.renew(found.proposals, now_ms)
-        self._mined_ms = now_ms
+        self._mined_ms, self._counted_ms = now_ms, 0
+        ids = {one.id for one in found.proposals}
+        gone = [s for s in every if s.standing == "open" and s.proposal.id not in ids]
+        self._meter.mined(found.commands, took_s, now_ms)
+        self._meter.proposals("found", len(new))
+        self._meter.proposals("withdrawn", len(gone))
         _say(found, len(new))
         for one in found.proposals:
             if one.id in new and not one.owner and self._ports.telling is not None:
@@ -131,10 +163,11 @@ class Miner:
         new = [placed.item for placed in orders if placed.place > self._ordered]
         for order in new:
             if isinstance(order, Forget) and order.user:
-                await self._ports.proposals.forget(order.user, order.at_ms)
-        begun, self._ordered = self._ordered, max((one.place for one in orders), default=0)
-        if begun < 0 or not new:
-            return False
+                gone = await self._ports.proposals.forget(order.user, order.at_ms)
+                self._meter.proposals("forgotten", gone)
+        self._ordered = max((one.place for one in orders), default=0)
+        if not new:
+            return False  # after the start all are new: some may have come while nobody mined
         self._first = 0
         return True
 
@@ -149,8 +182,15 @@ class Miner:
         self._first = newest[0][0] if newest else last
         return [command for _, command in newest]
 
-    async def _known(self) -> Known:
-        every = await self._ports.proposals.every()
+    async def _count(self) -> None:
+        """Count what people decided, once in a while and after mining."""
+        now_ms = self._ports.clock.now_ms()
+        if now_ms - self._counted_ms >= COUNT_MS:
+            every = await self._ports.proposals.every()
+            self._meter.standing(Counter(one.standing for one in every))
+            self._counted_ms = now_ms
+
+    async def _known(self, every: Sequence[StoredProposal]) -> Known:
         return Known(
             templates=tuple(await self._templates()),
             earlier=tuple(map(_earlier, (one for one in every if one.standing != "rejected"))),

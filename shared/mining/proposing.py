@@ -38,6 +38,10 @@ CONTAINED: Final = 0.9
 """Share of the steps that are in another proposal, from which it is a part of that."""
 ALONE: Final = 2.0
 """How much more often than the whole a part must have been run to be proposed, too."""
+SHARED: Final = 0.6
+"""Share of a run's commands that are in a run of what is proposed already, from which it is one."""
+EXPLAINED: Final = 0.5
+"""Share of such runs from which a workflow is nothing else than what is proposed already."""
 TO_START_S: Final = 5.0
 """Seconds that starting a workflow takes itself."""
 
@@ -88,6 +92,7 @@ class Proposer:
         self._templates = [signature_of_template(one) for one in known.templates]
         self._taken = {one.id for one in known.templates}
         self._made: list[tuple[str, Signature, int]] = []
+        self._used: list[frozenset[_Spot]] = []
 
     def of(self, found: Finding) -> Proposal | None:
         """The proposal for a workflow; None where it is not new, not welcome, or not sound."""
@@ -106,6 +111,7 @@ class Proposer:
         if not report.passed:
             return None
         self._made.append((found.owner, signature, found.sessions))
+        self._used.append(_spots(found.evidence))
         self._taken.add(template_id)
         warnings = tuple(dict.fromkeys(
             f"{one.code}: {one.message}" for one in report.of_severity("warning")
@@ -137,6 +143,14 @@ class Proposer:
             for made, sessions in shown
         ):
             return False
+        many = len(signature)
+        used = [
+            spots
+            for (owner, made, _), spots in zip(self._made, self._used, strict=True)
+            if owner == found.owner and len(made) >= many
+        ]
+        if any(_explained(found.evidence, spots) >= EXPLAINED for spots in used):
+            return False
         refused = [
             one.signature
             for one in self._known.rejected
@@ -162,6 +176,25 @@ class Proposer:
     def _template_id(self, title: str, proposal_id: str) -> str:
         name = identifier(title)[:40].rstrip("_")
         return name if name not in self._taken else f"{name}_{proposal_id[-6:]}"
+
+
+_Spot = tuple[int, int]
+"""A command that was run: its stretch, and its place there."""
+
+
+def _spots(evidence: Evidence) -> frozenset[_Spot]:
+    """The commands that are in runs of a workflow."""
+    return frozenset((e.stretch, at) for e in evidence.episodes for at in e.places.values())
+
+
+def _explained(evidence: Evidence, used: frozenset[_Spot]) -> float:
+    """The share of the runs of a workflow whose commands are nearly all in runs of another one: the
+    same work, seen once more with a step left out or something else between."""
+    shared = sum(
+        sum((e.stretch, at) in used for at in e.places.values()) >= SHARED * len(e.places)
+        for e in evidence.episodes
+    )
+    return shared / max(1, evidence.runs)
 
 
 def signature_of(evidence: Evidence) -> Signature:

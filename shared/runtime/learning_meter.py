@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from shared.runtime import learning_metrics as m
 from shared.runtime.meters import ErrorMeter, Labelled
 from shared.runtime.metric import Metric
+from shared.runtime.mining_meter import MiningMeter
 
 
 class LearningMeter:
@@ -18,6 +19,7 @@ class LearningMeter:
         self, registry: CollectorRegistry, errors: ErrorMeter, models: Sequence[str]
     ) -> None:
         self.errors = errors
+        self.mining = MiningMeter(registry)
         names = {"model": tuple(models)}
         self.active = _gauge(m.ACTIVE, registry)
         self.forgotten = _counter(m.FORGOTTEN, registry)

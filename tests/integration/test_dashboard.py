@@ -141,6 +141,10 @@ class BusySystem:
         self.learning.kept(5, 1)
         self.learning.learned("next-command").inc(5)
         self.learning.saved("next-command", 1_750_000_000_000, 1_000)
+        self.learning.mining.mined(3_000, 2.0, 1_750_000_000_000)
+        self.learning.mining.failed()
+        self.learning.mining.proposals("found", 1)
+        self.learning.mining.standing({"open": 1})
         self.errors.count("nats")
 
 

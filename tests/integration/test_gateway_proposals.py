@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from services.learning.mining import Miner, MiningPorts
 from shared.adapters.mongo.proposals import MongoProposals
@@ -18,6 +19,7 @@ from shared.adapters.mongo.templates import MongoTemplateStore
 from shared.adapters.nats.record import NatsRecordFeed
 from shared.contracts import subjects
 from shared.runtime.clock import SystemClock
+from shared.runtime.mining_meter import MiningMeter
 from tests.integration.gateway_answers import problem
 from tests.integration.gateway_fixtures import busy_world, emptied  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World
@@ -65,7 +67,8 @@ async def mined(world: World) -> None:
     finally:
         await feed.close()
     ports = MiningPorts(store, proposals, MongoTemplateStore(world.mongo), SystemClock())
-    await Miner(ports, world.gateway.parts.commands, 3_600).mine()
+    meter = MiningMeter(CollectorRegistry())
+    await Miner(ports, world.gateway.parts.commands, 3_600, meter).mine()
 
 
 async def the_open_one(world: World) -> dict[str, Any]:

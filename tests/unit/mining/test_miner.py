@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from prometheus_client import CollectorRegistry
+
 from services.learning.mining import ENOUGH, Miner, MiningPorts
 from shared.learning.records import AnyRecord, Forget
 from shared.memory.clock import ManualClock
@@ -13,6 +15,7 @@ from shared.memory.templates import MemoryTemplateStore
 from shared.outcomes.views import InsightView
 from shared.ports.record import Placed
 from shared.ports.templates import StoredTemplate
+from shared.runtime.mining_meter import MiningMeter
 from tests.unit.mining.recorded import REGISTRY, START_MS, many
 
 LINES = ["systemctl stop {x}", "cp /backup/{x}.conf /etc/{x}.conf", "systemctl start {x}"]
@@ -29,22 +32,46 @@ class Told:
         self.insights.append(insight)
 
 
+class BreakingRecord(MemoryRecordStore):
+    """A record that cannot be read while it is broken."""
+
+    broken = False
+
+    async def count(self, after: int = 0) -> int:
+        if self.broken:
+            raise ConnectionError("no record")
+        return await super().count(after)
+
+
 class World:
     """A miner with everything in memory."""
 
     def __init__(self) -> None:
-        self.record, self.proposals = MemoryRecordStore(), MemoryProposals()
+        self.record, self.proposals = BreakingRecord(), MemoryProposals()
         self.templates, self.told = MemoryTemplateStore(), Told()
+        self.registry = CollectorRegistry()
         self.clock = ManualClock(START_MS + 10**9)
+        self.meter = MiningMeter(self.registry)
+        self.miner = self.restarted()
+
+    def restarted(self) -> Miner:
+        """A miner that has seen nothing yet."""
         ports = MiningPorts(self.record, self.proposals, self.templates, self.clock, self.told)
-        self.miner = Miner(ports, REGISTRY, 600)
+        return Miner(ports, REGISTRY, 600, self.meter)
 
     async def add(self, items: Iterable[AnyRecord]) -> None:
         last = await self.record.last()
         await self.record.put([Placed(last + n, item) for n, item in enumerate(items, 1)])
 
-    async def forget(self, user: str) -> None:
-        order = Forget(id=f"f-{user}", at_ms=self.clock.now_ms(), by="admin", user=user)
+    def value(self, name: str, **labels: str) -> float:
+        found = self.registry.get_sample_value(name, labels)
+        assert found is not None
+        return found
+
+    async def forget(self, user: str, line: str = "") -> None:
+        order = Forget(
+            id=f"f-{user}{line}", at_ms=self.clock.now_ms(), by="admin", user=user, command=line
+        )
         await self.record.remove(order, await self.record.last() + 1)
         await self.add([order])
 
@@ -135,3 +162,65 @@ async def test_a_window_of_the_newest_is_read() -> None:
     await again.miner.mine()
     first = [one.proposal for one in await world.proposals.every()]
     assert first == [one.proposal for one in await again.proposals.every()]
+
+
+async def test_a_command_that_is_forgotten_is_in_no_proposal() -> None:
+    """After an order to forget a line, mining is due, and what used it is found without it."""
+    world = World()
+    await world.add(many(["ann", "bob"], 6, [*LINES, "logger restored"], VALUES))
+    assert await world.miner.tend()
+    (found,) = await world.proposals.every()
+    assert "logger restored" in found.proposal.steps
+    world.clock.advance(1_000)
+    for user in ("ann", "bob"):
+        await world.forget(user, "logger restored")
+    assert await world.miner.tend()
+    (found,) = await world.proposals.every()
+    assert "logger" not in found.model_dump_json()
+    assert found.proposal.steps[0] == "systemctl stop <service>"
+
+
+async def test_what_was_ordered_while_nobody_mined_is_obeyed_after_the_start() -> None:
+    """However little is left in the record, what rested on what was forgotten is withdrawn."""
+    world = World()
+    await world.add(many(["ann", "bob"], 6, LINES, VALUES))
+    assert await world.miner.tend()
+    world.clock.advance(1_000)
+    for user in ("ann", "bob"):
+        await world.forget(user)
+    assert await world.restarted().tend()
+    assert await world.proposals.every() == []
+
+
+async def test_what_was_mined_is_counted() -> None:
+    """Commands, times and proposals: those found, withdrawn, and by what was decided."""
+    world = World()
+    await world.add(many(["ann", "bob"], 6, LINES, VALUES))
+    assert await world.miner.tend()
+    assert world.value("hive_mining_total", outcome="mined") == 1
+    assert world.value("hive_mining_commands") == 36
+    assert world.value("hive_mining_duration_seconds") > 0
+    assert world.value("hive_mining_timestamp_seconds") == world.clock.now_ms() / 1_000
+    assert world.value("hive_mining_proposals_total", change="found") == 1
+    assert world.value("hive_proposals", standing="open") == 1
+    world.clock.advance(1_000)
+    for user in ("ann", "bob"):
+        await world.forget(user)
+    assert await world.miner.tend()
+    assert world.value("hive_mining_proposals_total", change="withdrawn") == 1
+    assert world.value("hive_proposals", standing="open") == 0
+
+
+async def test_how_long_mining_fails_is_counted() -> None:
+    """From the first failure on, until it goes well again."""
+    world = World()
+    await world.add(many(["ann", "bob"], 6, LINES, VALUES))
+    world.record.broken = True
+    assert not await world.miner.tend()
+    world.clock.advance(60_000)
+    assert not await world.miner.tend()
+    assert world.value("hive_mining_total", outcome="failed") == 2
+    assert world.value("hive_mining_failing_seconds") == 60
+    world.record.broken = False
+    assert await world.miner.tend()
+    assert world.value("hive_mining_failing_seconds") == 0
