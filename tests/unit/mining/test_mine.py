@@ -75,7 +75,9 @@ def test_the_same_commands_give_the_same_proposals() -> None:
     assert mine(commands, REGISTRY) == mine(commands, REGISTRY)
 
 
-@pytest.mark.parametrize(("level", "precision", "recall"), [(0.0, 0.8, 0.9), (0.2, 0.6, 0.8)])
+@pytest.mark.parametrize(
+    ("level", "precision", "recall"), [(0.0, 0.8, 0.9), (0.2, 0.6, 0.8), (0.3, 0.7, 0.9)]
+)
 def test_planted_workflows_are_found(level: float, precision: float, recall: float) -> None:
     """Of planted workflows nearly all are found in noise, and little else."""
     made = corpus(11, Noise.level(level))
