@@ -10,6 +10,7 @@ from typing import Final
 from ops.grafana.capture_panels import CAPTURES
 from ops.grafana.learning_panels import LEARNING
 from ops.grafana.panel import EXECUTOR, RATE, Panel, Query, Row, Shape, quantiles
+from ops.grafana.recording_panels import RECORDING
 from ops.grafana.suggestion_panels import SUGGESTIONS
 
 OVERVIEW: Final = Row(
@@ -492,6 +493,7 @@ ROWS: Final = (
     CAPTURES,
     GATEWAY,
     VALIDATION,
+    RECORDING,
     LEARNING,
     SUGGESTIONS,
     PROCESSES,

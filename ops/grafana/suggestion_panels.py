@@ -38,6 +38,18 @@ SUGGESTIONS: Final = Row(
             unit="ops",
         ),
         Panel(
+            "Feedback",
+            "What became of suggestions, per second: of workflows and of commands, by verdict.",
+            (
+                Query(
+                    f"sum by (kind, verdict) (rate(hive_suggestion_feedback_total{RATE}))",
+                    "{{kind}} {{verdict}}",
+                ),
+            ),
+            unit="ops",
+            stacked=True,
+        ),
+        Panel(
             "Templates",
             "Those that can be suggested.",
             (Query("max(hive_suggestion_templates)", "templates"),),

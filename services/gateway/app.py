@@ -55,6 +55,7 @@ from services.gateway.routes import (
     webhooks,
 )
 from shared.runtime.meters import ErrorMeter, GatewayMeter, new_registry
+from shared.runtime.recording_meter import RecordingMeter
 from shared.version import VERSION
 
 ROUTERS: Final[Sequence[APIRouter]] = (
@@ -121,10 +122,15 @@ def create_app(gateway: Gateway, registry: CollectorRegistry | None = None) -> F
     app.state.meter = meter
     gateway.webhooks.judge.count = meter.delivery
     gateway.run_validation.count = meter.run_validated
+    recording = RecordingMeter(registry)
+    gateway.recording.meter = gateway.suggesting.meter = recording
     gateway.webhooks.vocabulary.audit_types = audit_types()
     # The one added last is the outermost.
     app.add_middleware(BodyBounds, max_bytes=gateway.settings.gateway_max_body_bytes)
-    app.add_middleware(Observation, gateway=gateway, meter=meter, errors=ErrorMeter(registry))
+    errors = ErrorMeter(registry)
+    app.add_middleware(
+        Observation, gateway=gateway, meter=meter, recording=recording, errors=errors
+    )
     return app
 
 

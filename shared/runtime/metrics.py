@@ -18,7 +18,12 @@ from typing import Final
 
 from shared.contracts.subjects import EVENTS, JOURNAL_STREAMS, LOGS, PARTITIONS, TASKS
 from shared.ports.backlog import OPEN
-from shared.runtime import learning_metrics, mining_metrics, suggestion_metrics
+from shared.runtime import (
+    learning_metrics,
+    mining_metrics,
+    recording_metrics,
+    suggestion_metrics,
+)
 from shared.runtime.metric import Kind, Label, Metric, Role
 
 STEP_OUTCOMES: Final = ("completed", "failed", "retrying", "lost", "skipped", "cancelled")
@@ -436,8 +441,9 @@ ROLLBACK_ITEMS: Final = Metric(
 
 TABLE: Final[tuple[Metric, ...]] = (
     *(value for value in tuple(globals().values()) if isinstance(value, Metric)),
+    *recording_metrics.TABLE,
     *learning_metrics.TABLE,
     *mining_metrics.TABLE,
     *suggestion_metrics.TABLE,
 )
-"""All of the above, in their order, those of learning and of suggestions: none can be forgotten."""
+"""All of the above, in their order, those of the other tables: none can be forgotten."""

@@ -18,6 +18,7 @@ from shared.runtime.metrics import (
     STEP_OUTCOMES,
     TABLE,
 )
+from shared.runtime.recording_meter import RecordingMeter
 from shared.runtime.suggestion_meter import SuggestionMeter
 from tests.dashboard_queries import DASHBOARD, filled_in, load
 from tests.prometheus_server import Prometheus, run_prometheus
@@ -105,6 +106,7 @@ class BusySystem:
         self.rollback = meters.RollbackMeter(registry, self.errors)
         self.learning = LearningMeter(registry, self.errors, ["next-command"])
         self.suggestions = SuggestionMeter(registry, self.errors)
+        self.recording = RecordingMeter(registry)
         self.coordinator.hold(range(16))
         self.coordinator.agents_live.set(3)
         self.coordinator.stream("JOURNAL_0", 10, 2_000)
@@ -139,6 +141,10 @@ class BusySystem:
         self.suggestions.offered("steps")
         self.suggestions.templates.set(6)
         self.learning.kept(5, 1)
+        self.recording.accepted(5, 1)
+        self.recording.left_out(1)
+        self.recording.answered("POST", "/api/v1/commands", 429)
+        self.recording.feedback("workflow", "accepted")
         self.learning.learned("next-command").inc(5)
         self.learning.saved("next-command", 1_750_000_000_000, 1_000)
         self.learning.mining.mined(3_000, 2.0, 1_750_000_000_000)

@@ -17,6 +17,7 @@ from shared.adapters.nats.record import NatsRecordKeeping
 from shared.contracts import subjects
 from shared.learning.records import RECORD, Feedback, Forget, RecordedCommand
 from shared.ports.record import Placed
+from shared.runtime import recording_metrics
 from tests.integration.gateway_fixtures import own_database
 from tests.integration.gateway_fixtures import quiet_world as _world_fixture  # noqa: F401
 from tests.integration.gateway_world import World, open_world
@@ -229,6 +230,45 @@ async def test_no_secret_is_stored(world: World, name: str) -> None:
     for place in (await raw(world), "\n".join(stored).encode()):
         for secret in (SECRET, "S3cr3t", *TOKENS):
             assert secret.encode() not in place
+
+
+async def test_what_comes_is_counted(world: World, name: str) -> None:
+    """Commands that are accepted, masked and left out are counted, feedback by its verdict, and
+    requests that are refused by why; nothing that is counted names a user or a command."""
+    before = counted(world)
+    async with await world.as_role("agent", name) as agent:
+        await agent.post(COMMANDS, json=[{"command": "ls"}, {"command": WITH_SECRET[0]}])
+        refused(
+            await agent.post(COMMANDS, json={"user": "someone", "commands": [{"command": "ls"}]}),
+            403,
+        )
+        refused(await agent.post(COMMANDS, json={"commando": "ls"}), 422)
+        said = {"suggestion_id": "s", "verdict": "dismissed", "suggested": "disk_check"}
+        await agent.post("/api/v1/suggestions/feedback", json=said)
+        await agent.put(f"{COMMANDS}/recording", json={"on": False})
+        await agent.post(COMMANDS, json=[{"command": "id"}] * 3)
+        await agent.post("/api/v1/suggestions/feedback", json=said)
+    after = counted(world)
+    assert {key: count - before[key] for key, count in after.items() if count != before[key]} == {
+        "hive_commands_received_total accepted": 2,
+        "hive_commands_received_total left_out": 3,
+        "hive_commands_masked_total": 1,
+        "hive_recording_refused_total forbidden": 1,
+        "hive_recording_refused_total invalid": 1,
+        "hive_suggestion_feedback_total workflow dismissed": 1,
+    }
+    assert not any(name in key or "someone" in key for key in after)
+
+
+def counted(world: World) -> dict[str, float]:
+    """The gateway's counters of recording: name and values of labels."""
+    names = {metric.name for metric in recording_metrics.TABLE}
+    return {
+        " ".join((sample.name, *sample.labels.values())): sample.value
+        for family in world.app.state.registry.collect()
+        for sample in family.samples
+        if sample.name in names
+    }
 
 
 async def test_forgetting_a_line(world: World, name: str) -> None:

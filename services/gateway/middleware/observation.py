@@ -21,6 +21,7 @@ from services.gateway.gateway import Gateway
 from services.gateway.middleware.answers import send_problem
 from services.gateway.permissions import Principal
 from shared.runtime.meters import ErrorMeter, GatewayMeter
+from shared.runtime.recording_meter import RecordingMeter
 
 log = structlog.get_logger()
 
@@ -39,11 +40,17 @@ class Observation:
     """The outermost middleware."""
 
     def __init__(
-        self, app: ASGIApp, gateway: Gateway, meter: GatewayMeter, errors: ErrorMeter
+        self,
+        app: ASGIApp,
+        gateway: Gateway,
+        meter: GatewayMeter,
+        recording: RecordingMeter,
+        errors: ErrorMeter,
     ) -> None:
         self._app = app
         self._gateway = gateway
         self._meter = meter
+        self._recording = recording
         self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +70,7 @@ class Observation:
             await self._unforeseen(error, scope, receive, answer)
         seconds = time.perf_counter() - started
         self._meter.request(_route(scope), scope["method"], answer.status, seconds)
+        self._recording.answered(scope["method"], scope["path"], answer.status)
         _log(scope, answer.status, seconds)
         await self._record(scope, answer.status, request_id)
 

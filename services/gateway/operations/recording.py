@@ -27,6 +27,7 @@ from shared.contracts.api.commands import (
 from shared.learning.recorded_line import RecordedLine, recorded_line
 from shared.learning.records import Forget, RecordedCommand
 from shared.ports.recording import RecordingChoice
+from shared.runtime.recording_meter import RecordingMeter
 
 CHARACTERS_OF_ONE: Final = 200
 """Characters of a command that count as another one against the rate."""
@@ -37,6 +38,7 @@ class Recording:
 
     def __init__(self, parts: Parts, settings: GatewaySettings) -> None:
         self._record = parts.record
+        self.meter: RecordingMeter | None = None
         self._clock = parts.clock
         self._ids = parts.ids
         self._burst = settings.gateway_commands_burst
@@ -50,6 +52,8 @@ class Recording:
         user = _user(given.user, principal, "user")
         self._limiter.take(principal.key_id, self._cost(given))
         if not (await self.choice(user, principal)).on:
+            if self.meter is not None:
+                self.meter.left_out(len(given.commands))
             return CommandsRecorded(
                 recorded=0,
                 left_out=len(given.commands),
@@ -66,6 +70,8 @@ class Recording:
         ]
         await self._record.sink.add(items)
         masked = sum(line.masked for line in lines)
+        if self.meter is not None:
+            self.meter.accepted(len(items), masked)
         return CommandsRecorded(recorded=len(items), masked=masked, ids=tuple(ids))
 
     def _cost(self, given: NewCommands) -> float:

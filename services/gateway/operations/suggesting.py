@@ -31,6 +31,7 @@ from shared.learning.records import TEXT_LIMIT, Feedback
 from shared.learning.secret_filter import text_without_secrets
 from shared.ports.record import ItemRefusedError
 from shared.ports.suggestions import SuggesterAwayError
+from shared.runtime.recording_meter import RecordingMeter
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ class SuggestionOperations:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.meter: RecordingMeter | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
     def alerted(self, receiver: str, events: Sequence[Event]) -> None:
@@ -98,6 +100,8 @@ class SuggestionOperations:
             raise problems.problem("invalid-request", f"{error}.") from None
         except (TimeoutError, OSError):
             raise problems.unavailable("The record") from None
+        if self.meter is not None:
+            self.meter.feedback(body.kind, body.verdict)
         return FeedbackTaken(id=item.id)
 
 

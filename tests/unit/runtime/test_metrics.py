@@ -11,6 +11,7 @@ from shared.runtime import meters, metrics, metrics_reference
 from shared.runtime.learning_meter import LearningMeter
 from shared.runtime.metric import OTHER, Kind, Metric
 from shared.runtime.metrics import TABLE
+from shared.runtime.recording_meter import RecordingMeter
 from shared.runtime.suggestion_meter import SuggestionMeter
 from shared.workflow.events import ExecutionCompleted, StepCompleted, StepFailed, StepStarted
 from shared.workflow.messages import Failure
@@ -64,6 +65,7 @@ def test_every_metric_is_shown_by_some_meter() -> None:
     meters.ValidatorMeter(registry, errors)
     LearningMeter(registry, errors, ["m"])
     SuggestionMeter(registry, errors)
+    RecordingMeter(registry)
     shown = {family.name: family for family in registry.collect()}
     for metric in TABLE:
         family = shown[metric.name.removesuffix("_total")]
