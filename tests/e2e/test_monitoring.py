@@ -50,7 +50,7 @@ def prometheus(gateway: httpx.Client, tmp_path: Path) -> Iterator[Prometheus]:
         yield running
 
 
-LATER = {"Age of snapshots"}
+LATER = {"Age of snapshots", "Time of mining"}
 """Panels with nothing to show in the first minutes."""
 
 

@@ -160,7 +160,9 @@ async def test_nothing_odd_is_a_defect(world: World, data: st.DataObject) -> Non
     answer = await world.client.request(
         method, address, content=content, headers={"Content-Type": "application/json"}
     )
-    assert answer.status_code < 500, answer.text
+    # Some are answered by services that do not run here; then it says which.
+    away = answer.status_code == 503 and "service running?" in answer.text
+    assert away or answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"]

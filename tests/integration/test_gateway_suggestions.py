@@ -17,12 +17,13 @@ from shared.adapters.models.minilm import installed_model
 from shared.adapters.nats.publisher import Publisher
 from shared.adapters.nats.rpc import RpcService
 from shared.automation.messages import Event
-from shared.contracts import rpc
+from shared.contracts import rpc, subjects
 from shared.learning.records import RecordedCommand, RunRecord
 from shared.memory.suggester import MemorySuggester
 from shared.runtime.clock import SystemClock
-from tests.integration.gateway_fixtures import quiet_world
+from tests.integration.gateway_fixtures import emptied, quiet_world
 from tests.integration.gateway_world import World
+from tests.servers import Servers
 
 ROLLOUT: dict[str, Any] = {
     "id": "web_rollout",
@@ -67,7 +68,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(world: World) -> AsyncIterator[SuggestionService]:
+async def service(world: World, servers: Servers) -> AsyncIterator[SuggestionService]:
+    await emptied(servers, subjects.RECORD)
     await world.client.post("/api/v1/workflows/templates", json=ROLLOUT)
     publisher = Publisher(world.bus, grouped=False)
     await publisher.start()
