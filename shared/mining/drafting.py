@@ -27,10 +27,11 @@ from shared.mining.naming import (
 )
 from shared.mining.order import Order
 from shared.mining.rendering import shell_of, shown
-from shared.mining.shapes import Shape
+from shared.mining.shapes import Shape, is_free
 from shared.mining.splitting import Part
 from shared.mining.timing import duration_s, retry, timeout_s
 from shared.mining.undoing import UndoPair
+from shared.mining.words import quoted
 from shared.workflow.declared import Parameter, ParameterType
 from shared.workflow.definition import Template
 
@@ -66,8 +67,8 @@ class Evidence:
         return len({one.stretch for one in self.episodes})
 
     def looks(self, slot: Slot) -> bool:
-        """Whether a step is known to change nothing."""
-        return looks(self.samples[slot])
+        """Whether a step is known to change nothing, whatever it is given."""
+        return looks(self.samples[slot]) and not is_free(self.shapes[slot])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ def draft(evidence: Evidence, pairs: Sequence[UndoPair], template_id: str, title
             undone += 1
         elif not evidence.looks(slot):
             review.append(f"{ids[slot]}: nothing that undoes it was seen; say how, if it must be.")
+        if is_free(evidence.shapes[slot]):
+            review.append(f"{ids[slot]}: it is given all of its arguments; fix those that you can.")
         steps.append(step)
     data: dict[str, Any] = {
         "id": template_id,
@@ -216,6 +219,8 @@ def _name_at(evidence: Evidence, place: Place, kind: str) -> tuple[int, str]:
         return 0, "directory"
     words = evidence.lifting.steps[place.step].words
     slot = evidence.order.slots[place.step]
+    if is_free(evidence.shapes[slot]):
+        return 0, f"{short(evidence.step(slot))} arguments"
     form = form_of(evidence.samples[slot])
     start = next((c for c in reversed(form.commands) if c.at <= place.word), None)
     at = start.at if start is not None else 0
@@ -245,7 +250,7 @@ def _list_parameter(lifted: LiftedParameter, shared_after: int) -> Parameter:
     many = sum(runs for _, runs, _ in counted)
     items: dict[str, Any] = {"type": "string", "minLength": 1}
     pattern = pattern_of(_each(lifted), "other")
-    if pattern:
+    if pattern and not lifted.is_free:
         items["pattern"] = pattern
     known = [
         (value.split(BETWEEN), runs)
@@ -253,11 +258,22 @@ def _list_parameter(lifted: LiftedParameter, shared_after: int) -> Parameter:
         if users >= shared_after and len(value) <= LONGEST_TEXT
     ]
     data: dict[str, Any] = {"type": "array", "items": items, "minItems": 1, "maxItems": 1_000}
-    if known and known[0][1] >= DOMINANT * many:
+    if lifted.is_free:
+        data["description"] = _all_arguments([value for value, _ in known[:MOST_EXAMPLES]])
+    if known and known[0][1] >= DOMINANT * many and not lifted.is_free:
         data["default"] = known[0][0]
     elif known:
         data["examples"] = tuple(value for value, _ in known[:MOST_EXAMPLES])
     return Parameter.model_validate(data)
+
+
+def _all_arguments(usual: Sequence[Sequence[str]]) -> str:
+    """What a list of all arguments is, with the usual ones."""
+    told = "; ".join(" ".join(quoted(one) for one in value) for value in usual)
+    return (
+        "All arguments of the program, options too, one text each: they differ from run to run. "
+        + (f"Most used: {told}" if told else "None was used by enough people to be shown.")
+    )
 
 
 def _parameter(lifted: LiftedParameter, shared_after: int) -> Parameter:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.mining.shapes import LIST, VALUE, has_shape, usual_shape
+from shared.mining.shapes import FREE, LIST, VALUE, has_shape, usual_shape
 from shared.mining.splitting import Part
 from shared.mining.words import quoted, value_of
 
@@ -87,6 +87,8 @@ class LiftedParameter:
     users: tuple[str, ...]
     is_list: bool = False
     """Whether each value is several, with `BETWEEN` between them."""
+    is_free: bool = False
+    """Whether these are all arguments of a program, options among them."""
 
     def counted(self) -> list[tuple[str, int, int]]:
         """Each value, in how many runs and of how many users it was; the most frequent first."""
@@ -114,6 +116,7 @@ class _Hole:
     place: Place
     values: list[str | None]
     is_list: bool = False
+    is_free: bool = False
     group: int = -1
     derived: Pieces | None = None
     prefix: str = ""
@@ -159,7 +162,11 @@ def lift(
             hole.group = index
     parameters = tuple(
         LiftedParameter(
-            tuple(h.place for h in group), _values(group), users, is_list=group[0].is_list
+            tuple(h.place for h in group),
+            _values(group),
+            users,
+            is_list=group[0].is_list,
+            is_free=group[0].is_free,
         )
         for group in groups
     )
@@ -186,8 +193,8 @@ def _read(
     sample = next(one for one in kept if one is not None).part
     for index, mark in enumerate(shape):
         at = Place(number, index)
-        if mark == LIST:
-            column.words.append(_list_at(at, kept, whose, shared_after))
+        if mark in (LIST, FREE):
+            column.words.append(_list_at(at, kept, whose, shared_after, free=mark == FREE))
             continue
         texts = [one.part.tokens[index].text if one is not None else None for one in kept]
         kind = sample.tokens[index].kind
@@ -200,9 +207,14 @@ def _read(
 
 
 def _list_at(
-    place: Place, members: Sequence[Member | None], users: Sequence[str], shared_after: int
+    place: Place,
+    members: Sequence[Member | None],
+    users: Sequence[str],
+    shared_after: int,
+    *,
+    free: bool,
 ) -> tuple[str, list[str | _Hole], str | None]:
-    """The values at the end of commands of an open shape, as one value."""
+    """The values at the end of commands of an open or a free shape, as one value."""
     lists = [
         BETWEEN.join(value_of(t.text) or "" for t in one.part.tokens[place.word :])
         if one is not None
@@ -211,7 +223,7 @@ def _list_at(
     ]
     fixed = _fixed(lists, users, shared_after)
     if fixed is None:
-        return "list", [_Hole(place, lists, is_list=True)], None
+        return "list", [_Hole(place, lists, is_list=True, is_free=free)], None
     return "list", [fixed], " ".join(quoted(value) for value in fixed.split(BETWEEN))
 
 
@@ -338,7 +350,9 @@ def _grouped(holes: Sequence[_Hole]) -> list[list[_Hole]]:
 
 
 def _same(one: _Hole, other: _Hole) -> bool:
-    if (one.place.word < 0) != (other.place.word < 0) or one.is_list != other.is_list:
+    if (one.place.word < 0) != (other.place.word < 0):
+        return False
+    if (one.is_list, one.is_free) != (other.is_list, other.is_free):
         return False
     both = [
         (a, b) for a, b in zip(one.values, other.values, strict=True)

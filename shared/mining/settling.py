@@ -21,12 +21,10 @@ from shared.mining.lifting import LiftedParameter, Lifting, Member, lift
 from shared.mining.looking import looks
 from shared.mining.naming import kind_of_values
 from shared.mining.order import order_of
-from shared.mining.shapes import Shape, has_shape, usual_shape
+from shared.mining.shapes import COMMON, Shape, has_shape, is_free, usual_shape
 from shared.mining.splitting import Part
 from shared.mining.words import value_of
 
-COMMON: Final = 0.25
-"""Share of the runs of a step that have its usual form."""
 MOST_ASKED: Final = 2
 """Values that only one step needs and that must be given for each run."""
 NEW_EACH_TIME: Final = 0.8
@@ -75,15 +73,14 @@ def settled(
 
 
 def _holds_together(evidence: Evidence, stretches: Sequence[Stretch]) -> bool:
-    """Whether it is one thing: its steps are used in it and not everywhere, not more must be said
-    than it has steps, and two steps that have nothing to do with each other are hardly ever used
-    without each other."""
+    """Whether it is one thing: its steps are used in it and not everywhere. Each of them is hardly
+    ever used without the others where there are but two that have nothing to do with each other,
+    and where more must be said than there are steps."""
     many = len(evidence.order.slots)
     lifting = evidence.lifting
-    if sum(len(own_values(lifting, n, evidence.shared_after)) for n in range(many)) > many:
-        return False
+    said = sum(len(own_values(lifting, n, evidence.shared_after)) for n in range(many))
     shares = _belonging(evidence, stretches)
-    if many == 2 and not _is_linked(evidence):
+    if said > many or (many == 2 and not _is_linked(evidence)):
         return min(shares) >= TOGETHER
     least = BELONGING if evidence.users > 1 else BELONGING_OF_ONE
     return sum(shares) / many >= least
@@ -279,6 +276,8 @@ def _needs(evidence: Evidence, number: int) -> int:
     lifting, slot = evidence.lifting, evidence.order.slots[number]
     if lifting.steps[number].share < COMMON:
         return 9
+    if is_free(evidence.shapes[slot]) and not _may_be_free(evidence, slot):
+        return 9
     own = own_values(lifting, number, evidence.shared_after)
     if len(own) > MOST_ASKED:
         return 1 + len(own)
@@ -286,6 +285,13 @@ def _needs(evidence: Evidence, number: int) -> int:
         return 1 + len(own)
     new = [one for one in own if not one.is_list and _is_new_each_time(one)]
     return 1 if new and not _is_message(evidence, number) else 0
+
+
+def _may_be_free(evidence: Evidence, slot: Slot) -> bool:
+    """Whether a step may be no more than its program: it does something, and most of the others
+    say what they do. A list of programs is no workflow, and how to look is up to who looks."""
+    free = sum(map(is_free, evidence.shapes.values()))
+    return not looks(evidence.samples[slot]) and 2 * free < len(evidence.shapes)
 
 
 def own_values(lifting: Lifting, number: int, shared_after: int) -> list[LiftedParameter]:

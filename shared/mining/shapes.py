@@ -2,7 +2,9 @@
 
 A shape has the programs, the options, the operators and the words that the shell works on, and
 marks where values stand. A command that is given one value now and several then (`rm a`, `rm a b`)
-has an *open* shape, which ends in a list of values; it is taken where no other shape is usual.
+has an *open* shape, which ends in a list of values; it is taken where no other is usual. Where
+none is at all, though the program is always the same (people try options until one works), the
+*free* one is taken: the program, and all its arguments as one list.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from shared.mining.words import value_of
 
 VALUE: Final = "\x00"
 LIST: Final = "\x02"
+FREE: Final = "\x03"
+"""A list that holds options, too."""
+COMMON: Final = 0.25
+"""Share of the runs of a step that have its usual form."""
 USUAL: Final = 0.6
 """Share of the commands with one shape, from which no open one is asked for."""
 BETTER: Final = 1.5
@@ -60,13 +66,34 @@ def open_shape_of(part: Part) -> Shape | None:
     return (*shape, LIST)
 
 
+@lru_cache(maxsize=50_000)
+def free_shape_of(part: Part) -> Shape | None:
+    """The free shape of a command; None where it has no arguments, needs a shell, is started by
+    another program, or where its first word says what it does, which is no matter of options."""
+    if len(part.tokens) < 2 or any(
+        t.kind != "word" or value_of(t.text) is None for t in part.tokens
+    ):
+        return None
+    first = form_of(part).commands[:1]
+    if not first or first[0].at or says_what_to_do(first[0].name):
+        return None
+    return (first[0].name, FREE)
+
+
 def is_open(shape: Shape) -> bool:
-    """Whether a shape ends in a list."""
+    """Whether a shape ends in a list of values."""
     return shape[-1:] == (LIST,)
+
+
+def is_free(shape: Shape) -> bool:
+    """Whether a shape says no more than the program."""
+    return shape[-1:] == (FREE,)
 
 
 def has_shape(part: Part, shape: Shape) -> bool:
     """Whether a command is of this shape."""
+    if is_free(shape):
+        return free_shape_of(part) == shape
     return (open_shape_of(part) if is_open(shape) else shape_of(part)) == shape
 
 
@@ -79,7 +106,12 @@ def usual_shape(commands: Iterable[tuple[str, Part]], shared_after: int) -> Shap
         opened = ((user, open_shape_of(part)) for user, part in known)
         wider, more = _most(((u, s) for u, s in opened if s is not None), shared_after)
         if wider is not None and more >= BETTER * max(1, many):
-            return wider
+            best, many = wider, more
+    if best is not None and many < COMMON * len(known):
+        freed = ((user, free_shape_of(part)) for user, part in known)
+        free, all_of_it = _most(((u, s) for u, s in freed if s is not None), shared_after)
+        if free is not None and all_of_it >= USUAL * len(known):
+            return free
     return best
 
 

@@ -237,3 +237,19 @@ def test_one_user_and_a_single_run_of_another_are_not_many() -> None:
     commands = (*many(["mallory"], 200, RESTORE, {"x": SERVICES}),
                 *many(["ann"], 1, RESTORE, {"x": SERVICES}))  # fmt: skip
     assert [one.owner for one in _mined(commands)] == ["mallory"]
+
+
+def test_looks_between_steps_do_not_part_them() -> None:
+    """However much is looked at between two steps, each time something else, they are found."""
+    lines = [
+        line
+        for n, step in enumerate(RESTORE[:3])
+        for line in (
+            step,
+            *(f"grep -n {{w}}{n}{i} src/{{w}}{i}.py" for i in range(3)),
+            *(f"cat doc/{{w}}{n}{i}.md" for i in range(2)),
+        )
+    ]
+    words = [f"word{n}" for n in range(12)]
+    (found,) = _mined(tuple(many(["ann", "bob"], 6, lines, {"x": SERVICES, "w": words})))
+    assert [step.split()[0] for step in found.steps] == ["systemctl", "cp", "systemctl"]
