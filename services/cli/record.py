@@ -25,6 +25,7 @@ from services.cli.recording.spool import Item, Spool, spool_folder
 
 if TYPE_CHECKING:
     from services.cli.recording.sender import Sent
+    from shared.contracts.api.commands import ForgetAccepted
 
 FLUSH_TIMEOUT_S: Final = 10.0
 NICE: Final = 10
@@ -132,6 +133,13 @@ def forget(
     command: Annotated[
         str | None, typer.Argument(help="This line, as it was typed or recorded.")
     ] = None,
+    matching: Annotated[
+        str | None,
+        typer.Option("--matching", help="Kept lines that fit: `*` any text, `?` any one."),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="With --matching: say what it means, no more.")
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="All that you ever ran.")
     ] = False,
@@ -143,19 +151,33 @@ def forget(
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a command, or all of yours: it leaves the record, and what was learned of it."""
+    """Forget a command, those that fit a pattern, or all of yours: it leaves the record, and what
+    was learned of it."""
     from shared.contracts.api.commands import ForgetAccepted
 
     body: dict[str, Any] = {"everything": everything, "everybody": everybody}
     body |= {"command": command} if command is not None else {}
+    body |= {"matching": matching} if matching is not None else {}
+    body |= {"preview": True} if preview else {}
     body |= {"user": user} if user else {}
     with open_gateway(url, key_file) as gateway:
         accepted = gateway.post("/api/v1/commands/forget", ForgetAccepted, body)
     if as_json:
         print_json(accepted.model_dump())
         return
+    typer.echo("\n".join(_of_forgetting(accepted)))
+
+
+def _of_forgetting(accepted: ForgetAccepted) -> list[str]:
     whose = accepted.user or "everybody"
-    typer.echo(f"Being forgotten: {accepted.command or 'everything'} (of {whose}).")
+    if not accepted.matching:
+        return [f"Being forgotten: {accepted.command or 'everything'} (of {whose})."]
+    lines = f"{'more than ' if accepted.more else ''}{accepted.lines} different lines"
+    if accepted.preview:
+        verb = "too many to forget so: narrow it." if accepted.more else "nothing is forgotten."
+        shown = [f"  {line}" for line in accepted.examples]
+        return [f"It means {lines} of {whose}; {verb}", *shown]
+    return [f"Being forgotten: {lines} (of {whose}), kept {accepted.items} times."]
 
 
 def _typed(words: list[str], cwd: str | None, session: str, known: Item) -> Item:

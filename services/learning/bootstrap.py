@@ -240,6 +240,7 @@ async def _endpoints(bus: Bus, desk: Desk) -> Closer:
     await service.serve(rpc.LEARNING_STATUS, desk.status)
     await service.serve(rpc.LEARNING_REBUILD, desk.rebuild)
     await service.serve(rpc.LEARNING_BACKFILL, desk.backfill)
+    await service.serve(rpc.LEARNING_MEANT_LINES, desk.meant_lines)
     return service.close
 
 

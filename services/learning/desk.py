@@ -14,11 +14,14 @@ from services.learning.deriving import RunFollower
 from services.learning.housekeeping import Housekeeping
 from services.learning.intake import Intake
 from services.learning.keeping_up import ModelKeeper
+from services.learning.meant_lines import meant_lines
 from services.learning.pace import Pace
 from shared.contracts.learning import (
     BackfillOrder,
     BackfillStatus,
     LearningStatus,
+    MeantLines,
+    MeantLinesQuestion,
     ModelStatus,
     RebuildOrder,
 )
@@ -123,6 +126,10 @@ class Desk:
         if not self._parts.backfill.start(self._parts.housekeeping.kept_since_ms("run")):
             raise ConflictError("a backfill is under way; `hv learning status` tells how far it is")
         return await self.status(Nothing())
+
+    async def meant_lines(self, question: MeantLinesQuestion) -> MeantLines:
+        """What a pattern means of what is kept. Raises `InvalidRequestError`."""
+        return await meant_lines(self._store, question)
 
     async def _model(self, keeper: ModelKeeper) -> ModelStatus:
         behind = await self._store.count(keeper.now.place)

@@ -53,6 +53,11 @@ class RecordTail:
         async for one in self._store.read(after, upto):
             yield one
 
+    async def of_user(self, user: str) -> AsyncIterator[Placed]:
+        """Every command and feedback of one user, in order."""
+        async for one in self._store.of_user(user):
+            yield one
+
     async def remove(self, order: Forget, before: int) -> int:
         """Remove what an order means and is in front of a place."""
         self._let_go(self._upto)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from shared.contracts.collective import Contract
+from shared.learning.line_glob import GLOB_LIMIT
 
 
 class ModelStatus(Contract):
@@ -50,6 +51,30 @@ class LearningStatus(Contract):
     busy_s: float = Field(description="Processor time that learning took since it works.")
     models: tuple[ModelStatus, ...]
     backfill: BackfillStatus = BackfillStatus()
+
+
+MEANT_LINES_LIMIT: Final = 200
+"""Lines that one pattern may mean where they are to be forgotten: each is an order of its own, and
+the intake looks through what is on its way for each of them."""
+MEANT_EXAMPLES_LIMIT: Final = 5
+
+
+class MeantLinesQuestion(Contract):
+    """Which lines of a user, as they are kept, does a pattern mean?"""
+
+    user: str = Field(min_length=1, max_length=200)
+    pattern: str = Field(min_length=1, max_length=GLOB_LIMIT)
+
+
+class MeantLines(Contract):
+    """What a pattern means of what is kept."""
+
+    lines: tuple[str, ...] = Field(
+        max_length=MEANT_LINES_LIMIT, description="Digests of different lines, first kept first."
+    )
+    items: int = Field(description="Commands and feedback with those lines.")
+    more: bool = Field(False, description="There are more lines than that; they are not counted.")
+    examples: tuple[str, ...] = Field((), max_length=MEANT_EXAMPLES_LIMIT)
 
 
 class RebuildOrder(Contract):

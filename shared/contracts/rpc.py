@@ -20,7 +20,13 @@ from shared.contracts.collective import (
 )
 from shared.contracts.control import AnswerT, QuestionT
 from shared.contracts.delegations import Delegation, DelegationChange, DelegationFilter
-from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
+from shared.contracts.learning import (
+    BackfillOrder,
+    LearningStatus,
+    MeantLines,
+    MeantLinesQuestion,
+    RebuildOrder,
+)
 from shared.contracts.rollbacks import PointsAnswer, PointsQuestion, PreviewQuestion
 from shared.contracts.suggestions import (
     AlertNotice,
@@ -205,6 +211,7 @@ ROLLBACK_POINTS: Final = Endpoint("rollback", "points", PointsQuestion, PointsAn
 LEARNING_STATUS: Final = Endpoint("learning", "status", Nothing, LearningStatus)
 LEARNING_REBUILD: Final = Endpoint("learning", "rebuild", RebuildOrder, LearningStatus)
 LEARNING_BACKFILL: Final = Endpoint("learning", "backfill", BackfillOrder, LearningStatus)
+LEARNING_MEANT_LINES: Final = Endpoint("learning", "meant-lines", MeantLinesQuestion, MeantLines)
 SUGGEST: Final = Endpoint("suggestion", "suggest", SuggestQuestion, SuggestAnswer)
 AUTOCOMPLETE: Final = Endpoint("suggestion", "autocomplete", AutocompleteQuestion, SuggestAnswer)
 NOTICE: Final = Endpoint("suggestion", "notice", AlertNotice, Noticed)

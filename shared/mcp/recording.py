@@ -1,4 +1,4 @@
-"""The tool by which an AI agent tells what it ran, to learn from."""
+"""The tools about what an AI agent ran: it tells it, to learn from, and has it forgotten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shared.contracts.api.commands import CommandsRecorded, NewCommand, NewCommands
 from shared.learning.recorded_line import recorded_line
+from shared.mcp import forgetting
 from shared.mcp.api import GatewayApi
 from shared.mcp.tool import Tool
 from shared.mcp.waiting import Report
@@ -38,4 +39,5 @@ TABLE: Final[tuple[Tool[Any, Any], ...]] = (
         CommandsRecorded,
         record,
     ),
+    *forgetting.TABLE,
 )

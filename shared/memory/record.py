@@ -106,6 +106,12 @@ class MemoryRecordStore:
             if one.place > after and (upto is None or one.place <= upto):
                 yield one
 
+    async def of_user(self, user: str) -> AsyncIterator[Placed]:
+        """Every command and feedback of one user, in order."""
+        async for one in self.read():
+            if user and named_by(one.item)[0] == user:
+                yield one
+
     async def count(self, after: int = 0) -> int:
         """How many items are behind `after`."""
         return sum(one.place > after for one in self._kept.values())

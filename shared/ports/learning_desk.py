@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
+from shared.contracts.learning import (
+    BackfillOrder,
+    LearningStatus,
+    MeantLines,
+    MeantLinesQuestion,
+    RebuildOrder,
+)
 
 
 class LearningDesk(Protocol):
@@ -21,4 +27,8 @@ class LearningDesk(Protocol):
 
     async def backfill(self, order: BackfillOrder) -> LearningStatus:
         """Begin to add the runs that the record does not know."""
+        ...
+
+    async def meant_lines(self, question: MeantLinesQuestion) -> MeantLines:
+        """What a pattern means of what is kept. Raises `InvalidRequestError`, too."""
         ...

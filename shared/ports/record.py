@@ -93,6 +93,10 @@ class RecordStore(Protocol):
         out and logged. What is being put meanwhile may have gaps: bound it by `last`."""
         ...
 
+    def of_user(self, user: str) -> AsyncIterator[Placed]:
+        """Every command and feedback of one user, in order. What cannot be read is left out."""
+        ...
+
     async def count(self, after: int = 0) -> int:
         """How many items are behind `after`."""
         ...

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from services.learning.meant_lines import meant_lines
 from shared.adapters.mongo.record import MongoRecordStore
 from shared.adapters.nats.reading import Read, read_stream
 from shared.adapters.nats.record import NatsRecordKeeping
-from shared.contracts import subjects
+from shared.adapters.nats.rpc import RpcService
+from shared.contracts import rpc, subjects
 from shared.learning.records import RECORD, Feedback, Forget, RecordedCommand
+from shared.memory.record import MemoryRecordStore
 from shared.ports.record import Placed
 from shared.runtime import recording_metrics
 from tests.integration.gateway_fixtures import own_database
@@ -316,6 +321,50 @@ async def test_an_operator_forgets_for_everybody(world: World, name: str) -> Non
     assert await lines(world, name) == await lines(world, f"{name}x") == ["ls"]
 
 
+@asynccontextmanager
+async def answering(world: World, *users: str) -> AsyncGenerator[None, None]:
+    """While a learning service answers what a pattern means of what these users recorded."""
+    store = MemoryRecordStore()
+    await store.put([one for user in users for one in await recorded(world, user)])
+    service = RpcService(world.bus, "learning", "1.0.0")
+    await service.start()
+    await service.serve(rpc.LEARNING_MEANT_LINES, partial(meant_lines, store))
+    yield
+    await service.close()
+
+
+async def test_forgetting_by_pattern(world: World, name: str) -> None:
+    """A pattern is an order for each line that it means of the caller's own; a preview orders
+    nothing, and shows lines only to whose they are. Too many lines are refused, by the field."""
+    mine = ["mysql a", "mysql b", "mysql a", "ls"] + [f"echo {n}" for n in range(201)]
+    forget, other = f"{COMMANDS}/forget", f"{name}x"
+    async with (
+        await world.as_role("agent", name) as agent,
+        await world.as_role("operator", other) as operator,
+    ):
+        await agent.post(COMMANDS, json=[{"command": line} for line in mine])
+        await operator.post(COMMANDS, json={"command": "mysql c"})
+        async with answering(world, name, other):
+            body = {"matching": "mysql *", "preview": True}
+            seen = await agent.post(forget, json=body)
+            others = await operator.post(forget, json={**body, "user": name})
+            many = await agent.post(forget, json={"matching": "echo *"})
+            refused(await agent.post(forget, json={**body, "user": other}), 403)
+            none = await agent.post(forget, json={"matching": "psql *"})
+            assert await lines(world, name) == mine
+            assert not [one for one in await recorded(world, name) if _by(one)]
+            done = await agent.post(forget, json={"matching": "mysql *"})
+    assert (seen.status_code, seen.json()["examples"]) == (200, ["mysql a", "mysql b"])
+    assert (seen.json()["lines"], seen.json()["items"], seen.json()["id"]) == (2, 3, "")
+    assert (others.json()["lines"], others.json()["examples"]) == (2, [])
+    assert refused(many, 422)["errors"][0]["field"] == "matching"
+    assert (none.json()["id"], none.json()["lines"]) == ("", 0)
+    assert (done.status_code, done.json()["lines"], done.json()["examples"]) == (202, 2, [])
+    await _carry_out(world, await recorded(world, name))
+    assert await lines(world, name) == mine[3:]
+    assert await lines(world, other) == ["mysql c"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -324,6 +373,10 @@ async def test_an_operator_forgets_for_everybody(world: World, name: str) -> Non
         {"everything": True, "everybody": True},
         {"command": "ls", "everybody": True, "user": "bob"},
         {"command": ""},
+        {"command": "ls", "matching": "l*"},
+        {"matching": "l*", "everybody": True},
+        {"matching": "*"},
+        {"command": "ls", "preview": True},
     ],
 )
 async def test_an_order_names_one_thing(world: World, body: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from services.gateway import problems
+from services.gateway.operations.refusals import answered_by_a_service
 from services.gateway.parts import Parts
 from services.gateway.permissions import Permission, Principal
 from services.gateway.rates import RateLimiter
@@ -24,6 +25,7 @@ from shared.contracts.api.commands import (
     RecordingView,
     RecordingWanted,
 )
+from shared.contracts.learning import MEANT_LINES_LIMIT, MeantLines, MeantLinesQuestion
 from shared.learning.recorded_line import RecordedLine, recorded_line
 from shared.learning.records import Forget, RecordedCommand
 from shared.ports.recording import RecordingChoice
@@ -39,6 +41,7 @@ class Recording:
     def __init__(self, parts: Parts, settings: GatewaySettings) -> None:
         self._record = parts.record
         self.meter: RecordingMeter | None = None
+        self._learning = parts.learning
         self._clock = parts.clock
         self._ids = parts.ids
         self._burst = settings.gateway_commands_burst
@@ -80,20 +83,53 @@ class Recording:
         return min(self._burst, len(given.commands) + characters // CHARACTERS_OF_ONE)
 
     async def forget(self, given: ForgetCommands, principal: Principal) -> ForgetAccepted:
-        """Order that something is forgotten. Raises 403 and 503."""
+        """Order that something is forgotten. Raises 403, 422 and 503."""
+        if given.matching is not None:
+            user = _user(given.user, principal, "user")
+            return await self._forget_matching(given.matching, user, given.preview, principal)
         user = "" if given.everybody else _user(given.user, principal, "user")
         if given.everybody:
             _needs_operator(principal, "what everybody ran")
         line = recorded_line(given.command).command if given.command is not None else ""
-        order = Forget(
+        order = self._order(principal, user, line)
+        await self._record.sink.add([order])
+        return ForgetAccepted(id=order.id, user=user, command=line)
+
+    async def _forget_matching(
+        self, pattern: str, user: str, preview: bool, principal: Principal
+    ) -> ForgetAccepted:
+        """Order that each line is forgotten that a pattern means now, or only tell what it means.
+        Raises 422 where it means too many."""
+        meant = await self._meant(MeantLinesQuestion(user=user, pattern=pattern))
+        answer = ForgetAccepted(
+            id="", user=user, matching=pattern, lines=len(meant.lines), items=meant.items
+        )
+        if preview:
+            shown = meant.examples if user == principal.name else ()
+            more = {"preview": True, "more": meant.more, "examples": shown}
+            return answer.model_copy(update=more)
+        if meant.more:
+            raise problems.invalid_field(
+                "matching",
+                f"it means more than {MEANT_LINES_LIMIT} different lines",
+                "narrow it, or forget everything",
+            )
+        orders = [self._order(principal, user, digest) for digest in meant.lines]
+        await self._record.sink.add(orders)
+        return answer.model_copy(update={"id": orders[0].id if orders else ""})
+
+    async def _meant(self, question: MeantLinesQuestion) -> MeantLines:
+        with answered_by_a_service():
+            return await self._learning.meant_lines(question)
+
+    def _order(self, principal: Principal, user: str, line: str) -> Forget:
+        return Forget(
             id=self._ids.new("fg"),
             at_ms=self._clock.now_ms(),
             by=principal.name,
             user=user,
             command=line,
         )
-        await self._record.sink.add([order])
-        return ForgetAccepted(id=order.id, user=user, command=line)
 
     async def choice(self, user: str | None, principal: Principal) -> RecordingView:
         """Whether a user's commands are recorded. Raises 403."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.access import Gate, Recorder
 from shared.contracts.api.commands import (
@@ -31,13 +31,21 @@ async def record_commands(gate: Gate, recorder: Recorder, body: NewCommands) -> 
     return await gate.recording.add(body, recorder)
 
 
-@router.post("/forget", status_code=202)
+@router.post(
+    "/forget",
+    status_code=202,
+    responses={200: {"model": ForgetAccepted, "description": "What a pattern means."}},
+)
 async def forget_commands(
-    gate: Gate, recorder: Recorder, body: ForgetCommands, request: Request
+    gate: Gate, recorder: Recorder, body: ForgetCommands, request: Request, response: Response
 ) -> ForgetAccepted:
-    """Forget a line, or all that a user ran: it leaves the record, and what was learned of it."""
+    """Forget a line, the lines that a pattern means now, or all that a user ran: it leaves the
+    record, and what was learned of it. `preview` tells what a pattern means, and forgets nothing.
+    """
     accepted = await gate.recording.forget(body, recorder)
     request.state.subject = accepted.user or "everybody"
+    if accepted.preview:
+        response.status_code = 200
     return accepted
 
 

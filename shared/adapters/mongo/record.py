@@ -64,6 +64,14 @@ class MongoRecordStore:
             if placed is not None:
                 yield placed
 
+    async def of_user(self, user: str) -> AsyncIterator[Placed]:
+        """Every command and feedback of one user, in order."""
+        found = self._record.find({"user": user}, {"place": 1, "item": 1})
+        async for one in found.sort("place", ASCENDING).batch_size(READ_AT_ONCE):
+            placed = _placed(one)
+            if placed is not None:
+                yield placed
+
     async def count(self, after: int = 0) -> int:
         """How many items are behind `after`."""
         return int(await self._record.count_documents({"place": {"$gt": after}}))

@@ -7,10 +7,19 @@ from typing import Final
 from shared.adapters.nats.connection import Bus
 from shared.adapters.nats.rpc import call
 from shared.contracts import rpc
-from shared.contracts.learning import BackfillOrder, LearningStatus, RebuildOrder
+from shared.contracts.learning import (
+    BackfillOrder,
+    LearningStatus,
+    MeantLines,
+    MeantLinesQuestion,
+    RebuildOrder,
+)
 
 ABSENT_S: Final = 1.5
 """So long it is asked again where nobody works: another may take over in a moment."""
+
+READING_S: Final = 25.0
+"""A user may have a million commands."""
 
 
 class RemoteLearningDesk:
@@ -30,3 +39,8 @@ class RemoteLearningDesk:
     async def backfill(self, order: BackfillOrder) -> LearningStatus:
         """Begin to add the runs that the record does not know."""
         return await call(self._bus, rpc.LEARNING_BACKFILL, order, absent_s=ABSENT_S)
+
+    async def meant_lines(self, question: MeantLinesQuestion) -> MeantLines:
+        """What a pattern means of what is kept."""
+        endpoint = rpc.LEARNING_MEANT_LINES
+        return await call(self._bus, endpoint, question, READING_S, absent_s=ABSENT_S)

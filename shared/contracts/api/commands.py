@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.learning.line_glob import GLOB_LIMIT, LineGlob
 from shared.learning.records import Id, Name
 
 BATCH_LIMIT: Final = 1_000
@@ -84,9 +85,20 @@ class CommandsRecorded(_Answer):
 
 
 class ForgetCommands(_Body):
-    """What is to be forgotten: one line (`command`), or all that a user ever ran (`everything`)."""
+    """What is to be forgotten: one line (`command`), the lines that a pattern means (`matching`),
+    or all that a user ever ran (`everything`)."""
 
     command: Text | None = Field(None, description="This line, as it was typed or as recorded.")
+    matching: str | None = Field(
+        None,
+        min_length=1,
+        max_length=GLOB_LIMIT,
+        description="Every kept line of the user that fits all of this: `*` is any text, `?` any "
+        "character, `\\\\*` a star. Lines that come later are not meant.",
+    )
+    preview: bool = Field(
+        False, description="With `matching`: only tell what it means, and forget nothing."
+    )
     everything: bool = Field(False, description="All commands and feedback of the user.")
     user: Id | None = Field(
         None, description="Of whom: by default the key's; another's needs an operator."
@@ -95,23 +107,46 @@ class ForgetCommands(_Body):
         False, description="With `command`: whoever ran it. Needs an operator's key."
     )
 
+    @field_validator("matching")
+    @classmethod
+    def _is_a_pattern(cls, matching: str | None) -> str | None:
+        if matching is not None:
+            LineGlob(matching)
+        return matching
+
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:
-        if (self.command is None) != self.everything:
-            raise ValueError("give `command`, or `everything: true`, and not both")
-        if self.everybody and (self.everything or self.user is not None):
+        named = (self.command is not None) + (self.matching is not None) + self.everything
+        if named != 1:
+            raise ValueError("give one of `command`, `matching` and `everything: true`")
+        if self.everybody and (self.command is None or self.user is not None):
             raise ValueError("`everybody` goes with `command` alone")
+        if self.preview and self.matching is None:
+            raise ValueError("`preview` goes with `matching`")
         return self
 
 
 class ForgetAccepted(_Answer):
-    """The order is in the record; whatever is behind it counts again."""
+    """The order is in the record; whatever is behind it counts again. With `matching` there is an
+    order for each line; with `preview`, or where no line is meant, none."""
 
     id: str
+    """The order's, or the first one's; empty where there is none."""
     user: str
     """Whose commands are forgotten; empty: everybody's."""
     command: str = ""
-    """The line as it was recorded; empty: all of the user's."""
+    """The line as it was recorded; empty: all of the user's, or those that `matching` means."""
+    matching: str = ""
+    preview: bool = False
+    """Nothing was ordered."""
+    lines: int = 0
+    """With `matching`: different lines that it means of what is kept."""
+    items: int = 0
+    """With `matching`: commands and feedback with those lines."""
+    more: bool = False
+    """With `preview`: it means more lines than may be forgotten so; they are not counted."""
+    examples: tuple[str, ...] = ()
+    """With `preview`: a few of the lines; only their owner is shown them."""
 
 
 class RecordingWanted(_Body):

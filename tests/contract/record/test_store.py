@@ -60,6 +60,23 @@ async def test_what_was_here_is_not_taken_again(store: RecordStore) -> None:
     assert await store.put([]) == ()
 
 
+async def test_what_one_user_has(store: RecordStore) -> None:
+    """Commands and feedback of one user are given in order; no others, and nothing of runs."""
+    items = placed(
+        {
+            2: command("1", "a", user="ada"),
+            3: command("2", user="bob"),
+            1: feedback("3", "x", user="ada"),
+            4: run("4", by="ada"),
+            5: forget("5", user="ada"),
+        }
+    )
+    await store.put(items)
+    assert [one async for one in store.of_user("ada")] == [items[2], items[0]]
+    assert [one async for one in store.of_user("eve")] == []
+    assert [one async for one in store.of_user("")] == []
+
+
 async def test_forgets_a_user(store: RecordStore) -> None:
     """Commands and feedback of one user go; those of others, runs and orders stay."""
     items = placed(

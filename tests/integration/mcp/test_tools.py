@@ -46,6 +46,7 @@ TOOLS = {
     "memory_remember",
     "memory_recall",
     "command_record",
+    "command_forget",
     "workflow_predict",
     "workflow_failures",
     "workflow_tuning",
@@ -215,6 +216,10 @@ async def test_recorded_commands(connect: Connect) -> None:
         assert (answer["recorded"], answer["masked"]) == (2, 0)
         text, _ = await refused(client, "command_record", commands=[{"command": " "}])
         assert "commands/0/command" in text
+        gone = await called(client, "command_forget", command="mysql -pS3cr3t! x")
+        assert gone["command"] == "mysql -p*** x"
+        for wrong in ({}, {"command": "ls", "confirm": True}, {"matching": "*"}, {"user": "bob"}):
+            await refused(client, "command_forget", **wrong)
 
 
 async def test_resources(connect: Connect) -> None:
@@ -306,7 +311,14 @@ READS = {
     "workflow_suggest",
     "workflow_autocomplete",
 }
-AGENTS = {"workflow_feedback", "task_accept", "task_complete", "memory_remember", "command_record"}
+AGENTS = {
+    "workflow_feedback",
+    "task_accept",
+    "task_complete",
+    "memory_remember",
+    "command_record",
+    "command_forget",
+}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "workflow_feedback": {
         "suggestion_id": "sgt_1",
@@ -341,6 +353,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "task_complete": {"task_id": "dl_none"},
     "memory_remember": {"content": "allowed"},
     "command_record": {"commands": [{"command": "ls"}]},
+    "command_forget": {"command": "ls"},
 }
 
 
