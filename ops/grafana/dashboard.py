@@ -1,15 +1,16 @@
-"""Write the Grafana dashboard from the table of panels."""
+"""Write the Grafana dashboards from the tables of panels."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from ops.grafana.analytics_panels import ANALYTICS
 from ops.grafana.panel import Panel, Query, Row, Shape
 from ops.grafana.panels import ROWS
 
-PATH: Final = PurePosixPath("ops/grafana/dashboards/hive.json")
-UID: Final = "hive-overview"
+FOLDER: Final = PurePosixPath("ops/grafana/dashboards")
 
 _SOURCE: Final = {"type": "prometheus", "uid": "$datasource"}
 _COLUMNS: Final = 24
@@ -18,31 +19,73 @@ _HEIGHTS: Final = {Shape.STAT: 4, Shape.LINES: 8, Shape.TABLE: 8}
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard. `chosen` are its variables: name, label, and the metric whose label of that name
+    gives the values. `range` is what it shows at first."""
+
+    name: str
+    uid: str
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+    chosen: tuple[tuple[str, str, str], ...] = ()
+    range: str = "now-1h"
+
+
+DASHBOARDS: Final = (
+    Dashboard(
+        "hive",
+        "hive-overview",
+        "hAIveMind Workflows",
+        "Executions, engine, agents, gateway. Written from ops/grafana/panels.py.",
+        ROWS,
+        (
+            ("instance", "Executor", "hive_partition_owned"),
+            ("command", "Command", "hive_command_duration_seconds_count"),
+        ),
+    ),
+    Dashboard(
+        "analytics",
+        "hive-analytics",
+        "hAIveMind Workflows: analytics",
+        "How workflows do: runs, steps, agents, rollbacks, suggestions, time saved. "
+        "By template, step and agent `hv analytics` tells more. Written from "
+        "ops/grafana/analytics_panels.py.",
+        ANALYTICS,
+        (("command", "Command", "hive_command_duration_seconds_count"),),
+        "now-7d",
+    ),
+)
+
+
 def files() -> dict[PurePosixPath, str]:
-    """The dashboard by its path in the repository."""
-    return {PATH: json.dumps(render(), indent=2) + "\n"}
-
-
-def render() -> Json:
-    """The dashboard in Grafana's JSON model, without an id, so that it can be imported anywhere."""
+    """The dashboards by their paths in the repository."""
     return {
-        "uid": UID,
-        "title": "hAIveMind Workflows",
-        "description": "Executions, engine, agents, gateway. Written from ops/grafana/panels.py.",
+        FOLDER / f"{one.name}.json": json.dumps(render(one), indent=2) + "\n" for one in DASHBOARDS
+    }
+
+
+def render(board: Dashboard) -> Json:
+    """A dashboard in Grafana's JSON model, without an id, so that it can be imported anywhere."""
+    return {
+        "uid": board.uid,
+        "title": board.title,
+        "description": board.about,
         "tags": ["hive"],
         "schemaVersion": 39,
         "version": 1,
         "editable": True,
         "graphTooltip": 1,
         "refresh": "30s",
-        "time": {"from": "now-1h", "to": "now"},
-        "templating": {"list": list(_variables())},
+        "time": {"from": board.range, "to": "now"},
+        "templating": {"list": list(_variables(board))},
         "annotations": {"list": [_alerts()]},
-        "panels": list(_panels()),
+        "panels": list(_panels(board)),
     }
 
 
-def _variables() -> Iterator[Json]:
+def _variables(board: Dashboard) -> Iterator[Json]:
     yield {
         "name": "datasource",
         "label": "Data source",
@@ -51,10 +94,7 @@ def _variables() -> Iterator[Json]:
         "current": {},
         "refresh": 1,
     }
-    for name, label, metric in (
-        ("instance", "Executor", "hive_partition_owned"),
-        ("command", "Command", "hive_command_duration_seconds_count"),
-    ):
+    for name, label, metric in board.chosen:
         query = f"label_values({metric}, {name})"
         yield {
             "name": name,
@@ -84,10 +124,10 @@ def _alerts() -> Json:
     }
 
 
-def _panels() -> Iterator[Json]:
+def _panels(board: Dashboard) -> Iterator[Json]:
     """Lay the rows out from left to right and top to bottom."""
     y, number = 0, 1
-    for row in ROWS:
+    for row in board.rows:
         yield _row(row, number, y)
         y, number = y + 1, number + 1
         x = height = 0

@@ -69,6 +69,67 @@ LEARNING: Final = Row(
             unit="bytes",
         ),
         Panel(
+            "Age of bases",
+            "Since when there is the newest base of a model: nothing goes by age before every "
+            "model has one that holds it.",
+            (
+                Query(
+                    "time() - max by (model) (hive_model_base_timestamp_seconds > 0)", "{{model}}"
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Never seen",
+            "Items that had gone by age before a model began: it knows nothing of them.",
+            (Query("max by (model) (hive_model_missing_items)", "{{model}}"),),
+        ),
+        Panel(
+            "Being rebuilt for",
+            "For how long a model has been rebuilt by now; what is written of it stands meanwhile.",
+            (Query("max by (model) (hive_learning_rebuilding_seconds)", "{{model}}"),),
+            unit="s",
+        ),
+        Panel(
+            "Rows written",
+            "Tables of analytics, views of outcomes and memories per second.",
+            (
+                Query(
+                    f"sum by (writer) (rate(hive_learning_written_rows_total{RATE}))",
+                    "{{writer}}",
+                ),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Time of writing, p95",
+            "Of rounds in which something was written, computing included.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (writer, le) "
+                    f"(rate(hive_learning_write_seconds_bucket{RATE})))",
+                    "{{writer}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Written last",
+            "Since when gateways see what was learned; and for how long writing has failed.",
+            (
+                Query(
+                    "time() - max by (writer) (hive_learning_written_timestamp_seconds > 0)",
+                    "{{writer}}",
+                ),
+                Query(
+                    "max by (writer) (hive_learning_write_failing_seconds)", "{{writer}} fails for"
+                ),
+            ),
+            unit="s",
+            warn=60,
+            bad=600,
+        ),
+        Panel(
             "Rebuilds",
             "Rebuilds that began, by why.",
             (Query("sum by (reason) (increase(hive_learning_rebuilds_total[15m]))", "{{reason}}"),),

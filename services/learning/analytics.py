@@ -10,6 +10,7 @@ from services.learning.pace import Pace
 from services.learning.remembering import RunRememberer
 from services.learning.settings import LearningSettings
 from services.learning.table_writer import Standing, TableWriter
+from services.learning.time_saved import TimeSavedTeller
 from shared.adapters.mongo.analytics import MongoAnalyticsStore
 from shared.adapters.mongo.connection import Mongo
 from shared.adapters.mongo.cursors import MongoCursors
@@ -17,6 +18,7 @@ from shared.adapters.mongo.memories import MongoMemories
 from shared.analytics.fold import Analytics
 from shared.ports.clock import Clock
 from shared.ports.record import RecordStore
+from shared.runtime.writing_meter import WritingMeter
 
 
 def of_runs(
@@ -26,6 +28,7 @@ def of_runs(
     keepers: Sequence[ModelKeeper],
     pace: Pace,
     clock: Clock,
+    meter: WritingMeter,
 ) -> Mapping[str, Beside]:
     """By name."""
     made: dict[str, Beside] = {
@@ -35,7 +38,9 @@ def of_runs(
             pace,
             clock,
             settings.learning_keep_runs_days,
-        )
+            meter=meter.of("tables"),
+        ),
+        "time-saved": TimeSavedTeller(lambda: _standing(keepers), pace, clock, meter.saved),
     }
     if settings.learning_memories:
         made["memories"] = RunRememberer(
@@ -44,6 +49,7 @@ def of_runs(
             MongoCursors(mongo),
             clock,
             settings.learning_memories_days,
+            meter=meter.of("memories"),
         )
     return made
 

@@ -185,8 +185,8 @@ def _desk(
         backfill=Backfill(MongoEndedExecutions(mongo), runs, deriver, store, meter),
         beside={
             "mining": _mining(settings, store, mongo, publisher, clock, meter),
-            "outcomes": _outcomes(keepers, mongo, publisher, pace, clock),
-            **analytics.of_runs(settings, mongo, store, keepers, pace, clock),
+            "outcomes": _outcomes(keepers, mongo, publisher, pace, clock, meter),
+            **analytics.of_runs(settings, mongo, store, keepers, pace, clock, meter.writing),
         },
     )
     return Desk(owner, parts, store, pace, clock, meter)
@@ -206,7 +206,12 @@ def _mining(
 
 
 def _outcomes(
-    keepers: Sequence[ModelKeeper], mongo: Mongo, publisher: Publisher, pace: Pace, clock: Clock
+    keepers: Sequence[ModelKeeper],
+    mongo: Mongo,
+    publisher: Publisher,
+    pace: Pace,
+    clock: Clock,
+    meter: LearningMeter,
 ) -> OutcomeWriter:
     views, templates = MongoOutcomeViews(mongo), MongoTemplateStore(mongo)
     known = signatures(CommandRegistry.installed())
@@ -224,6 +229,7 @@ def _outcomes(
         _telling(mongo, publisher, clock),
         pace,
         clock,
+        meter.writing.of("outcomes"),
     )
 
 

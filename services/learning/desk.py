@@ -155,6 +155,7 @@ class Desk:
                 for one in self._parts.keepers:
                     behind = await self._store.count(one.now.place)
                     self._meter.behind(one.name, behind, one.behind_s if behind else 0.0)
+                    self._meter.stands(one.name, one.now.missing, one.rebuilding_s)
             except Exception as error:
                 self._meter.errors.count("internal")
                 log.warning("not measured how far models are", error=str(error))

@@ -69,6 +69,8 @@ class Standing:
     skipped: int = 0
     missing: int = 0
     rebuilding: Reason | None = None
+    begun: float = field(default_factory=monotonic)
+    """When this life of it began."""
     since: float = field(default_factory=monotonic)
     """When it last held all that was kept."""
     saved: Snapshot | None = None
@@ -110,6 +112,11 @@ class ModelKeeper:
     def behind_s(self) -> float:
         """For how long it has not held all that is kept; 0 while it is being rebuilt."""
         return 0.0 if self.now.rebuilding else max(0.0, monotonic() - self.now.since)
+
+    @property
+    def rebuilding_s(self) -> float:
+        """For how long it has been rebuilt by now; 0 while it is not."""
+        return monotonic() - self.now.begun if self.now.rebuilding else 0.0
 
     @property
     def rebuilding(self) -> Literal["", "start", "forget", "order"]:
@@ -194,7 +201,9 @@ class ModelKeeper:
     async def _is_base_due(self, at_ms: int) -> bool:
         bases = [one for one in await self._snapshots.find(self.name) if one.base]
         mine = [one.at_ms for one in bases if one.version == self.fold.version]
-        return not mine or at_ms - max(mine) >= self._saving.base_every_ms
+        is_due = not mine or at_ms - max(mine) >= self._saving.base_every_ms
+        self._meter.base(self.name, at_ms if is_due else max(mine))
+        return is_due
 
     def _is_time(self) -> bool:
         return self._has_new() and monotonic() - self.now.saved_at >= self._saving.every_s

@@ -38,6 +38,7 @@ from shared.outcomes.views import (
 from shared.ports.clock import Clock
 from shared.ports.outcomes import OutcomeViews
 from shared.ports.templates import TemplateStore
+from shared.runtime.writing_meter import OneWriter, unseen
 from shared.tuning.desk import TUNING, NotNowError, TuningDesk
 from shared.workflow.definition import Template
 
@@ -74,7 +75,9 @@ class OutcomeWriter:
         telling: InsightDesk,
         thread: Thread,
         clock: Clock,
+        meter: OneWriter | None = None,
     ) -> None:
+        self._meter = meter or unseen("outcomes")
         self._folds = folds
         self._views = views
         self._templates = templates
@@ -89,7 +92,8 @@ class OutcomeWriter:
         """Write, for ever."""
         while True:
             try:
-                await self.round()
+                with self._meter.round():
+                    await self.round()
                 await asyncio.sleep(EVERY_S)
             except Exception as error:
                 self._written = None
@@ -108,26 +112,33 @@ class OutcomeWriter:
         take = Changes.everything if all_of_it else Changes.taken
         changes = await self._thread.run(lambda: take(folds))
         if changes.is_empty and not all_of_it:
+            self._meter.wrote(0)
             return
         self._written = None
         if all_of_it:
             await self._forget_signatures(folds)
-        told = await self._write(folds, changes, now_ms)
+        rows, told = await self._write(folds, changes, now_ms)
         known = await self._proposals()
         for template_id in changes.touched.templates:
             told += await self._tune(folds, template_id, known.get(template_id, []), now_ms)
         for one in told:
             await self._telling.tell(one)
         self._written = folds
+        self._meter.wrote(rows)
 
-    async def _write(self, folds: OutcomeFolds, changes: Changes, now_ms: int) -> list[InsightView]:
+    async def _write(
+        self, folds: OutcomeFolds, changes: Changes, now_ms: int
+    ) -> tuple[int, list[InsightView]]:
+        """Gives how many views were written, and what is worth telling of them."""
+        rows = 0
         await self._views.remove(SignatureView, changes.gone(folds))
         rest = changes.views(folds, now_ms)
         told: list[InsightView] = []
         while views := await self._thread.run(lambda: list(islice(rest, AT_ONCE))):
             await self._views.put(views)
+            rows += len(views)
             told += [one for view in views for one in _insights(view, now_ms)]
-        return told
+        return rows, told
 
     async def _forget_signatures(self, folds: OutcomeFolds) -> None:
         """Of another life of the model there may be some that this one does not know."""

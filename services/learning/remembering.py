@@ -19,6 +19,7 @@ from shared.ports.clock import Clock
 from shared.ports.collective import Memories
 from shared.ports.cursors import Cursors
 from shared.ports.record import RecordStore
+from shared.runtime.writing_meter import OneWriter, unseen
 
 log = structlog.get_logger()
 
@@ -41,7 +42,9 @@ class RunRememberer:
         keep_days: int,
         *,
         every_s: float = EVERY_S,
+        meter: OneWriter | None = None,
     ) -> None:
+        self._meter = meter or unseen("memories")
         self._record = record
         self._memories = memories
         self._cursors = cursors
@@ -53,7 +56,8 @@ class RunRememberer:
         """Remember, for ever."""
         while True:
             try:
-                await self.round()
+                with self._meter.round():
+                    await self.round()
                 await asyncio.sleep(self._every_s)
             except Exception as error:
                 what = f"{type(error).__name__}: {error}"[:300]
@@ -65,18 +69,23 @@ class RunRememberer:
         done = await self._cursors.get(CURSOR)
         last = await self._record.last()
         if last <= done:
+            self._meter.wrote(0)
             return
-        waiting = 0
+        waiting = rows = 0
         async for placed in self._record.read(done, last):
             if isinstance(placed.item, RunRecord):
-                await self._remember(placed.item)
+                rows += await self._remember(placed.item)
             waiting += 1
             if waiting == NOTED_AFTER:
                 await self._cursors.move(CURSOR, placed.place)
                 waiting = 0
         await self._cursors.move(CURSOR, last)
+        self._meter.wrote(rows)
 
-    async def _remember(self, run: RunRecord) -> None:
+    async def _remember(self, run: RunRecord) -> int:
+        """Gives how many memories were kept."""
         memory = memory_of(run, self._keep_ms)
-        if memory.expires_at_ms is None or memory.expires_at_ms > self._clock.now_ms():
-            await self._memories.remember(memory)
+        if memory.expires_at_ms is not None and memory.expires_at_ms <= self._clock.now_ms():
+            return 0
+        await self._memories.remember(memory)
+        return 1

@@ -25,6 +25,7 @@ from shared.analytics.periods import DAY_MS
 from shared.analytics.views import Name
 from shared.ports.analytics import AnalyticsStore, Counted, digest_of
 from shared.ports.clock import Clock
+from shared.runtime.writing_meter import OneWriter, unseen
 
 log = structlog.get_logger()
 
@@ -65,7 +66,9 @@ class TableWriter:
         record_days: int,
         *,
         every_s: float = EVERY_S,
+        meter: OneWriter | None = None,
     ) -> None:
+        self._meter = meter or unseen("tables")
         self._standing = standing
         self._store = store
         self._thread = thread
@@ -79,7 +82,8 @@ class TableWriter:
         """Write, for ever."""
         while True:
             try:
-                await self.round()
+                with self._meter.round():
+                    await self.round()
                 await asyncio.sleep(self._every_s)
             except Exception as error:
                 self._written = None
@@ -95,18 +99,22 @@ class TableWriter:
         if now.fold is self._written:
             changes = await self._thread.run(now.fold.take_changes)
             if changes.is_empty:
+                self._meter.wrote(0)
                 return
             self._written = None
             await self._store.write(changes.tables, now.place)
+            rows = len(changes.tables)
         else:
             self._written = None
             changes = await self._thread.run(now.fold.take_everything)
-            await self._replace(changes, now.place)
+            rows = await self._replace(changes, now.place)
         await self._store.tell(Counted(now.place, changes.newest_ms, changes.kept))
         await self._store.expire(changes.kept)
         self._written = now.fold
+        self._meter.wrote(rows)
 
-    async def _replace(self, changes: Changes, place: int) -> None:
+    async def _replace(self, changes: Changes, place: int) -> int:
+        """Gives how many were written."""
         there = await self._store.digests()
         since_ms = self._since_ms()
         differing = await self._thread.run(lambda: _differing(changes.tables, there, since_ms))
@@ -118,6 +126,7 @@ class TableWriter:
         ]
         await self._store.remove(gone)
         log.info("tables of analytics are written", written=len(differing), removed=len(gone))
+        return len(differing)
 
     def _since_ms(self) -> int:
         return self._clock.now_ms() - self._record_days * DAY_MS

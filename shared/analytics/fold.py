@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -142,6 +143,11 @@ class Analytics:
         self._settle()
         self._changed = {*self._open, *self._packed}
         return self.take_changes()
+
+    def texts(self, names: Iterable[Name]) -> list[str]:
+        """Those of these tables that are there, as text."""
+        self._settle()
+        return [self._text(one) for one in names if one in self._open or one in self._packed]
 
     def save(self) -> bytes:
         """The whole state."""

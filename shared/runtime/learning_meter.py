@@ -10,6 +10,7 @@ from shared.runtime import learning_metrics as m
 from shared.runtime.meters import ErrorMeter, Labelled
 from shared.runtime.metric import Metric
 from shared.runtime.mining_meter import MiningMeter
+from shared.runtime.writing_meter import WritingMeter
 
 
 class LearningMeter:
@@ -20,6 +21,7 @@ class LearningMeter:
     ) -> None:
         self.errors = errors
         self.mining = MiningMeter(registry)
+        self.writing = WritingMeter(registry)
         names = {"model": tuple(models)}
         self.active = _gauge(m.ACTIVE, registry)
         self.forgotten = _counter(m.FORGOTTEN, registry)
@@ -30,6 +32,9 @@ class LearningMeter:
         self._rebuilt = Labelled(_counter(m.REBUILT, registry), m.REBUILT.labels, {})
         self.learned = Labelled(_counter(m.LEARNED, registry), m.LEARNED.labels, names)
         self.skipped = Labelled(_counter(m.SKIPPED, registry), m.SKIPPED.labels, names)
+        self._base = Labelled(_gauge(m.BASE_AT, registry), m.BASE_AT.labels, names)
+        self._missing = Labelled(_gauge(m.MISSING, registry), m.MISSING.labels, names)
+        self._rebuilding = Labelled(_gauge(m.REBUILDING, registry), m.REBUILDING.labels, names)
         self._behind = Labelled(_gauge(m.BEHIND_ITEMS, registry), m.BEHIND_ITEMS.labels, names)
         self._since = Labelled(_gauge(m.BEHIND_TIME, registry), m.BEHIND_TIME.labels, names)
         self._saved = Labelled(_gauge(m.SNAPSHOT_AT, registry), m.SNAPSHOT_AT.labels, names)
@@ -48,6 +53,15 @@ class LearningMeter:
         """A model lacks so many items, and has for so long."""
         self._behind(model).set(items)
         self._since(model).set(seconds)
+
+    def stands(self, model: str, missing: int, rebuilding_s: float) -> None:
+        """A model lacks so many items that went by age, and has been rebuilt for so long."""
+        self._missing(model).set(missing)
+        self._rebuilding(model).set(rebuilding_s)
+
+    def base(self, model: str, at_ms: int) -> None:
+        """The newest base of a model is of that time; 0: there is none."""
+        self._base(model).set(at_ms / 1000)
 
     def saved(self, model: str, at_ms: int, size: int) -> None:
         """The newest snapshot of a model is of that time, and has so many bytes."""

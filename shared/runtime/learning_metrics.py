@@ -85,6 +85,29 @@ SNAPSHOT_AT: Final = Metric(
 SNAPSHOT_BYTES: Final = Metric(
     "hive_model_snapshot_bytes", _G, _LE, "Bytes of the newest snapshot of a model.", (_MODEL,)
 )
+BASE_AT: Final = Metric(
+    "hive_model_base_timestamp_seconds",
+    _G,
+    _LE,
+    "When the newest base of a model was made, in seconds since 1970; 0 where none is known. "
+    "Nothing goes by age before every model has one that holds it.",
+    (_MODEL,),
+)
+MISSING: Final = Metric(
+    "hive_model_missing_items",
+    _G,
+    _LE,
+    "Items that had gone by age before a model began, and that it has never seen.",
+    (_MODEL,),
+)
+REBUILDING: Final = Metric(
+    "hive_learning_rebuilding_seconds",
+    _G,
+    _LE,
+    "For how long a model has been rebuilt by now; 0 while it is not. What it wrote before stays "
+    "as it was meanwhile.",
+    (_MODEL,),
+)
 BUSY: Final = Metric(
     "hive_learning_busy_seconds_total",
     _C,

@@ -23,6 +23,7 @@ from shared.runtime import (
     mining_metrics,
     recording_metrics,
     suggestion_metrics,
+    writing_metrics,
 )
 from shared.runtime.metric import Kind, Label, Metric, Role
 
@@ -444,6 +445,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     *recording_metrics.TABLE,
     *learning_metrics.TABLE,
     *mining_metrics.TABLE,
+    *writing_metrics.TABLE,
     *suggestion_metrics.TABLE,
 )
 """All of the above, in their order, those of the other tables: none can be forgotten."""

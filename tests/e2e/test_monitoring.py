@@ -50,12 +50,12 @@ def prometheus(gateway: httpx.Client, tmp_path: Path) -> Iterator[Prometheus]:
         yield running
 
 
-LATER = {"Age of snapshots", "Time of mining"}
+LATER = {"Age of snapshots", "Age of bases", "Time of mining"}
 """Panels with nothing to show in the first minutes."""
 
 
 def work(gateway: httpx.Client) -> None:
-    """Run a few workflows to their end, and one to where it waits for a person."""
+    """Run some workflows to their end, one to where it waits for people; take a suggestion."""
     gateway.post("/api/v1/workflows/templates", json=TEMPLATE).raise_for_status()
     for _ in range(RUNS):
         answer = gateway.post(
@@ -66,6 +66,8 @@ def work(gateway: httpx.Client) -> None:
     gateway.post("/api/v1/workflows/templates", json=ON_APPROVAL).raise_for_status()
     asked = {"template_id": ON_APPROVAL["id"]}
     gateway.post("/api/v1/workflows/execute", json=asked).raise_for_status()
+    said = {"suggestion_id": "sgt_1", "verdict": "accepted", "suggested": TEMPLATE["id"]}
+    gateway.post("/api/v1/suggestions/feedback", json=said).raise_for_status()
 
 
 @pytest.mark.slow

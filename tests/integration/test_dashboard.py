@@ -1,4 +1,4 @@
-"""The Grafana dashboard: its queries parse, ask for what exists, and find it on a real server."""
+"""The Grafana dashboards: their queries parse, ask for what exists, find it on a real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from shared.runtime.metrics import (
 )
 from shared.runtime.recording_meter import RecordingMeter
 from shared.runtime.suggestion_meter import SuggestionMeter
-from tests.dashboard_queries import DASHBOARD, filled_in, load
+from tests.dashboard_queries import DASHBOARDS, FOLDER, filled_in, load
 from tests.prometheus_server import Prometheus, run_prometheus
 from tests.promql import metric_names
 from tests.promtool import promtool
@@ -30,9 +30,9 @@ PROCESS_METRICS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
 def test_dashboard_is_current() -> None:
-    """The stored JSON is what the table of panels says; `./hv proto` writes it."""
-    (text,) = dashboard.files().values()
-    assert DASHBOARD.read_text(encoding="utf-8") == text
+    """The stored JSON is what the tables of panels say; `./hv proto` writes it."""
+    stored = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS}
+    assert stored == {path.name: text for path, text in dashboard.files().items()}
 
 
 def test_every_query_parses(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_queries_ask_for_metrics_that_exist(title: str, expr: str) -> None:
 def test_every_metric_is_on_the_dashboard() -> None:
     """No metric is collected for nobody: each is on a panel or behind an alert."""
     shown = {name for _, expr in QUERIES for name in metric_names(expr)}
-    rules = (DASHBOARD.parents[2] / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    rules = (FOLDER.parents[1] / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
     unseen = [
         metric.name
         for metric in TABLE
@@ -63,10 +63,11 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert unseen == []
 
 
-def test_panels_do_not_overlap() -> None:
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_panels_do_not_overlap(path: Path) -> None:
     """Every panel has its own place on the grid of 24 columns, its own id, and says what it is."""
     taken: set[tuple[int, int]] = set()
-    panels = load()["panels"]
+    panels = load(path)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         place = panel["gridPos"]
@@ -81,14 +82,15 @@ def test_panels_do_not_overlap() -> None:
         assert panel["type"] == "row" or panel["description"]
 
 
-def test_provisioning_fits_the_dashboard() -> None:
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_provisioning_fits_the_dashboard(path: Path) -> None:
     """The provisioned data source is of the kind that the dashboard chooses from."""
-    folder = DASHBOARD.parents[1] / "provisioning"
+    folder = FOLDER.parent / "provisioning"
     sources = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())
     providers = yaml.safe_load((folder / "dashboards" / "hive.yml").read_text())
-    (variable,) = [v for v in load()["templating"]["list"] if v["type"] == "datasource"]
+    (variable,) = [v for v in load(path)["templating"]["list"] if v["type"] == "datasource"]
     assert [source["type"] for source in sources["datasources"]] == [variable["query"]]
-    compose = (DASHBOARD.parents[3] / "docker-compose.yml").read_text(encoding="utf-8")
+    compose = (FOLDER.parents[2] / "docker-compose.yml").read_text(encoding="utf-8")
     assert providers["providers"][0]["options"]["path"] in compose
 
 
@@ -147,6 +149,11 @@ class BusySystem:
         self.recording.feedback("workflow", "accepted")
         self.learning.learned("next-command").inc(5)
         self.learning.saved("next-command", 1_750_000_000_000, 1_000)
+        with self.learning.writing.of("tables").round():
+            self.learning.writing.of("tables").wrote(3)
+        self.learning.writing.saved(60_000, 90_000)
+        self.learning.base("next-command", 1_750_000_000_000)
+        self.learning.stands("next-command", 0, 0.0)
         self.learning.mining.mined(3_000, 2.0, 1_750_000_000_000)
         self.learning.mining.failed()
         self.learning.mining.proposals("found", 1)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from prometheus_client import CollectorRegistry
+
 from services.learning.table_writer import Standing, TableWriter
 from shared.analytics.fold import Analytics, Keep
 from shared.memory.analytics import MemoryAnalyticsStore
 from shared.memory.clock import ManualClock
+from shared.runtime.writing_meter import WritingMeter
 from tests.unit.analytics.items import DAY_MS, NOON_MS, folded, run, tables
+from tests.unit.runtime.test_metrics import value
 
 T = TypeVar("T")
+ROWS = "hive_learning_written_rows_total"
 
 
 class Inline:
@@ -28,7 +33,11 @@ class Bench:
         self.now: Standing | None = Standing(Analytics(), 0)
         self.store = MemoryAnalyticsStore()
         clock = ManualClock(NOON_MS)
-        self.writer = TableWriter(lambda: self.now, self.store, Inline(), clock, record_days)
+        self.registry = CollectorRegistry()
+        meter = WritingMeter(self.registry).of("tables")
+        self.writer = TableWriter(
+            lambda: self.now, self.store, Inline(), clock, record_days, meter=meter
+        )
 
     async def see(self, fold: Analytics | None, place: int) -> None:
         """A round with this model."""
@@ -50,6 +59,19 @@ async def test_what_changes_is_written() -> None:
         assert await bench.written() == tables(fold)
         assert (await bench.store.counted()).place == place
     assert (await bench.store.counted()).newest_ms == fold.newest_ms
+
+
+async def test_rows_are_counted() -> None:
+    """As many as were written: all that differ, then those that changed, then none."""
+    bench, fold = Bench(), folded([run()])
+    await bench.see(fold, 1)
+    of_all = value(bench.registry, ROWS, writer="tables")
+    assert of_all == len(tables(fold))
+    await bench.see(fold, 1)
+    assert value(bench.registry, ROWS, writer="tables") == of_all
+    fold.apply(run("ex_2"), 2)
+    await bench.see(fold, 2)
+    assert of_all < value(bench.registry, ROWS, writer="tables") <= 2 * of_all
 
 
 async def test_what_is_the_same_is_not_written_again() -> None:

@@ -205,3 +205,5 @@ async def test_it_saves_when_it_is_time() -> None:
         await keeper.catch_up()
     assert [one.items for one in await world.snapshots.find()] == [5, 4, 1]
     assert [one.base for one in await world.snapshots.find()] == [False, False, True]
+    base = world.registry.get_sample_value("hive_model_base_timestamp_seconds", {"model": "lines"})
+    assert base == (await world.snapshots.find())[-1].at_ms / 1_000

@@ -24,6 +24,7 @@ COUNTED_THINGS = {
     "hive_effects_pending",
     "hive_learning_active_services",
     "hive_learning_behind_items",
+    "hive_model_missing_items",
     "hive_mining_commands",
     "hive_proposals",
     "hive_suggestion_templates",
