@@ -21,7 +21,7 @@ from services.learning.mining import Miner, MiningPorts
 from services.learning.models import models_of
 from services.learning.outcome_folds import OUTCOME_MODELS
 from services.learning.outcomes import OutcomeWriter
-from services.learning.pace import Pace
+from services.learning.pace import Pace, Spare
 from services.learning.reading import EndedRuns
 from services.learning.settings import LearningSettings
 from services.learning.standing import Standing
@@ -167,7 +167,9 @@ def _desk(
     ]
     parts = Parts(
         intake=Intake(lambda: NatsRecordFeed(bus), NatsRecordKeeping(bus), store, arrivals, meter),
-        follower=RunFollower(NatsEventFeed(bus, FEED), runs, deriver, clock, meter),
+        follower=RunFollower(
+            NatsEventFeed(bus, FEED), runs, deriver, clock, meter, is_short=Spare().is_short
+        ),
         keepers=keepers,
         housekeeping=Housekeeping(
             store,

@@ -7,12 +7,14 @@ The law:
 2. A step's command that somebody ordered to be forgotten after it ran is not added again, whenever
    its end is read, or read again; and none of a user who has opted out of recording.
 3. Commands come before the run, in one go: where the run is kept, so are they.
+4. Executions go first: where the machine has no processor time to spare, ends are read a few at a
+   time, and what is behind is read when it has.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -53,6 +55,8 @@ LOOK_AGAIN_S: Final = 0.2
 GIVEN_UP_MS: Final = 15 * 60_000
 """An end whose execution cannot be read so long after it was deleted."""
 AGAIN_S: Final = 2.0
+SHORT_S: Final = 1.0
+"""Between two readings where the machine is short of processor time."""
 DEFECTS: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 """What a defect raises; an outage raises other errors."""
 PATTERNS: Final = tuple(f"execution.{status}" for status in (*ENDS, *ROLLBACK_ENDS))
@@ -140,6 +144,7 @@ class RunFollower:
         meter: LearningMeter,
         *,
         stored_within_s: float = STORED_WITHIN_S,
+        is_short: Callable[[], bool] = lambda: False,
     ) -> None:
         self._feed = feed
         self._runs = runs
@@ -147,6 +152,7 @@ class RunFollower:
         self._clock = clock
         self._meter = meter
         self._stored_within_s = stored_within_s
+        self._is_short = is_short
 
     async def run(self) -> None:
         """Follow, for ever."""
@@ -155,6 +161,8 @@ class RunFollower:
                 try:
                     await self._feed.follow(PATTERNS, self._clock.now_ms() - SINCE_MS)
                     await self._deal_with(await self._feed.take(AT_ONCE))
+                    if self._is_short():
+                        await asyncio.sleep(SHORT_S)
                 except Exception as error:
                     self._meter.errors.count("internal")
                     log.warning(

@@ -13,8 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+import psutil
+
 SLICE_S: Final = 0.02
 """So long a slice of folding should take."""
+
+BUSY_PERCENT: Final = 85.0
 
 T = TypeVar("T")
 
@@ -48,3 +52,14 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     begun = time.thread_time()
     result = work()
     return result, time.thread_time() - begun
+
+
+class Spare:
+    """Whether the machine has processor time to spare, as it was since the last question."""
+
+    def __init__(self) -> None:
+        psutil.cpu_percent()
+
+    def is_short(self) -> bool:
+        """True where nearly all of it was used."""
+        return psutil.cpu_percent() > BUSY_PERCENT

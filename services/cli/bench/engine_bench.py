@@ -29,6 +29,7 @@ IN_FLIGHT: Final = 400
 IDLE: Final = 100
 FAN: Final = 500
 WARM_UP: Final = 50
+REST_S: Final = 30
 TAKEOVER: Final = 128
 """Enough to have some in every partition."""
 
@@ -92,6 +93,8 @@ async def _measure(
         latency = await _latency(driver, sizes.idle)
         report(f"fan-out of {sizes.fan} steps")
         fanout = [await driver.run_one("bench-fan") for _ in range(3)]
+        report("waiting until the services have made their models of the new templates")
+        await _at_rest(stack)
         report(f"throughput of {sizes.sequential} workflows of {CHAIN} steps")
         sequential = await _sequential(stack, driver, "bench-chain", sizes.sequential)
         report("the same, each step claimed before it runs")
@@ -105,6 +108,17 @@ async def _measure(
         "fanout": {"steps": sizes.fan, "seconds": round(sorted(fanout)[1], 3)},
         "takeover_s": round(takeover_s, 2),
     }
+
+
+async def _at_rest(stack: BenchStack) -> None:
+    """Until no process takes more than a tenth of a core, or for half a minute."""
+    before = cpu_seconds(stack.pids)
+    for _ in range(REST_S):
+        await asyncio.sleep(1)
+        now = cpu_seconds(stack.pids)
+        if now - before < 0.1 * len(stack.pids):
+            return
+        before = now
 
 
 async def _latency(driver: Driver, count: int) -> dict[str, float]:
