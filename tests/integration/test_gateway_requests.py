@@ -10,6 +10,7 @@ import pytest
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
 from shared.contracts.collective import Broadcast
+from shared.runtime.clock import SystemClock
 from tests.integration.gateway_answers import definition, problem
 from tests.integration.gateway_fixtures import quiet_world  # noqa: F401 - a fixture
 from tests.integration.gateway_world import World, client_of
@@ -109,15 +110,17 @@ async def test_events_need_a_websocket(world: World) -> None:
 
 async def test_pages_lose_nothing_within_a_millisecond(world: World) -> None:
     """Broadcasts of one and the same time are split over pages without a gap."""
+    now_ms = SystemClock().now_ms()  # what expired long ago, MongoDB removes whenever it looks
     for number in range(5):
-        sent = Broadcast(id=f"bc_same_{number}", message="x", sent_at_ms=7, expires_at_ms=8)
+        name = f"bc_same_{number}"
+        sent = Broadcast(id=name, message="x", sent_at_ms=now_ms, expires_at_ms=now_ms + 3_600_000)
         await world.gateway.parts.collective.broadcasts.send(sent)
     seen: list[str] = []
     cursor: str | None = None
     while True:
         query = {"limit": "2", **({"cursor": cursor} if cursor else {})}
         page = (await world.client.get("/api/v1/broadcasts", params=query)).json()
-        seen += [item["id"] for item in page["items"] if item["sent_at_ms"] == 7]
+        seen += [item["id"] for item in page["items"] if item["sent_at_ms"] == now_ms]
         cursor = page["next_cursor"]
         if cursor is None:
             break

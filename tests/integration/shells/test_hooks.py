@@ -139,7 +139,7 @@ def _made_by(typist: Typist) -> int:
     """The least number of processes that were made while a builtin was typed, of several tries:
     others make some, too."""
     least = 100
-    for _ in range(40):
+    for _ in range(300):
         before = _last_process()
         typist.line("true")
         least = min(least, _last_process() - before)
