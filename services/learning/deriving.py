@@ -197,10 +197,9 @@ class RunFollower:
             states = await self._runs.live([fed.event.execution_id or "" for fed in events])
             ready = [fed for fed in events if _is_told(fed, states)]
             found = [(states[fed.event.execution_id or ""], _ending(fed)) for fed in ready]
-            await self._deriver.add(await self._deriver.items_of(found))
+            await self._tell(found)
         except DEFECTS:
             return events
-        self._meter.runs.inc(sum(ending is not None and not is_refused(s) for s, ending in found))
         await self._feed.acknowledge(ready)
         return [fed for fed in events if fed not in ready]
 
@@ -222,10 +221,13 @@ class RunFollower:
         if event.execution_id is None or event.type not in PATTERNS:
             return
         state = await self._stored(event.execution_id, event.version)
-        ending = _ending(fed)
-        items = await self._deriver.items(state, ending)
-        await self._deriver.add(items)
-        self._meter.runs.inc(ending is not None and bool(items))
+        await self._tell([(state, _ending(fed))])
+
+    async def _tell(self, found: Sequence[tuple[ExecutionState, Ending | None]]) -> None:
+        """Add what some executions are to the record."""
+        await self._deriver.add(await self._deriver.items_of(found))
+        ended = [state for state, ending in found if ending is not None]
+        self._meter.runs.inc(sum(not is_refused(state) for state in ended))
 
     async def _stored(self, execution_id: str, version: int) -> ExecutionState:
         """The state that has the event of this number. Raises `NotStoredYetError`."""

@@ -14,7 +14,6 @@ An outage ends a round; what was taken for it is taken anew with the next, by wr
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar
@@ -22,6 +21,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from services.learning.outcome_folds import Changes, OutcomeFolds
+from services.learning.rounds import rounds
 from shared.collective.insights import InsightDesk
 from shared.learning.fold import Fold
 from shared.outcomes import insights
@@ -90,16 +90,18 @@ class OutcomeWriter:
 
     async def run(self) -> None:
         """Write, for ever."""
-        while True:
-            try:
-                with self._meter.round():
-                    await self.round()
-                await asyncio.sleep(EVERY_S)
-            except Exception as error:
-                self._written = None
-                what = f"{type(error).__name__}: {error}"[:300]
-                log.warning("what was learned of outcomes waits to be written", error=what)
-                await asyncio.sleep(AFTER_ERROR_S)
+        await rounds(
+            self.round,
+            EVERY_S,
+            waits="what was learned of outcomes waits to be written",
+            again_s=AFTER_ERROR_S,
+            around=self._meter.round,
+            failed=self._write_all,
+        )
+
+    def _write_all(self) -> None:
+        """The next round writes everything: who knows what this one wrote."""
+        self._written = None
 
     async def round(self) -> None:
         """Write what was learned since the last round."""

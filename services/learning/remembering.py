@@ -7,11 +7,9 @@ is remembered again, which changes nothing: its id follows from the execution's.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
-import structlog
-
+from services.learning.rounds import rounds
 from shared.analytics.periods import DAY_MS
 from shared.collective.run_memories import memory_of
 from shared.learning.records import RunRecord
@@ -20,8 +18,6 @@ from shared.ports.collective import Memories
 from shared.ports.cursors import Cursors
 from shared.ports.record import RecordStore
 from shared.runtime.writing_meter import OneWriter, unseen
-
-log = structlog.get_logger()
 
 CURSOR: Final = "run-memories"
 EVERY_S: Final = 1.0
@@ -54,15 +50,13 @@ class RunRememberer:
 
     async def run(self) -> None:
         """Remember, for ever."""
-        while True:
-            try:
-                with self._meter.round():
-                    await self.round()
-                await asyncio.sleep(self._every_s)
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}"[:300]
-                log.warning("executions wait to be remembered", error=what)
-                await asyncio.sleep(AFTER_ERROR_S)
+        await rounds(
+            self.round,
+            self._every_s,
+            waits="executions wait to be remembered",
+            again_s=AFTER_ERROR_S,
+            around=self._meter.round,
+        )
 
     async def round(self) -> None:
         """Remember what is new in the record."""

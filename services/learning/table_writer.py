@@ -13,13 +13,13 @@ The law:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from services.learning.rounds import rounds
 from shared.analytics.fold import Analytics, Changes
 from shared.analytics.periods import DAY_MS
 from shared.analytics.views import Name
@@ -80,16 +80,18 @@ class TableWriter:
 
     async def run(self) -> None:
         """Write, for ever."""
-        while True:
-            try:
-                with self._meter.round():
-                    await self.round()
-                await asyncio.sleep(self._every_s)
-            except Exception as error:
-                self._written = None
-                what = f"{type(error).__name__}: {error}"[:300]
-                log.warning("tables of analytics wait to be written", error=what)
-                await asyncio.sleep(AFTER_ERROR_S)
+        await rounds(
+            self.round,
+            self._every_s,
+            waits="tables of analytics wait to be written",
+            again_s=AFTER_ERROR_S,
+            around=self._meter.round,
+            failed=self._write_all,
+        )
+
+    def _write_all(self) -> None:
+        """The next round writes everything: who knows what this one wrote."""
+        self._written = None
 
     async def round(self) -> None:
         """Write what changed since the last round."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
+from services.learning.rounds import rounds
 from services.learning.table_writer import Standing, Thread
 from shared.analytics.counting import ALL
 from shared.analytics.fold import Analytics
@@ -16,8 +14,6 @@ from shared.analytics.rows import Sums
 from shared.analytics.saving import Saved, handling_of, saved
 from shared.analytics.views import Name
 from shared.ports.clock import Clock
-
-log = structlog.get_logger()
 
 EVERY_S: Final = 60.0
 DAYS: Final = 30
@@ -40,15 +36,8 @@ class TimeSavedTeller:
         self._tell = tell
 
     async def run(self) -> None:
-        """Tell, for ever."""
-        while True:
-            try:
-                await self.round()
-            except Exception as error:  # a figure; what it is made of is written elsewhere
-                log.warning(
-                    "time saved is not told", error=f"{type(error).__name__}: {error}"[:300]
-                )
-            await asyncio.sleep(EVERY_S)
+        """Tell, for ever: it is a figure, and what it is made of is written elsewhere."""
+        await rounds(self.round, EVERY_S, waits="time saved is not told", again_s=EVERY_S)
 
     async def round(self) -> None:
         """Work it out, and tell it."""

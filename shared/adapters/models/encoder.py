@@ -84,7 +84,7 @@ class _Graph:
         x = self._norm("embedded", "embeddings.LayerNorm")
         for index in range(self._layers()):
             x = self._layer(x, f"encoder.layer.{index}.")
-        self._op("ReduceMean", x, self._constant(np.array([0], _ID_TYPE)), to="mean", keepdims=0)
+        self._op("ReduceMean", x, self._constant(np.array([0], _ID_TYPE)), named="mean", keepdims=0)
         rows = helper.make_tensor_value_info("embedded", TensorProto.FLOAT, ["n", self._size])
         mean = helper.make_tensor_value_info("mean", TensorProto.FLOAT, [self._size])
         graph = helper.make_graph(self._nodes, "encoder", [rows], [mean], self._constants)
@@ -139,7 +139,7 @@ class _Graph:
         self._nodes.append(helper.make_node("DynamicQuantizeLinear", [x], [given, scale, zero]))
         whole = self._op("MatMulInteger", given, self._constant(small), zero)
         scaled = self._op("Mul", scale, self._constant(scales))
-        return self._op("Mul", self._op("Cast", whole, to_type=TensorProto.FLOAT), scaled)
+        return self._op("Mul", self._op("Cast", whole, to=TensorProto.FLOAT), scaled)
 
     def _norm(self, x: str, name: str) -> str:
         parts = [self._constant(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias")]
@@ -150,9 +150,7 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def _op(self, kind: str, *given: str, to: str = "", **attributes: Any) -> str:
-        name = to or f"{kind}_{len(self._nodes)}"
-        if "to_type" in attributes:
-            attributes["to"] = attributes.pop("to_type")
+    def _op(self, kind: str, *given: str, named: str = "", **attributes: Any) -> str:
+        name = named or f"{kind}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(given), [name], **attributes))
         return name
