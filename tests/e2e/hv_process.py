@@ -53,9 +53,10 @@ class Hv:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start one command; the caller ends it."""
+        """Start one command, which takes interrupts as from a terminal (whoever runs tests in the
+        background ignores them, as would what they start); the caller ends it."""
         return subprocess.Popen(
-            [str(HV), *arguments],
+            ["env", "--default-signal=INT", str(HV), *arguments],
             env=self._env,
             cwd=self.home,
             stdout=subprocess.PIPE,

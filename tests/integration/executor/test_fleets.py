@@ -31,7 +31,8 @@ async def _agents(world: World, *names: str, role: str = "web") -> None:
 
     async def all_found() -> bool:
         """The coordinator reads the directory now and then."""
-        found = (await world.ended(await world.request(template))).steps["a"].output["results"]
+        output = (await world.ended(await world.request(template))).steps["a"].output
+        found = output.get("results", ())  # none while it knows no agent at all
         return {one["target"] for one in found} >= set(names)
 
     await world.until(all_found, f"the coordinator knows {names}")
